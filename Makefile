@@ -1,0 +1,48 @@
+# Everything a person or CI types. `make run` and `make test` set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := everlog service tests bench
+
+.PHONY: run test check bench fmt setup lint types imports conformance walk fault soak clean
+.DEFAULT_GOAL := check
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Everlog needs Python 3.11 or newer; use make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --upgrade pip
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev --group test
+	@touch $@
+
+run: setup
+	@exec $(BIN)/everlog dev $(ARGS)
+
+test: setup
+	$(BIN)/pytest -q $(ARGS)
+
+lint: setup
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+check: lint types imports test
+
+fmt: setup
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: setup
+	$(BIN)/python -m bench $(if $(SUITE),--suite $(SUITE)) $(ARGS)
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Everlog for Python users: record batches, the formats of the archive, object stores."""

@@ -1,0 +1,1 @@
+"""The Everlog server. Nothing outside this repository imports it."""

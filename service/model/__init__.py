@@ -1,0 +1,1 @@
+"""Values and ports that only the server needs."""

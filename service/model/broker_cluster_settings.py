@@ -1,0 +1,271 @@
+"""Settings of a broker that say how brokers work together, and what they do for groups."""
+
+import re
+from functools import partial
+
+from service.model.config_definition import Importance, Setting
+from service.model.setting_type import (
+    DAY_MS,
+    KIB,
+    MIB,
+    MINUTE_MS,
+    SECOND_MS,
+    SHORT_MAX,
+    SettingType,
+    Value,
+)
+
+WEEK_MINUTES = 7 * DAY_MS // MINUTE_MS
+
+_boolean = partial(Setting, type=SettingType.BOOLEAN)
+_string = partial(Setting, type=SettingType.STRING)
+_int = partial(Setting, type=SettingType.INT)
+_short = partial(Setting, type=SettingType.SHORT)
+_long = partial(Setting, type=SettingType.LONG)
+
+
+def _zookeeper_hosts(value: Value) -> str | None:
+    host = r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+)(:[0-9]{1,5})?"
+    if re.fullmatch(rf"{host}(,\s*{host})*(/[^\s,]*)?", str(value), re.ASCII):
+        return None
+    return "write host:port, several with commas between, and at the end a /path if there is one"
+
+
+_COORDINATION = (
+    _string(
+        name="zookeeper.connect",
+        default=None,
+        rule=_zookeeper_hosts,
+        importance=Importance.HIGH,
+        documentation=(
+            "Servers of ZooKeeper, as host:port with commas between and a path at the end. Without "
+            "it the broker keeps its metadata itself and is alone in its cluster."
+        ),
+    ),
+    _int(
+        name="zookeeper.session.timeout.ms",
+        # As long as a broker of Kafka 4 may be silent (broker.session.timeout.ms).
+        default=9 * SECOND_MS,
+        low=SECOND_MS,
+        importance=Importance.HIGH,
+        documentation=(
+            "How long ZooKeeper may hear nothing from a broker before others take over what it "
+            "leads, in milliseconds."
+        ),
+    ),
+    _int(
+        name="zookeeper.connection.timeout.ms",
+        default=15 * SECOND_MS,
+        low=1,
+        documentation="How long a start waits for ZooKeeper, in milliseconds.",
+    ),
+    _boolean(
+        name="watchdog.enable",
+        default=True,
+        importance=Importance.LOW,
+        documentation=(
+            "Whether a broker that is stuck gives up its session, and then its process, by itself."
+        ),
+    ),
+    _int(
+        name="watchdog.warn.ms",
+        default=SECOND_MS,
+        low=1,
+        importance=Importance.LOW,
+        documentation="Time that the broker is stuck before its log says so, in milliseconds.",
+    ),
+    _string(
+        name="logging.level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        documentation="Least urgent event that goes to the log, on stderr.",
+    ),
+    _string(
+        name="logging.format",
+        default="auto",
+        choices=("auto", "text", "json"),
+        documentation=(
+            "How events are written: text, one JSON object a line, or text only on a terminal."
+        ),
+    ),
+)
+
+_TOPICS = (
+    _int(
+        name="num.partitions",
+        default=1,
+        low=1,
+        importance=Importance.HIGH,
+        documentation="Partitions of a topic that is created without a number of them.",
+    ),
+    _int(
+        name="default.replication.factor",
+        default=3,
+        low=1,
+        high=SHORT_MAX,
+        importance=Importance.HIGH,
+        documentation=(
+            "Replicas of a topic that is created without a number of them; unless set, as many as "
+            "brokers have registered, and at most 3."
+        ),
+    ),
+    _boolean(
+        name="auto.create.topics.enable",
+        default=True,
+        importance=Importance.HIGH,
+        documentation="Whether a topic is created when a client first asks for it.",
+    ),
+    _boolean(
+        name="delete.topic.enable",
+        default=True,
+        importance=Importance.HIGH,
+        documentation="Whether clients may delete topics.",
+    ),
+)
+
+_REPLICATION = (
+    _long(
+        name="replica.lag.time.max.ms",
+        default=30 * SECOND_MS,
+        low=1,
+        importance=Importance.HIGH,
+        documentation=(
+            "How long a replica may be behind before it is no longer in sync, in milliseconds."
+        ),
+    ),
+    _int(
+        name="replica.fetch.max.bytes",
+        default=MIB,
+        low=0,
+        documentation=(
+            "Bytes of one partition that a replica asks for at a time; a first larger batch is "
+            "sent all the same."
+        ),
+    ),
+    _int(
+        name="replica.fetch.response.max.bytes",
+        default=10 * MIB,
+        low=0,
+        documentation="Bytes that a replica asks for at a time.",
+    ),
+    _int(
+        name="replica.fetch.min.bytes",
+        default=1,
+        low=0,
+        documentation="Bytes that a leader waits for before it answers a replica.",
+    ),
+    _int(
+        name="replica.fetch.wait.max.ms",
+        default=500,
+        low=1,
+        documentation="How long a leader waits for them, in milliseconds.",
+    ),
+    _int(
+        name="replica.fetch.backoff.ms",
+        default=SECOND_MS,
+        low=0,
+        documentation="Pause of a replica after a failed fetch, in milliseconds.",
+    ),
+    _int(
+        name="replica.socket.timeout.ms",
+        default=30 * SECOND_MS,
+        low=1,
+        documentation="How long a broker waits for an answer of another, in milliseconds.",
+    ),
+)
+
+_GROUPS = (
+    _int(
+        name="group.min.session.timeout.ms",
+        default=6 * SECOND_MS,
+        low=1,
+        documentation="Shortest session that a group member may ask for, in milliseconds.",
+    ),
+    _int(
+        name="group.max.session.timeout.ms",
+        default=30 * MINUTE_MS,
+        low=1,
+        documentation="Longest session that a group member may ask for, in milliseconds.",
+    ),
+    _int(
+        name="group.initial.rebalance.delay.ms",
+        default=3 * SECOND_MS,
+        low=0,
+        documentation=(
+            "How long an empty group waits for more members before its first assignment, in "
+            "milliseconds."
+        ),
+    ),
+    _int(
+        name="group.max.size",
+        default=10_000,
+        low=1,
+        documentation="Members that a group may have.",
+    ),
+    _int(
+        name="offset.metadata.max.bytes",
+        default=4 * KIB,
+        low=0,
+        documentation="Longest note that may be committed with an offset, in bytes.",
+    ),
+    _int(
+        name="offsets.topic.num.partitions",
+        default=50,
+        low=1,
+        documentation="Partitions of __consumer_offsets; never changed once the topic exists.",
+    ),
+    _short(
+        name="offsets.topic.replication.factor",
+        default=3,
+        low=1,
+        documentation=(
+            "Replicas of __consumer_offsets; unless set, as many as brokers have registered, and "
+            "at most 3."
+        ),
+    ),
+    _int(
+        name="offsets.topic.segment.bytes",
+        default=100 * MIB,
+        low=KIB,
+        importance=Importance.LOW,
+        documentation="Size at which a segment of __consumer_offsets is sealed, in bytes.",
+    ),
+    _int(
+        name="offsets.commit.timeout.ms",
+        default=5 * SECOND_MS,
+        low=1,
+        importance=Importance.LOW,
+        documentation="How long a commit waits for replicas, in milliseconds.",
+    ),
+    _int(
+        name="offsets.retention.minutes",
+        default=WEEK_MINUTES,
+        low=1,
+        importance=Importance.HIGH,
+        documentation="How long committed offsets outlive their group, in minutes.",
+    ),
+    _long(
+        name="offsets.retention.check.interval.ms",
+        default=10 * MINUTE_MS,
+        low=1,
+        importance=Importance.LOW,
+        documentation="Time between two looks for offsets to expire, in milliseconds.",
+    ),
+    _int(
+        name="producer.id.expiration.ms",
+        default=DAY_MS,
+        low=1,
+        documentation=(
+            "How long a partition remembers a silent idempotent producer, in milliseconds."
+        ),
+    ),
+    _int(
+        name="producer.id.expiration.check.interval.ms",
+        default=10 * MINUTE_MS,
+        low=1,
+        importance=Importance.LOW,
+        documentation="Time between two looks for producers to forget, in milliseconds.",
+    ),
+)
+
+CLUSTER_SETTINGS = (*_COORDINATION, *_TOPICS, *_REPLICATION, *_GROUPS)

@@ -1,0 +1,196 @@
+"""Settings of a broker that say where records are kept: its disk, the archive, the way between."""
+
+from functools import partial
+from urllib.parse import urlsplit
+
+from service.model.config_definition import Importance, Setting
+from service.model.disk_limit import BYTES_MIN, read_disk_limit
+from service.model.setting_type import (
+    DAY_MS,
+    GIB,
+    HOUR_MS,
+    KIB,
+    MIB,
+    MINUTE_MS,
+    SECOND_MS,
+    SettingType,
+    Value,
+)
+
+_string = partial(Setting, type=SettingType.STRING)
+_int = partial(Setting, type=SettingType.INT)
+_long = partial(Setting, type=SettingType.LONG)
+
+
+def _one_directory(value: Value) -> str | None:
+    if not value or "," in str(value):
+        return "write one directory; a broker has one disk, and more disks take more brokers"
+    return None
+
+
+def _disk_limit(value: Value) -> str | None:
+    if read_disk_limit(str(value)) is None:
+        return f"write a share such as 80%, or a number of bytes, {BYTES_MIN} at least"
+    return None
+
+
+def _store_url(value: Value) -> str | None:
+    try:
+        url = urlsplit(str(value))
+    except ValueError:
+        url = urlsplit("")
+    if url.username is not None or url.password is not None:
+        return "leave credentials out; they come from the usual AWS environment, files and roles"
+    if url.scheme == "file" and url.netloc + url.path:
+        return None
+    if url.scheme == "s3" and url.netloc:
+        return None
+    return "write file:///directory or s3://bucket/prefix"
+
+
+_DISK = (
+    _string(
+        name="data.dir",
+        default="./everlog-data",
+        aliases=("log.dirs", "log.dir"),
+        rule=_one_directory,
+        importance=Importance.HIGH,
+        documentation="Directory that holds everything this broker keeps on disk.",
+    ),
+    _string(
+        name="log.local.disk.high",
+        default="80%",
+        rule=_disk_limit,
+        importance=Importance.HIGH,
+        documentation=(
+            "How full the volume may get, as a share such as 80% or in bytes. Above it the oldest "
+            "archived segments are released before their local retention ends, and producers are "
+            "slowed only when nothing is left to release."
+        ),
+    ),
+    _int(
+        name="flush.threads",
+        default=8,
+        low=1,
+        high=64,
+        documentation="Files that are synced side by side.",
+    ),
+    _int(
+        name="read.threads",
+        default=4,
+        low=1,
+        high=64,
+        documentation=(
+            "Reads that may wait for the disk side by side; reads from memory do not count."
+        ),
+    ),
+    _int(
+        name="files.open.max",
+        default=512,
+        low=16,
+        documentation="Files of logs that are held open at a time; sockets come on top of it.",
+    ),
+    _long(
+        name="log.retention.check.interval.ms",
+        default=5 * MINUTE_MS,
+        low=1,
+        documentation=(
+            "Time between two looks for segments to release or to expire, in milliseconds."
+        ),
+    ),
+    _long(
+        name="replica.high.watermark.checkpoint.interval.ms",
+        default=5 * SECOND_MS,
+        low=1,
+        importance=Importance.LOW,
+        documentation="Time between two saves of high watermarks, in milliseconds.",
+    ),
+    _int(
+        name="record.decompressed.max.bytes",
+        default=16 * MIB,
+        low=KIB,
+        documentation=(
+            "Largest size that a batch may have once it is decompressed, where batches are opened "
+            "(record.validation=full), in bytes."
+        ),
+    ),
+)
+
+_ARCHIVE = (
+    _string(
+        name="store.url",
+        default=None,
+        rule=_store_url,
+        importance=Importance.HIGH,
+        documentation=(
+            "Where the archive is: file:///directory or "
+            "s3://bucket/prefix?endpoint=URL&region=R&path_style=true. Unless given, a directory "
+            "below data.dir."
+        ),
+    ),
+    _string(
+        name="remote.cache.dir",
+        default=None,
+        aliases=("cache.dir",),
+        documentation=(
+            "Directory of what has been read from the archive; below data.dir unless given."
+        ),
+    ),
+    _long(
+        name="remote.cache.bytes",
+        default=GIB,
+        low=MIB,
+        documentation="Bytes of the archive that are cached on disk.",
+    ),
+    _int(
+        name="remote.fetch.range.bytes",
+        default=4 * MIB,
+        low=64 * KIB,
+        high=64 * MIB,
+        documentation="Bytes asked of the store in one read.",
+    ),
+    _int(
+        name="remote.fetch.parallelism",
+        default=16,
+        low=1,
+        high=256,
+        documentation="Reads from the store that run side by side.",
+    ),
+    _int(
+        name="remote.prefetch.ranges.max",
+        default=32,
+        low=0,
+        high=1024,
+        documentation=(
+            "How many reads a consumer that goes through the archive in order may be ahead of "
+            "itself; 0 turns reading ahead off."
+        ),
+    ),
+    _int(
+        name="remote.upload.parallelism",
+        default=4,
+        low=1,
+        high=64,
+        documentation="Segments that are uploaded side by side.",
+    ),
+    _long(
+        name="archive.reader.grace.ms",
+        default=HOUR_MS,
+        low=0,
+        documentation=(
+            "How long an object that is no longer part of the archive stays for those who are "
+            "still reading it, in milliseconds."
+        ),
+    ),
+    _long(
+        name="archive.orphan.grace.ms",
+        default=DAY_MS,
+        low=HOUR_MS,
+        documentation=(
+            "Age at which an object that never became part of the archive, such as a broken-off "
+            "upload, is removed, in milliseconds."
+        ),
+    ),
+)
+
+STORAGE_SETTINGS = (*_DISK, *_ARCHIVE)

@@ -1,0 +1,210 @@
+"""What a topic's settings come to: its own over the broker's defaults, checked and typed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from service.model.config_definition import InvalidConfigError, combined, unknown_name
+from service.model.setting_type import LONG_MAX, Value
+from service.model.topic_settings import RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
+from service.model.topic_values import (
+    AS_RETENTION,
+    DEFAULT_VALUES,
+    UNLIMITED,
+    clamped,
+    contradictions,
+    effective_values,
+    kept_limit,
+    list_in,
+    number_in,
+)
+
+
+class TimestampType(Enum):
+    """Whose time a record carries."""
+
+    CREATE = "CreateTime"
+    APPEND = "LogAppendTime"
+
+
+class RecordValidation(Enum):
+    """How closely a produced batch is looked at."""
+
+    HEADER = "header"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicConfig:
+    """The settings that hold for a topic. None stands for "no limit".
+
+    Attributes:
+        compact: Whether the newest record of each key must survive.
+        expires: Whether records are removed by age and size; the limits are None otherwise.
+        tiered: Whether sealed segments are uploaded.
+        local_retention_ms: How long archived segments also stay on disk.
+        local_retention_bytes: How much of a partition also stays on disk once it is archived.
+        flush_always: Whether a batch is synced before it is acknowledged.
+        flush_ms: Longest time that a written byte stays unsynced otherwise.
+        min_insync_replicas: As configured; `min_in_sync` is what is enforced.
+        timestamp_before_ms_max: How far a producer's timestamp may lie in the past.
+        timestamp_after_ms_max: The same for the future.
+        stream_index: Whether archived segments carry an index of keys.
+    """
+
+    compact: bool
+    expires: bool
+    tiered: bool
+    retention_ms: int | None
+    retention_bytes: int | None
+    local_retention_ms: int | None
+    local_retention_bytes: int | None
+    segment_bytes: int
+    segment_ms: int
+    index_interval_bytes: int
+    flush_always: bool
+    flush_ms: int
+    max_message_bytes: int
+    min_insync_replicas: int
+    unclean_leader_election: bool
+    timestamp_type: TimestampType
+    timestamp_before_ms_max: int | None
+    timestamp_after_ms_max: int | None
+    record_validation: RecordValidation
+    remote_object_bytes: int
+    stream_index: bool
+
+    @classmethod
+    def resolve(
+        cls, overrides: Mapping[str, str], defaults: Mapping[str, Value] = DEFAULT_VALUES
+    ) -> Self:
+        """Work out what holds for a topic; names that this version does not know are passed over.
+
+        Args:
+            overrides: What the topic itself sets.
+            defaults: A value for every topic setting, as the broker has it.
+
+        Raises:
+            InvalidConfigError: A text cannot be read. Contradictions raise nothing here, since a
+                default may have changed under a topic; the stricter value wins.
+        """
+        values = _Reader(effective_values(overrides, defaults))
+        compact = "compact" in values.list("cleanup.policy")
+        uploads = values.flag("remote.storage.enable") and not values.flag(
+            "remote.log.copy.disable"
+        )
+        tiered = uploads and not compact
+        return cls(
+            compact=compact,
+            expires="delete" in values.list("cleanup.policy"),
+            tiered=tiered,
+            retention_ms=values.limit("ms"),
+            retention_bytes=values.limit("bytes"),
+            local_retention_ms=values.local_limit("ms", tiered=tiered),
+            local_retention_bytes=values.local_limit("bytes", tiered=tiered),
+            segment_bytes=values.number("segment.bytes"),
+            segment_ms=values.number("segment.ms"),
+            index_interval_bytes=values.number("index.interval.bytes"),
+            flush_always=values.number("flush.messages") == 1 or values.number("flush.ms") == 0,
+            flush_ms=values.number("flush.ms"),
+            max_message_bytes=values.number("max.message.bytes"),
+            min_insync_replicas=values.number("min.insync.replicas"),
+            unclean_leader_election=values.flag("unclean.leader.election.enable"),
+            timestamp_type=TimestampType(values.text("message.timestamp.type")),
+            timestamp_before_ms_max=values.distance("message.timestamp.before.max.ms"),
+            timestamp_after_ms_max=values.distance("message.timestamp.after.max.ms"),
+            record_validation=(
+                RecordValidation.FULL
+                if compact
+                else RecordValidation(values.text("record.validation"))
+            ),
+            remote_object_bytes=values.number("remote.object.bytes"),
+            stream_index=values.flag("stream.index.enable"),
+        )
+
+    def min_in_sync(self, replicas: int) -> int:
+        """How many replicas must be in sync for ``acks=all``, in a partition that has so many."""
+        return min(self.min_insync_replicas, replicas)
+
+
+def override_problems(
+    overrides: Mapping[str, str],
+    defaults: Mapping[str, Value] = DEFAULT_VALUES,
+    *,
+    changed: Collection[str] | None = None,
+) -> list[InvalidConfigError]:
+    """Return everything that is wrong with what a topic is to set, in the order of names.
+
+    Args:
+        overrides: All of the topic's own settings.
+        defaults: A value for every topic setting, as the broker has it.
+        changed: Names that are new, or have a new text: only these must exist here. All by default.
+
+    Raises:
+        InvalidConfigError: A text that is not new cannot be read.
+    """
+    problems = []
+    names = overrides.keys() if changed is None else overrides.keys() & set(changed)
+    for name in sorted(names - RETIRED_TOPIC_SETTINGS):
+        if name not in TOPIC_SETTINGS:
+            problems.append(unknown_name(name, TOPIC_SETTINGS))
+            continue
+        try:
+            TOPIC_SETTINGS[name].parse(overrides[name])
+        except InvalidConfigError as error:
+            problems.append(error)
+    return problems or contradictions(effective_values(overrides, defaults), frozenset(overrides))
+
+
+def validate_overrides(
+    overrides: Mapping[str, str], defaults: Mapping[str, Value] = DEFAULT_VALUES
+) -> None:
+    """Refuse what a topic cannot have.
+
+    Raises:
+        InvalidConfigError: Something is wrong; its text says all of what.
+    """
+    problems = override_problems(overrides, defaults)
+    if problems:
+        raise combined(problems)
+
+
+class _Reader:
+    """The values of all settings, by type."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = values
+
+    def number(self, name: str) -> int:
+        return number_in(self._values, name)
+
+    def limit(self, unit: str) -> int | None:
+        """Read a limit of retention."""
+        limit = kept_limit(self._values, unit)
+        return None if limit == UNLIMITED else limit
+
+    def local_limit(self, unit: str, *, tiered: bool) -> int | None:
+        """Read a limit of local retention; an untiered topic has none of its own."""
+        local, limit = self.number(f"local.retention.{unit}"), kept_limit(self._values, unit)
+        if local == AS_RETENTION or not tiered:
+            local = limit
+        return None if (kept := clamped(local, limit)) == UNLIMITED else kept
+
+    def distance(self, name: str) -> int | None:
+        """Read a number of which the greatest means "any"."""
+        value = self.number(name)
+        return None if value == LONG_MAX else value
+
+    def flag(self, name: str) -> bool:
+        value = self._values[name]
+        assert isinstance(value, bool), f"{name} is true or false"
+        return value
+
+    def text(self, name: str) -> str:
+        value = self._values[name]
+        assert isinstance(value, str), f"{name} is a text"
+        return value
+
+    def list(self, name: str) -> tuple[str, ...]:
+        return list_in(self._values, name)

@@ -1,0 +1,113 @@
+"""The value of each setting that holds for a topic, and which values do not go together."""
+
+from collections.abc import Mapping
+
+from service.model.config_definition import InvalidConfigError
+from service.model.setting_type import Value, write
+from service.model.topic_settings import TOPIC_SETTINGS
+
+UNLIMITED = -1
+AS_RETENTION = -2
+"""Local retention: as long, or as much, as the topic is kept altogether (KIP-405)."""
+
+DEFAULT_VALUES: Mapping[str, Value] = {
+    name: setting.default for name, setting in TOPIC_SETTINGS.items() if setting.default is not None
+}
+"""Every topic setting where neither topic nor broker says anything."""
+
+
+def effective_values(
+    overrides: Mapping[str, str], defaults: Mapping[str, Value] = DEFAULT_VALUES
+) -> dict[str, Value]:
+    """Return the value that holds for each topic setting; what is described is what is used.
+
+    A default gives way to what the topic says: it is not tiered if it is compacted, and local
+    retention never exceeds retention.
+
+    Raises:
+        InvalidConfigError: A text cannot be read.
+    """
+    own = {
+        name: TOPIC_SETTINGS[name].parse(text)
+        for name, text in overrides.items()
+        if name in TOPIC_SETTINGS
+    }
+    values = {**defaults, **own}
+    if "remote.storage.enable" not in own and "compact" in list_in(values, "cleanup.policy"):
+        values["remote.storage.enable"] = False
+    for unit in ("ms", "bytes"):
+        name = f"local.retention.{unit}"
+        if name not in own:
+            values[name] = clamped(number_in(values, name), kept_limit(values, unit))
+    return values
+
+
+def contradictions(values: Mapping[str, Value], chosen: frozenset[str]) -> list[InvalidConfigError]:
+    """Return the settings that do not go together.
+
+    Args:
+        values: A value for every topic setting.
+        chosen: Names that somebody has set; a default never contradicts anything.
+    """
+    checks = (_compaction_lags(values), _tiered_compaction(values, chosen))
+    local = (_local_retention(values, chosen, unit) for unit in ("ms", "bytes"))
+    return [problem for problem in (*checks, *local) if problem is not None]
+
+
+def kept_limit(values: Mapping[str, Value], unit: str) -> int:
+    """Return how long, or how much of it, a topic is kept; without ``delete`` there is no limit."""
+    expires = "delete" in list_in(values, "cleanup.policy")
+    return number_in(values, f"retention.{unit}") if expires else UNLIMITED
+
+
+def clamped(local: int, limit: int) -> int:
+    """Keep a default of local retention within retention, which may be unlimited."""
+    if limit == UNLIMITED or local == AS_RETENTION:
+        return local
+    return limit if local == UNLIMITED else min(local, limit)
+
+
+def number_in(values: Mapping[str, Value], name: str) -> int:
+    """Return the value of a setting that is a whole number."""
+    value = values[name]
+    assert isinstance(value, int), f"{name} is a whole number"
+    return value
+
+
+def list_in(values: Mapping[str, Value], name: str) -> tuple[str, ...]:
+    """Return the value of a setting that is a list."""
+    value = values[name]
+    assert isinstance(value, tuple), f"{name} is a list"
+    return value
+
+
+def _compaction_lags(values: Mapping[str, Value]) -> InvalidConfigError | None:
+    least = number_in(values, "min.compaction.lag.ms")
+    most = number_in(values, "max.compaction.lag.ms")
+    if least <= most:
+        return None
+    advice = f"max.compaction.lag.ms is {most}; raise that or lower this"
+    return InvalidConfigError("min.compaction.lag.ms", str(least), advice)
+
+
+def _tiered_compaction(
+    values: Mapping[str, Value], chosen: frozenset[str]
+) -> InvalidConfigError | None:
+    name = "remote.storage.enable"
+    policy = list_in(values, "cleanup.policy")
+    if name not in chosen or values[name] is False or "compact" not in policy:
+        return None
+    advice = "and compacted topics are not tiered; leave one of the two out"
+    return InvalidConfigError(name, "true", f"cleanup.policy is {write(policy)}, {advice}")
+
+
+def _local_retention(
+    values: Mapping[str, Value], chosen: frozenset[str], unit: str
+) -> InvalidConfigError | None:
+    name = f"local.retention.{unit}"
+    local, limit = number_in(values, name), kept_limit(values, unit)
+    fits = limit == UNLIMITED or local == AS_RETENTION or UNLIMITED < local <= limit
+    if fits or name not in chosen or values["remote.storage.enable"] is False:
+        return None
+    advice = f"retention.{unit} is {limit}; write at most that, or -2 to follow it"
+    return InvalidConfigError(name, str(local), advice)

@@ -1,0 +1,1 @@
+"""The Kafka wire protocol without sockets: bytes in, values out, and back."""

@@ -1,0 +1,1 @@
+"""The messages, one API a file, each declared once for all its versions."""

@@ -1,0 +1,1 @@
+"""Object stores: one port, its adapters, and the URL that picks one."""

@@ -1,0 +1,296 @@
+"""Object stores for tests: servers to run them against, and one that fails on cue."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import boto3.session
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.server import ThreadedMotoServer
+
+from everlog.stores.body import BodyPart, Buffer
+from everlog.stores.errors import StoreThrottledError, StoreUnavailableError
+from everlog.stores.object_key import ObjectKey
+from everlog.stores.object_store import (
+    LIST_OBJECTS_MAX,
+    CreatedObject,
+    ObjectInfo,
+    ObjectStore,
+    StoreCapabilities,
+)
+from everlog.stores.s3 import S3ObjectStore
+from everlog.stores.s3_client import s3_client
+from everlog.stores.s3_settings import S3Settings
+
+ResultT = TypeVar("ResultT")
+
+BUCKET = "everlog-tests"
+ACCESS_KEY = "test"
+SECRET_KEY = "testtest"  # noqa: S105 - of a server that lives as long as one test
+
+
+class SteadyClock:
+    """A clock that stands still until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_700_000_000_000
+        self.now_s = 0.0
+
+    def wall_ms(self) -> int:
+        return self.now_ms
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class SeededIds:
+    """Randomness that a seed repeats."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = Random(seed)
+
+    def uuid(self) -> bytes:
+        return self._random.randbytes(16)
+
+    def uniform(self) -> float:
+        return self._random.random()
+
+
+@dataclass
+class FailingStore:
+    """A store whose calls fail as a plan says: before they do anything, or after they did it all.
+
+    The second kind is the lost answer: the caller cannot tell one from the other.
+    """
+
+    store: ObjectStore
+    plan: Callable[[], tuple[Exception | None, Exception | None]]
+    calls: list[str] = field(default_factory=list)
+
+    async def _run(self, name: str, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        self.calls.append(name)
+        before, after = self.plan()
+        if before is not None:
+            raise before
+        result = await call()
+        if after is not None:
+            raise after
+        return result
+
+    async def create(
+        self, key: ObjectKey, body: Buffer, *, crc32c: int | None = None
+    ) -> CreatedObject:
+        return await self._run("create", lambda: self.store.create(key, body, crc32c=crc32c))
+
+    async def create_from_file(
+        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+    ) -> CreatedObject:
+        return await self._run(
+            "create", lambda: self.store.create_from_file(key, parts, crc32c=crc32c)
+        )
+
+    async def overwrite(self, key: ObjectKey, body: Buffer) -> None:
+        await self._run("overwrite", lambda: self.store.overwrite(key, body))
+
+    async def read(self, key: ObjectKey, start: int, length: int) -> bytes:
+        return await self._run("read", lambda: self.store.read(key, start, length))
+
+    async def read_all(self, key: ObjectKey, *, size_max: int) -> bytes:
+        return await self._run("read", lambda: self.store.read_all(key, size_max=size_max))
+
+    async def read_into(self, key: ObjectKey, start: int, buffer: bytearray | memoryview) -> None:
+        await self._run("read", lambda: self.store.read_into(key, start, buffer))
+
+    async def read_into_file(self, key: ObjectKey, start: int, length: int, path: str) -> int:
+        return await self._run("read", lambda: self.store.read_into_file(key, start, length, path))
+
+    async def head(self, key: ObjectKey) -> ObjectInfo:
+        return await self._run("head", lambda: self.store.head(key))
+
+    async def list(
+        self, prefix: str, *, start_after: str | None = None, limit: int = LIST_OBJECTS_MAX
+    ) -> Sequence[ObjectInfo]:
+        return await self._run(
+            "list", lambda: self.store.list(prefix, start_after=start_after, limit=limit)
+        )
+
+    async def delete(self, keys: Sequence[ObjectKey]) -> None:
+        await self._run("delete", lambda: self.store.delete(keys))
+
+    async def probe(self, key: ObjectKey) -> StoreCapabilities:
+        return await self._run("probe", lambda: self.store.probe(key))
+
+    def local_path(self, key: ObjectKey) -> str | None:
+        return self.store.local_path(key)
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+def unreliable(store: ObjectStore, *, seed: int) -> FailingStore:
+    """Fail two calls of five for no lasting reason, half of them after they succeeded."""
+    random = Random(seed)
+
+    def plan() -> tuple[Exception | None, Exception | None]:
+        chance = random.random()
+        if chance < 0.2:
+            return StoreThrottledError("call", "-", "SlowDown"), None
+        if chance < 0.4:
+            return None, StoreUnavailableError("call", "-", "the answer was lost")
+        return None, None
+
+    return FailingStore(store, plan)
+
+
+@contextmanager
+def moto_endpoint() -> Iterator[str]:
+    """Run moto's S3 on a free port; it checks neither signatures nor checksums."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        client = s3_client(s3_settings(endpoint), session=s3_session())
+        client.create_bucket(Bucket=BUCKET)
+        client.close()
+        yield endpoint
+    finally:
+        server.stop()
+
+
+def weed_binary() -> str | None:
+    """Return SeaweedFS's program, if it is installed beside this Python or on the path."""
+    beside = Path(sys.executable).with_name("weed")
+    return str(beside) if beside.exists() else shutil.which("weed")
+
+
+@contextmanager
+def seaweedfs_endpoint(program: str) -> Iterator[str]:
+    """Run SeaweedFS on free ports, with real signatures, checksums and files."""
+    with ExitStack() as cleanup:
+        home = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="weed")))
+        identities = home / "s3.json"
+        identities.write_text(json.dumps(_IDENTITIES))
+        ports = _free_ports()
+        # It puts sockets into the temporary folder, named by its ports.
+        cleanup.callback(_remove_sockets, ports.values())
+        log = cleanup.enter_context((home / "log").open("wb"))
+        server = subprocess.Popen(
+            [
+                program,
+                "mini",
+                f"-dir={home}",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                f"-s3.config={identities}",
+                f"-bucket={BUCKET}",
+                "-s3.autoCreateBucket=false",
+                "-webdav=false",
+                "-admin.ui=false",
+                "-master.telemetry=false",
+                *(f"-{name}={port}" for name, port in ports.items()),
+            ],
+            cwd=home,
+            stdout=log,
+            stderr=log,
+        )
+        cleanup.callback(server.wait)
+        # It takes seconds to stop politely, and what it holds goes with the folder.
+        cleanup.callback(server.send_signal, signal.SIGKILL)
+        endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+        _wait_until_ready(endpoint, server, home / "log")
+        yield endpoint
+
+
+_IDENTITIES = {
+    "identities": [
+        {
+            "name": "admin",
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+    ]
+}
+
+_WEED_PORTS = (
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "s3.port",
+    "s3.port.grpc",
+    "s3.port.iceberg",
+    "webdav.port",
+    "admin.port",
+    "admin.port.grpc",
+    "metricsPort",
+)
+
+
+def _free_ports() -> dict[str, int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in _WEED_PORTS]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return {
+            name: each.getsockname()[1] for name, each in zip(_WEED_PORTS, sockets, strict=True)
+        }
+
+
+def _remove_sockets(ports: Iterable[int]) -> None:
+    for port in ports:
+        for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+            path.unlink(missing_ok=True)
+
+
+def _wait_until_ready(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    client = s3_client(s3_settings(endpoint), session=s3_session())
+    patience = threading.Event()
+    try:
+        for _ in range(300):
+            try:
+                client.head_bucket(Bucket=BUCKET)
+            except (BotoCoreError, ClientError):
+                assert server.poll() is None, f"SeaweedFS stopped: {log.read_text()[-2000:]}"
+                patience.wait(0.1)
+            else:
+                return
+        raise AssertionError(f"SeaweedFS does not answer: {log.read_text()[-2000:]}")
+    finally:
+        client.close()
+
+
+@cache
+def s3_session() -> boto3.session.Session:
+    """Return credentials that the servers here take, whatever the environment says.
+
+    One session for all tests, since it keeps the models that take boto3 half a second to read.
+    """
+    return boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+
+
+def s3_settings(endpoint: str, **others: Any) -> S3Settings:
+    """Return settings for a server of this module."""
+    return S3Settings(
+        bucket=BUCKET, endpoint=endpoint, region="us-east-1", path_style=True, **others
+    )
+
+
+def s3_store(endpoint: str, **others: Any) -> S3ObjectStore:
+    """Open the bucket of a server of this module."""
+    settings = s3_settings(endpoint, **others)
+    return S3ObjectStore(settings, client=s3_client(settings, session=s3_session()))

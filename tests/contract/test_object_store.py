@@ -1,0 +1,105 @@
+"""The port's promises, on every adapter."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from everlog.stores.backoff import RetryPolicy
+from everlog.stores.filesystem import FilesystemObjectStore
+from everlog.stores.memory import MemoryObjectStore
+from everlog.stores.object_key import object_key
+from everlog.stores.object_store import ObjectStore
+from everlog.stores.retrying import RetryingObjectStore
+from tests.contract.object_store_contract import ObjectStoreContract
+from tests.contract.object_stores import (
+    SeededIds,
+    SteadyClock,
+    moto_endpoint,
+    s3_store,
+    unreliable,
+)
+
+TESTS = itertools.count()
+IMPATIENT = RetryPolicy(
+    transient_wait_s_min=0.0, throttled_wait_s_min=0.0, attempts_max=50, deadline_s=None
+)
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    with moto_endpoint() as endpoint:
+        yield endpoint
+
+
+def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
+    match kind.split("-"):
+        case ["memory"]:
+            return MemoryObjectStore(clock=SteadyClock())
+        case ["filesystem"]:
+            root: Path = request.getfixturevalue("tmp_path")
+            return FilesystemObjectStore(str(root / "store"))
+        case ["s3"]:
+            # A prefix for each test: moto forgets nothing.
+            return s3_store(request.getfixturevalue("moto"), prefix=f"test-{next(TESTS)}/")
+        case ["unreliable"]:
+            return unreliable(MemoryObjectStore(clock=SteadyClock()), seed=7)
+        case ["retrying", inner]:
+            return RetryingObjectStore(
+                open_store(inner, request), clock=SteadyClock(), ids=SeededIds(), policy=IMPATIENT
+            )
+        case _:
+            raise AssertionError(kind)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "filesystem",
+        "s3",
+        "retrying-memory",
+        "retrying-filesystem",
+        "retrying-s3",
+        "retrying-unreliable",
+    ]
+)
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
+    opened = open_store(request.param, request)
+    yield opened
+    await opened.close()
+
+
+class TestObjectStore(ObjectStoreContract):
+    @pytest.mark.parametrize("page", [1, 2, 1000])
+    async def test_names_sort_by_bytes(self, store: ObjectStore, page: int) -> None:
+        keys = [
+            object_key(f"p/{name}") for name in ("a-b/1", "a.b", "a/1", "a0", "a=b", "A", "a_b")
+        ]
+        await asyncio.gather(*(store.create(key, b"") for key in keys))
+        listed: list[str] = []
+        while batch := await store.list("p/", start_after=listed[-1] if listed else "", limit=page):
+            listed += [info.key for info in batch]
+        assert listed == sorted(keys)
+
+    async def test_a_listing_may_begin_after_any_text(self, store: ObjectStore) -> None:
+        for name in ("a/1", "b/10/x", "b/11/x", "b/2/x"):
+            await store.create(object_key(name), b"")
+        after = {"": 4, "a/0": 4, "a/11": 3, "b/": 3, "b/11": 2, "b/11/": 2, "b/11~": 1, "b0": 0}
+        found = {text: len(await store.list("", start_after=text)) for text in after}
+        assert found == after
+
+
+@pytest.mark.parametrize("kind", ["memory", "filesystem"])
+async def test_a_listing_goes_beyond_a_thousand_objects(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    store = open_store(kind, request)
+    keys = [object_key(f"p/{n:04d}") for n in range(1003)]
+    await asyncio.gather(*(store.overwrite(key, b"") for key in keys))
+    listed = [info.key for info in await store.list("p/", limit=2000)]
+    assert listed == keys
+    assert [info.key for info in await store.list("p/")] == keys[:1000]
+    await store.delete(keys)
+    await store.close()

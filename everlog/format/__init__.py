@@ -1,0 +1,1 @@
+"""The archive as bytes: object keys, segment objects, manifest roots and pages, the pointer."""

@@ -1,0 +1,258 @@
+"""What a root no longer refers to, and from when on it may be deleted.
+
+Items lie in the order in which they were retired, and their times only rise, so what is due is
+always a prefix. Objects have to be deleted in that order: a page then goes after everything that
+can only be found by reading it, and a page that is gone proves that its contents are.
+
+Layout of an item, little-endian: kind u8, not before (ms) i64, and then, by kind::
+
+    1 segment  base i64, end i64, epoch u32, claim u32, ver u64, uid 16s
+    2 root     epoch u32, claim u32, ver u64, uid 16s
+    3 page     first i64, end i64, uid 16s
+    4 range    from i64, to i64, and of the page: level u8, first i64, end i64, uid 16s, SHA-256 32s
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from struct import Struct
+from typing import Any
+
+from everlog.format.entries import entry_of
+from everlog.format.errors import CorruptObjectError
+from everlog.format.object_keys import (
+    InvalidKeyError,
+    PageKey,
+    PartitionPath,
+    RootKey,
+    SegmentKey,
+    Stamp,
+    Uid,
+)
+from everlog.format.page import Page
+from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, PageId, ref_of
+from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
+
+_SEGMENT, _ROOT, _PAGE, _RANGE = 1, 2, 3, 4
+_HEAD = Struct("<Bq")
+_BODIES = {
+    _SEGMENT: Struct("<qqIIQ16s"),
+    _ROOT: Struct("<IIQ16s"),
+    _PAGE: Struct("<qq16s"),
+    _RANGE: Struct("<qqBqq16s32s"),
+}
+_WHAT = "trash list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrashedSegment:
+    """A segment object that expired or was replaced."""
+
+    offsets: OffsetRange
+    stamp: Stamp
+    uid: Uid
+
+    def key(self, path: PartitionPath) -> SegmentKey:
+        """Return the name of the object."""
+        return SegmentKey(path=path, offsets=self.offsets, stamp=self.stamp, uid=self.uid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrashedRoot:
+    """A root that has a successor."""
+
+    stamp: Stamp
+    uid: Uid
+
+    def key(self, path: PartitionPath) -> RootKey:
+        """Return the name of the object."""
+        return RootKey(path=path, stamp=self.stamp, uid=self.uid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrashedPage:
+    """A page alone: what it refers to lives on elsewhere, or went before it."""
+
+    offsets: OffsetRange
+    uid: Uid
+
+    def key(self, path: PartitionPath) -> PageKey:
+        """Return the name of the object."""
+        return PageKey(path=path, offsets=self.offsets, uid=self.uid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrashedRange:
+    """What a page refers to within ``offsets``, and the page itself if that includes its end.
+
+    It stands for up to a million objects, so that retention costs what it drops in pages.
+    """
+
+    offsets: OffsetRange
+    page: PageId
+
+
+Trashed = TrashedSegment | TrashedRoot | TrashedPage | TrashedRange
+
+
+@dataclass(frozen=True, slots=True)
+class TrashItem:
+    """Something retired, and the time (ms since 1970) before which it stays."""
+
+    not_before_ms: int
+    thing: Trashed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trash:
+    """The items of a root, as stored; values only while somebody walks them."""
+
+    data: bytes = b""
+    count: int = 0
+    latest_ms: int = field(default=0, compare=False)
+
+    @classmethod
+    def of_bytes(cls, data: bytes, count: int) -> "Trash":
+        """Take stored items.
+
+        Raises:
+            CorruptObjectError: They are not ``count`` whole items in order.
+        """
+        found, latest_ms = 0, 0
+        try:
+            for item in cls(data=data).items():
+                found += 1
+                if item.not_before_ms < latest_ms:
+                    raise CorruptObjectError(_WHAT, f"item {found} is due before the one above")
+                latest_ms = item.not_before_ms
+        except InvalidKeyError as error:
+            raise CorruptObjectError(_WHAT, str(error)) from error
+        if found != count:
+            raise CorruptObjectError(_WHAT, f"it holds {found} items instead of {count}")
+        return cls(data=data, count=count, latest_ms=latest_ms)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def items(self) -> Iterator[TrashItem]:
+        """Walk the items, oldest first."""
+        for kind, not_before_ms, fields in self._raw():
+            yield TrashItem(not_before_ms, _thing(kind, fields))
+
+    def due(self, now_ms: int) -> tuple[TrashItem, ...]:
+        """Return the items that may be deleted by now; drop them when they are gone."""
+        return tuple(takewhile(lambda item: item.not_before_ms <= now_ms, self.items()))
+
+    def added(self, things: Iterable[Trashed], *, not_before_ms: int) -> "Trash":
+        """Return the list with newly retired things at its end."""
+        # A clock that went back must not put the new items before older ones.
+        not_before_ms = max(self.latest_ms, not_before_ms)
+        pieces = [_packed(thing, not_before_ms) for thing in things]
+        if not pieces:
+            return self
+        return Trash(
+            data=self.data + b"".join(pieces),
+            count=self.count + len(pieces),
+            latest_ms=not_before_ms,
+        )
+
+    def dropped(self, count: int) -> "Trash":
+        """Return the list without its ``count`` oldest items."""
+        assert 0 <= count <= self.count, f"{count} of {self.count} items"
+        lengths = (_HEAD.size + _BODIES[kind].size for kind, _, _ in self._raw())
+        cut = sum(islice(lengths, count))
+        return Trash(data=self.data[cut:], count=self.count - count, latest_ms=self.latest_ms)
+
+    def uids(self) -> set[bytes]:
+        """Return the uids of the objects that the items name by themselves."""
+        found = set()
+        for kind, _, fields in self._raw():
+            if kind != _RANGE:
+                found.add(fields[-1])
+            elif fields[1] == fields[4]:  # the range goes to the end of its page
+                found.add(fields[5])
+        return found
+
+    def _raw(self) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
+        at = 0
+        while at < len(self.data):
+            if len(self.data) - at < _HEAD.size:
+                raise CorruptObjectError(_WHAT, "its last item is cut off")
+            kind, not_before_ms = _HEAD.unpack_from(self.data, at)
+            body = _BODIES.get(kind)
+            at += _HEAD.size
+            if not body or len(self.data) - at < body.size:
+                raise CorruptObjectError(_WHAT, f"an item of kind {kind} is cut off or unknown")
+            yield kind, not_before_ms, body.unpack_from(self.data, at)
+            at += body.size
+
+
+def contents(thing: TrashedRange, page: Page) -> tuple[Trashed, ...]:
+    """Return what a range stands for, once its page is loaded, in the order of deletion.
+
+    Ranges of an index page give ranges of its pages, to be opened in turn. When the page is
+    missing from the store, the range has been deleted before.
+    """
+    assert page.id == thing.page, "not the page of this range"
+    rows, wanted = page.rows, thing.offsets
+    found: list[Trashed] = []
+    for index in range(rows.index_after(wanted.start), len(rows)):
+        if rows.start_of(index) >= wanted.end:
+            break
+        if page.id.level == INDEX_PAGE:
+            found.append(_overlap(wanted, ref_of(rows, index).page))
+        elif rows.end_of(index) <= wanted.end and rows.start_of(index) >= wanted.start:
+            entry = entry_of(rows, index)
+            found.append(TrashedSegment(offsets=entry.offsets, stamp=entry.stamp, uid=entry.uid))
+    if wanted.end == page.id.offsets.end:
+        found.append(TrashedPage(offsets=page.id.offsets, uid=page.id.uid))
+    return tuple(found)
+
+
+def _overlap(wanted: OffsetRange, page: PageId) -> TrashedRange:
+    start = max(wanted.start, page.offsets.start)
+    end = min(wanted.end, page.offsets.end)
+    return TrashedRange(offsets=OffsetRange(start, end), page=page)
+
+
+def _packed(thing: Trashed, not_before_ms: int) -> bytes:
+    kind, fields = _fields(thing)
+    return _HEAD.pack(kind, not_before_ms) + _BODIES[kind].pack(*fields)
+
+
+def _fields(thing: Trashed) -> tuple[int, tuple[int | bytes, ...]]:
+    match thing:
+        case TrashedSegment(offsets=offsets, stamp=stamp, uid=uid):
+            times = (stamp.epoch, stamp.claim, stamp.ver)
+            return _SEGMENT, (offsets.start, offsets.end, *times, uid)
+        case TrashedRoot(stamp=stamp, uid=uid):
+            return _ROOT, (stamp.epoch, stamp.claim, stamp.ver, uid)
+        case TrashedPage(offsets=offsets, uid=uid):
+            return _PAGE, (offsets.start, offsets.end, uid)
+        case TrashedRange(offsets=offsets, page=page):
+            whole = (page.level, page.offsets.start, page.offsets.end, page.uid, page.sha256)
+            return _RANGE, (offsets.start, offsets.end, *whole)
+
+
+def _thing(kind: int, fields: tuple[Any, ...]) -> Trashed:
+    if kind == _SEGMENT:
+        base, end, epoch, claim, ver, uid = fields
+        stamp = Stamp(LeaderEpoch(epoch), claim, ver)
+        return TrashedSegment(offsets=_offsets(base, end), stamp=stamp, uid=Uid(uid))
+    if kind == _ROOT:
+        epoch, claim, ver, uid = fields
+        return TrashedRoot(stamp=Stamp(LeaderEpoch(epoch), claim, ver), uid=Uid(uid))
+    if kind == _PAGE:
+        first, end, uid = fields
+        return TrashedPage(offsets=_offsets(first, end), uid=Uid(uid))
+    start, stop, level, first, end, uid, sha256 = fields
+    if level not in (ENTRY_PAGE, INDEX_PAGE) or not first <= start < stop <= end:
+        raise CorruptObjectError(_WHAT, f"[{start}, {stop}) of a page of level {level}")
+    page = PageId(level=level, offsets=_offsets(first, end), uid=Uid(uid), sha256=sha256)
+    return TrashedRange(offsets=_offsets(start, stop), page=page)
+
+
+def _offsets(start: int, end: int) -> OffsetRange:
+    if not 0 <= start < end:
+        raise CorruptObjectError(_WHAT, f"an item covers [{start}, {end})")
+    return OffsetRange(Offset(start), Offset(end))

@@ -1,0 +1,226 @@
+"""Whole lives of a manifest, against a list of entries and a set of objects."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from everlog.format.entries import Entry, Totals, entry_of
+from everlog.format.folding import Folding, folded
+from everlog.format.lookup import entries_at, entry_at, entry_at_time
+from everlog.format.manifest import append, first_root, without_trash
+from everlog.format.object_keys import RootKey
+from everlog.format.page_refs import INDEX_PAGE, PageId, ref_of
+from everlog.format.retention import Cut, expired
+from everlog.format.root import Root
+from everlog.format.root_codec import decode_root, encode_root
+from everlog.format.span_table import SpanTable
+from everlog.format.trash import Trashed, TrashedRange, contents
+from everlog.format.walk import drive
+from everlog.model.offsets import LeaderEpoch, Offset
+from tests.unit.format.samples import (
+    GRACE_MS,
+    NOW_MS,
+    PATH,
+    Pages,
+    entry,
+    next_root,
+    stamp,
+    uid,
+    uids,
+)
+
+SMALL = Folding(entries=4, small_pages=2, large_pages=2)
+
+
+class History:
+    """A manifest, and what it should say."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.pages = Pages()
+        self.fresh = uids()
+        self.now_ms = NOW_MS
+        self.live: list[Entry] = []
+        self.made: set[str] = set()
+        self.deleted: set[str] = set()
+        self.commits = 0
+        start = Offset(self.random.randrange(100))
+        self.root = first_root(PATH, uid=uid(-1), stamp=stamp(1), start=start, created_ms=NOW_MS)
+        self.commit(self.root)
+
+    def commit(self, root: Root) -> None:
+        """Fold, write and read back."""
+        fold = drive(
+            folded(root, uids=self.fresh, not_before_ms=self.now_ms + GRACE_MS, folding=SMALL),
+            self.pages.load,
+        )
+        self.pages.put(fold.pages)
+        stored = encode_root(fold.root)
+        key = stored.ref.key(PATH)
+        self.root = decode_root(stored.body, key=key, digest=stored.ref.sha256)
+        assert self.root == fold.root
+        assert self.root.tiered_start >= root.tiered_start
+        self.made |= {key.text, *(page.ref.page.key(PATH).text for page in fold.pages)}
+        self.commits += 1
+
+    def successor(self) -> Root:
+        return next_root(self.root, self.commits)
+
+    def append(self) -> None:
+        root, added = self.successor(), []
+        base: int = root.tiered_end
+        for _ in range(self.random.randrange(1, 6)):
+            end = base + self.random.randrange(1, 10)
+            timestamp = self.random.choice([-1, NOW_MS + self.random.randrange(1000)])
+            added.append(
+                entry(
+                    base,
+                    end,
+                    max_timestamp=timestamp,
+                    data_bytes=self.random.randrange(1, 1000),
+                    created_ms=NOW_MS + self.random.randrange(1000),
+                )
+            )
+            base = end
+        self.live += added
+        self.made |= {one.key(PATH).text for one in added}
+        self.commit(append(root, added, end_epoch=LeaderEpoch(3)))
+
+    def expire(self) -> None:
+        start, end = self.root.tiered_start, self.root.tiered_end
+        cut = self.random.choice(
+            [
+                Cut(start=Offset(self.random.randint(start, min(end, start + 60)))),
+                Cut(start=Offset(self.random.randint(start, end))),
+                Cut(before_ms=NOW_MS + self.random.randrange(1000)),
+                Cut(data_bytes_max=self.random.randrange(self.root.totals.data_bytes + 9)),
+                Cut(
+                    start=Offset(self.random.randint(start, min(end, start + 20))),
+                    before_ms=NOW_MS + self.random.randrange(300),
+                    data_bytes_max=self.random.randrange(20_000),
+                ),
+                Cut(),
+            ]
+        )
+        while self.live and self._goes(cut, self.live[0]):
+            self.live.pop(0)
+        walk = expired(self.successor(), cut, not_before_ms=self.now_ms + GRACE_MS)
+        self.commit(drive(walk, self.pages.load))
+        assert self.root.tiered_start >= min(cut.start, end)
+
+    def _goes(self, cut: Cut, one: Entry) -> bool:
+        time = one.max_timestamp if one.max_timestamp >= 0 else one.created_ms
+        left = sum(other.data_bytes for other in self.live) - one.data_bytes
+        return (
+            one.offsets.end <= cut.start
+            or (cut.before_ms is not None and time < cut.before_ms)
+            or (cut.data_bytes_max is not None and left >= cut.data_bytes_max)
+        )
+
+    def sweep(self) -> None:
+        """Delete what is due, one object after the other, and then forget it."""
+        self.now_ms += self.random.randrange(2 * GRACE_MS)
+        due = self.root.trash.due(self.now_ms)
+        for item in due:
+            for name in self.opened(item.thing):
+                assert name not in self.deleted
+                self.deleted.add(name)
+        self.commit(without_trash(self.successor(), len(due)))
+
+    def opened(self, thing: Trashed) -> Iterator[str]:
+        """Yield the names of the objects that an item of trash stands for."""
+        if not isinstance(thing, TrashedRange):
+            yield thing.key(PATH).text
+            return
+        assert thing.page.key(PATH).text not in self.deleted, "deleted before its contents"
+        for inner in contents(thing, self.pages.load(thing.page)):
+            yield from self.opened(inner)
+
+    def reachable(self, refs: SpanTable, start: int) -> Iterator[PageId]:
+        for index in range(refs.index_after(start), len(refs)):
+            page = ref_of(refs, index).page
+            yield page
+            if page.level == INDEX_PAGE:
+                yield from self.reachable(self.pages.load(page).rows, start)
+
+    def check(self) -> None:
+        root = self.root
+        assert root.totals == sum((one.totals for one in self.live), Totals())
+        assert root.live_start == (self.live[0].offsets.start if self.live else root.tiered_end)
+        greatest = max((one.max_timestamp for one in self.live), default=None)
+        assert greatest is None or (root.max_timestamp or 0) >= greatest
+        live = {one.key(PATH).text for one in self.live}
+        live |= {page.key(PATH).text for page in self.reachable(root.refs, root.live_start)}
+        live.add(RootKey(path=PATH, stamp=root.stamp, uid=root.uid).text)
+        trash = [name for item in root.trash.items() for name in self.opened(item.thing)]
+        assert len(set(trash)) == len(trash)
+        assert live.isdisjoint(trash)
+        assert self.deleted.isdisjoint(live)
+        assert self.deleted.isdisjoint(trash)
+        assert live.union(trash, self.deleted) == self.made
+
+    def check_lookups(self) -> None:
+        root = self.root
+        for offset in self.random.choices(range(root.tiered_start - 2, root.tiered_end + 2), k=9):
+            wanted = [one for one in self.live if offset in one.offsets]
+            found = drive(entry_at(root, Offset(offset)), self.pages.load)
+            if root.tiered_start <= offset < root.tiered_end:
+                assert found == wanted[0]
+            else:
+                assert found is None
+        for timestamp in self.random.choices(range(NOW_MS - 2, NOW_MS + 1002), k=9):
+            start = self.random.choice([None, Offset(self.random.randint(0, root.tiered_end))])
+            least = max(start or 0, root.tiered_start)
+            late = (one for one in self.live if one.max_timestamp >= timestamp)
+            wanted = [one for one in late if one.offsets.end > least]
+            found = drive(entry_at_time(root, timestamp, start=start), self.pages.load)
+            assert found == (wanted[0] if wanted else None)
+
+    def listed(self) -> list[Entry]:
+        """All live entries, read table by table as a scan does."""
+        found, offset = [], self.root.tiered_start
+        while offset < self.root.tiered_end:
+            table = drive(entries_at(self.root, offset), self.pages.load)
+            first = table.index_after(offset)
+            found += [entry_of(table, index) for index in range(first, len(table))]
+            offset = Offset(table.end)
+        return found
+
+
+@pytest.mark.rule("TIER-2")
+@pytest.mark.rule("TIER-8")
+@pytest.mark.rule("TIER-10")
+@pytest.mark.rule("TIER-13")
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.lists(st.sampled_from("aaaaaees"), max_size=40))
+def test_every_object_is_live_or_in_the_trash_or_deleted_and_lookups_find_the_live(
+    seed: int, steps: list[str]
+) -> None:
+    history = History(seed)
+    actions = {"a": history.append, "e": history.expire, "s": history.sweep}
+    for step in steps:
+        actions[step]()
+        history.check()
+        history.check_lookups()
+    assert history.listed() == history.live
+
+
+def test_a_long_life_uses_every_kind_of_page() -> None:
+    history = History(7)
+    for step in range(120):
+        history.append()
+        if step % 10 == 9:
+            history.sweep()
+    levels = set(history.root.refs.rows.ints("level"))
+    assert levels == {1, 2}
+    assert history.listed() == history.live
+    while history.live:
+        history.expire()
+        history.check()
+    history.now_ms += 3 * GRACE_MS
+    history.sweep()
+    history.check()
+    assert len(history.root.trash) == 1, "the root before this one"

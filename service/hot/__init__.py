@@ -1,0 +1,1 @@
+"""The hot tier: one partition's local log, and the data directory that holds them all."""

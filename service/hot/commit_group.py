@@ -1,0 +1,129 @@
+"""Group commit: the appends of all partitions of a data directory become durable together (D6).
+
+While one round is being written and synced the next one gathers, so the cost of a sync is shared by
+everybody who waits for it. A round writes each touched file once; files are synced side by side by
+a few threads, since fdatasync is per file. There are two lanes, so that logs that do not wait for
+syncs never queue behind those that do.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Protocol
+
+from service.hot.writes import Job, SyncFailedError
+from service.model.disk import Disk, DiskError
+
+FLUSH_THREADS = 8
+"""500 files took 69-117 ms to sync one by one and 16-29 ms with eight threads."""
+
+INLINE_BYTES_MAX = 256 * 1024
+"""Writing this much to the page cache costs less than handing it to a thread and back."""
+
+
+class Committable(Protocol):
+    """A log with appends to write."""
+
+    def take_job(self) -> Job | None:
+        """Hand over what is pending; None if there is nothing."""
+        ...
+
+    def finish_job(self, job: Job, error: DiskError | None) -> None:
+        """Take note of the outcome. On an error nothing of the job counts."""
+        ...
+
+
+class CommitLane:
+    """Rounds of one kind of log: at most one is in a thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        disk: Disk,
+        executor: Executor | None,
+        on_fatal: Callable[[DiskError], None],
+        flush_threads: int = FLUSH_THREADS,
+        inline_bytes_max: int = INLINE_BYTES_MAX,
+    ) -> None:
+        self._disk = disk
+        self._executor = executor
+        self._on_fatal = on_fatal
+        self._flush_threads = flush_threads
+        self._inline_bytes_max = inline_bytes_max
+        self._waiting: dict[Committable, None] = {}
+        self._scheduled = False
+        self._running = 0
+        self._idle: list[asyncio.Future[None]] = []
+
+    def touch(self, log: Committable) -> None:
+        """Let the log take part in the next round, once the loop has read what has arrived."""
+        self._waiting[log] = None
+        if not self._scheduled and not self._running:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._start_round)
+
+    async def drained(self) -> None:
+        """Wait until nothing is pending or being written."""
+        while self._scheduled or self._running:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(waiter)
+            await waiter
+
+    def _start_round(self) -> None:
+        self._scheduled = False
+        logs, self._waiting = self._waiting, {}
+        slow: list[tuple[Committable, Job]] = []
+        inline_left = self._inline_bytes_max
+        for log in logs:
+            job = log.take_job()
+            if job is None:
+                continue
+            if job.size <= inline_left and job.is_quick:
+                inline_left -= job.size
+                log.finish_job(job, self._run(job))
+            else:
+                slow.append((log, job))
+        for first in range(min(len(slow), self._flush_threads)):
+            self._start_thread(slow[first :: self._flush_threads])
+        self._wake_if_idle()
+
+    def _start_thread(self, share: list[tuple[Committable, Job]]) -> None:
+        """Carry out the jobs of one thread of the round."""
+        self._running += 1
+        jobs = [job for _, job in share]
+        future = asyncio.get_running_loop().run_in_executor(
+            self._executor, lambda: [self._run(job) for job in jobs]
+        )
+        future.add_done_callback(lambda done: self._finish_thread(share, done))
+
+    def _finish_thread(
+        self,
+        share: list[tuple[Committable, Job]],
+        done: "asyncio.Future[list[DiskError | None]]",
+    ) -> None:
+        self._running -= 1
+        if done.cancelled():  # the loop is going down
+            return
+        for (log, job), error in zip(share, done.result(), strict=True):
+            log.finish_job(job, error)
+        if not self._running:
+            if self._waiting:
+                self._start_round()
+            self._wake_if_idle()
+
+    def _run(self, job: Job) -> DiskError | None:
+        try:
+            job.run(self._disk)
+        except SyncFailedError as error:
+            self._on_fatal(error)
+            return error
+        except DiskError as error:
+            return error
+        return None
+
+    def _wake_if_idle(self) -> None:
+        if not self._running and not self._scheduled:
+            waiters, self._idle = self._idle, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)

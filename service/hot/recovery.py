@@ -1,0 +1,273 @@
+"""Opens a log directory after any kind of stop, and finds out what it holds.
+
+Sealed segments were synced before the next one began, so only the last segment can be torn. It is
+scanned from its start: each batch must be whole and match its checksum. The first one that does not
+ends the log if it is a torn tail; if something valid follows it, or if it lies below what is known
+to be synced, it is corruption, which is never mistaken for a shorter log (REL-Y6).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from everlog.model.errors import CorruptionError
+from everlog.model.ids import PartitionId
+from everlog.records.batch import HEADER_BYTES, MAGIC, BatchHeader, batch_crc, read_header
+from service.hot.layout import (
+    LEADER_EPOCHS,
+    LOG_START,
+    SEGMENT_SUFFIX,
+    base_offset_of,
+)
+from service.hot.leader_epochs import LeaderEpochs, decode_epochs
+from service.hot.log_start import decode_log_start
+from service.hot.producer_state import ProducerStates, decode_producers
+from service.hot.segment import Segment
+from service.hot.sparse_index import SparseIndex, encode_index
+from service.model.disk import Disk, File
+
+SCAN_BYTES = 1024 * 1024
+"""Read at a time while scanning; a larger batch is read whole."""
+
+BATCH_BYTES_MAX = 100 * 1024 * 1024
+"""Nothing larger fits into a request (``socket.request.max.bytes``): it would be damage."""
+
+INDEX_INTERVAL_BYTES = 4096
+"""Distance of the rows of an index that is rebuilt; Kafka's default of ``index.interval.bytes``."""
+
+
+class TornTail:
+    """Where a scan stopped: the position of the first byte that is not part of a whole batch."""
+
+    __slots__ = ("position", "reason")
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        self.reason = reason
+
+
+def scan(file: File, size: int, *, start: int = 0) -> Iterator[tuple[int, BatchHeader] | TornTail]:
+    """Yield (position, header) of each whole and undamaged batch; last, where the scan stopped.
+
+    A file that ends with its last batch yields a tail at its very end.
+    """
+    position = start
+    window = memoryview(b"")
+    window_at = 0
+    while size - position >= HEADER_BYTES:
+        if position + HEADER_BYTES > window_at + len(window):
+            window_at, window = position, memoryview(file.read_at(position, SCAN_BYTES))
+        header = read_header(window, position - window_at)
+        reason = _implausible(header, size - position)
+        if reason is None and position + header.size > window_at + len(window):
+            window_at = position
+            window = memoryview(file.read_at(position, max(SCAN_BYTES, header.size)))
+        if reason is None and batch_crc(window, position - window_at, header.size) != header.crc:
+            reason = "its checksum does not match"
+        if reason is not None:
+            yield TornTail(position, reason)
+            return
+        yield position, header
+        position += header.size
+    yield TornTail(position, "a batch is cut off" if position < size else "")
+
+
+def _implausible(header: BatchHeader, left: int) -> str | None:
+    if header.magic != MAGIC:
+        return f"there is no batch (magic {header.magic})"
+    if not HEADER_BYTES <= header.size <= BATCH_BYTES_MAX:
+        return f"a batch claims {header.size} bytes"
+    if header.size > left:
+        return "a batch is cut off"
+    return None
+
+
+@dataclass(slots=True)
+class RecoveredLog:
+    """What opening a directory found: the state that a `HotLog` starts from.
+
+    Attributes:
+        segments: In order of offsets; the last one is active. Empty when the log is new.
+        cut_bytes: Size of the torn tail that was cut off.
+    """
+
+    partition: PartitionId
+    directory: str
+    log_start: int
+    segments: list[Segment]
+    epochs: LeaderEpochs
+    producers: ProducerStates
+    cut_bytes: int = 0
+
+
+def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: int) -> RecoveredLog:
+    """Open a log directory, or make it; cut a torn tail off. Blocks.
+
+    Raises:
+        CorruptionError: Damage that is not a torn tail; nothing has been changed.
+        DiskError: The disk refused.
+    """
+    disk.make_dirs(directory)
+    sizes = _segment_sizes(disk, directory)
+    start = _read_log_start(disk, directory)
+    found = RecoveredLog(partition, directory, start or 0, [], LeaderEpochs(), ProducerStates())
+    if not sizes:
+        return found
+    bases = sorted(sizes)
+    if start is None:
+        found.log_start = bases[0]
+    found.segments = [_segment(directory, base, sizes[base]) for base in bases]
+    for segment, successor in pairwise(found.segments):
+        segment.next_offset = successor.base_offset
+    found.epochs = _read_epochs(disk, directory)
+    found.producers, covered = _read_producers(disk, found.segments)
+    for segment in found.segments[:-1]:
+        if segment.next_offset > covered or _lacks_epoch(found.epochs, segment):
+            _replay(disk, segment, found, now_ms=now_ms, is_last=False)
+    _replay(disk, found.segments[-1], found, now_ms=now_ms, is_last=True)
+    return found
+
+
+def rebuild_index(disk: Disk, segment: Segment) -> SparseIndex:
+    """Make the index of a sealed segment anew and put it into its file.
+
+    Raises:
+        CorruptionError: The segment itself is damaged.
+    """
+    fresh = _segment(segment.directory, segment.base_offset, 0)
+    file = disk.open(segment.path, writable=False)
+    try:
+        for item in scan(file, segment.size):
+            if isinstance(item, TornTail):
+                if item.position < segment.size:
+                    raise CorruptionError(f"{segment.path} at {item.position}: {item.reason}")
+                break
+            _, header = item
+            _add(fresh, header)
+    finally:
+        file.close()
+    segment.max_timestamp = fresh.max_timestamp
+    index = fresh.index or SparseIndex()
+    disk.write_file_atomically(segment.index_path, encode_index(index, fresh.summary()))
+    return index
+
+
+def _segment_sizes(disk: Disk, directory: str) -> dict[int, int]:
+    """Find the segment files, and remove what an interrupted atomic write has left."""
+    sizes: dict[int, int] = {}
+    for name, size in disk.list_dir(directory):
+        base = base_offset_of(name, SEGMENT_SUFFIX)
+        if base is not None:
+            sizes[base] = size
+        elif name.endswith(".tmp"):
+            disk.unlink(f"{directory}/{name}")
+    return sizes
+
+
+def _segment(directory: str, base: int, size: int) -> Segment:
+    segment = Segment(directory, base)
+    segment.size = size
+    if size:
+        segment.max_timestamp = None
+    return segment
+
+
+def _read_log_start(disk: Disk, directory: str) -> int | None:
+    try:
+        return decode_log_start(disk.read_file(f"{directory}/{LOG_START}"))
+    except FileNotFoundError:
+        return None
+
+
+def _read_epochs(disk: Disk, directory: str) -> LeaderEpochs:
+    """Read the epochs up to the last roll; a damaged file counts as a missing one."""
+    try:
+        return decode_epochs(disk.read_file(f"{directory}/{LEADER_EPOCHS}"))
+    except (FileNotFoundError, CorruptionError):
+        return LeaderEpochs()
+
+
+def _lacks_epoch(epochs: LeaderEpochs, segment: Segment) -> bool:
+    return epochs.epoch_of(segment.base_offset) is None
+
+
+def _read_producers(disk: Disk, segments: list[Segment]) -> tuple[ProducerStates, int]:
+    """Read the newest good snapshot; return the state and the offset up to which it holds."""
+    for segment in reversed(segments):
+        try:
+            states, offset = decode_producers(disk.read_file(segment.producers_path))
+        except (FileNotFoundError, CorruptionError):
+            continue
+        return states, offset
+    return ProducerStates(), segments[0].base_offset
+
+
+def _replay(
+    disk: Disk, segment: Segment, found: RecoveredLog, *, now_ms: int, is_last: bool
+) -> None:
+    """Read a segment's headers for what only they know; of the last one, find where it ends."""
+    size = segment.size
+    file = disk.open(segment.path)
+    target = _segment(segment.directory, segment.base_offset, 0)
+    try:
+        for item in scan(file, size):
+            if isinstance(item, TornTail):
+                if item.position < size:
+                    _cut_tail(file, item, size, target, is_last=is_last)
+                    found.cut_bytes = size - item.position
+                break
+            _, header = item
+            _note(found, header, now_ms)
+            _add(target, header)
+    finally:
+        file.close()
+    if is_last:
+        target.first_append_ms = now_ms if target.size else None
+        found.segments[-1] = target
+
+
+def _note(found: RecoveredLog, header: BatchHeader, now_ms: int) -> None:
+    latest = found.epochs.latest
+    if latest is None or header.leader_epoch > latest:
+        found.epochs.note(header.leader_epoch, header.base_offset)
+    if header.producer_id >= 0 and not header.is_control:
+        found.producers.note(header, header.base_offset, now_ms=now_ms)
+
+
+def _add(segment: Segment, header: BatchHeader) -> None:
+    segment.add(
+        header.next_offset,
+        header.size,
+        header.max_timestamp,
+        base_offset=header.base_offset,
+        interval=INDEX_INTERVAL_BYTES,
+    )
+
+
+def _cut_tail(file: File, tail: TornTail, size: int, segment: Segment, *, is_last: bool) -> None:
+    """Cut a torn tail off, unless what follows proves that it is none."""
+    where = f"{segment.path} at {tail.position}: {tail.reason}"
+    if not is_last:
+        raise CorruptionError(f"{where}; the segment is sealed, so this is no torn write")
+    rest = file.read_at(tail.position, size - tail.position)
+    if _holds_batch(rest, segment.next_offset):
+        raise CorruptionError(f"{where}, and good batches follow, so this is no torn write")
+    file.truncate(tail.position)
+    file.sync()
+
+
+def _holds_batch(rest: bytes, next_offset: int) -> bool:
+    """Whether a whole and undamaged batch of this log begins anywhere behind the first byte."""
+    prefix = (next_offset >> 32).to_bytes(4, "big")
+    position = rest.find(prefix, 1)
+    while 0 <= position <= len(rest) - HEADER_BYTES:
+        header = read_header(rest, position)
+        left = len(rest) - position
+        if (
+            _implausible(header, left) is None
+            and header.base_offset >= next_offset
+            and batch_crc(rest, position, header.size) == header.crc
+        ):
+            return True
+        position = rest.find(prefix, position + 1)
+    return False

@@ -1,0 +1,229 @@
+"""HotStore: the data directory, and the logs that are open in it."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from everlog.model.clock import Clock
+from everlog.model.ids import PartitionId
+from everlog.model.offsets import Offset
+from service.hot.commit_group import FLUSH_THREADS, CommitLane
+from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
+from service.hot.index_cache import IndexCache
+from service.hot.layout import (
+    CLEAN_SHUTDOWN,
+    DELETED_SUFFIX,
+    LOG_START,
+    LOGS_DIR,
+    STRAY_SUFFIX,
+    partition_dir,
+    topic_dir,
+    topic_id_of,
+)
+from service.hot.log import CommitLanes, HotLog, HotLogConfig
+from service.hot.log_start import encode_log_start
+from service.hot.recovery import recover_log
+from service.hot.segment import Segment
+from service.hot.segment_reader import SegmentReader
+from service.model.disk import Disk, DiskError
+
+T = TypeVar("T")
+
+TICK_SECONDS = 0.5
+"""How often time-based rolls and syncs are looked for; ``flush.ms`` is 1,000 by default."""
+
+
+class HotStore:
+    """Opens, keeps and deletes the local logs of one broker.
+
+    Args:
+        data_dir: Absolute path.
+        disk: Where the files are.
+        clock: For ages of segments and of unsynced bytes.
+        flush_executor: Threads that write and sync; None for the loop's own.
+        read_executor: Threads that read what is not in the page cache, and that recover logs.
+        on_fatal: Called when a sync has failed; it must end the process.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: str,
+        disk: Disk,
+        clock: Clock,
+        flush_executor: Executor | None,
+        read_executor: Executor | None,
+        on_fatal: Callable[[DiskError], None],
+        flush_threads: int = FLUSH_THREADS,
+        open_files_max: int = OPEN_FILES_MAX,
+    ) -> None:
+        self._data_dir = data_dir
+        self._disk = disk
+        self._clock = clock
+        self._executor = read_executor
+        self._descriptors = Descriptors(disk, open_max=open_files_max)
+        self._indexes = IndexCache(disk)
+        self._reader = SegmentReader(
+            descriptors=self._descriptors, indexes=self._indexes, executor=read_executor
+        )
+        self._lanes = CommitLanes(
+            always=CommitLane(
+                disk=disk,
+                executor=flush_executor,
+                on_fatal=on_fatal,
+                flush_threads=flush_threads,
+            ),
+            interval=CommitLane(
+                disk=disk,
+                executor=flush_executor,
+                on_fatal=on_fatal,
+                flush_threads=flush_threads,
+            ),
+        )
+        self._logs: dict[PartitionId, HotLog] = {}
+
+    @property
+    def logs(self) -> Collection[HotLog]:
+        """The open logs."""
+        return self._logs.values()
+
+    async def start(self, known: Collection[PartitionId]) -> bool:
+        """Prepare the directory; return whether the last stop was a clean one.
+
+        Directories of partitions that are not ``known`` are renamed, never deleted (REL-Y9); the
+        clean marker goes before anything can change (REL-Y5).
+        """
+        return await self._in_thread(self._prepare, known)
+
+    async def open(self, partition: PartitionId, config: HotLogConfig) -> HotLog:
+        """Open the log of a partition, recovering or making its directory.
+
+        Raises:
+            CorruptionError: The log is damaged; see `recover_log`.
+            DiskError: The disk refused.
+        """
+        assert partition not in self._logs, "a log is opened once"
+        directory = partition_dir(self._data_dir, partition)
+        now_ms = self._clock.wall_ms()
+        found = await self._in_thread(
+            lambda: recover_log(self._disk, partition, directory, now_ms=now_ms)
+        )
+        log = HotLog(
+            found,
+            config=config,
+            descriptors=self._descriptors,
+            lanes=self._lanes,
+            reader=self._reader,
+            clock=self._clock,
+        )
+        self._logs[partition] = log
+        return log
+
+    async def reopen(self, log: HotLog) -> HotLog:
+        """Open a log again whose disk had refused a write."""
+        assert log.failure is not None
+        self._forget(log)
+        return await self.open(log.partition, log.config)
+
+    async def set_log_start(self, log: HotLog, offset: Offset) -> None:
+        """Raise the first offset of the log, durably; segments below it are removed."""
+        log.raise_log_start(offset)
+        path = f"{log.directory}/{LOG_START}"
+        content = encode_log_start(log.log_start)
+        await self._in_thread(self._disk.write_file_atomically, path, content)
+        await self.release(log, log.log_start)
+
+    async def release(self, log: HotLog, before: Offset) -> list[Segment]:
+        """Remove the sealed segments that end at or below ``before`` from this disk."""
+        released = log.release(before)
+        for segment in released:
+            self._indexes.forget(segment)
+        if released:
+            await self._in_thread(self._remove_files, log.directory, released)
+        return released
+
+    async def delete(self, partition: PartitionId) -> None:
+        """Remove the log of a partition and everything in it."""
+        log = self._logs.get(partition)
+        if log is not None:
+            await self._drained()
+            self._forget(log)
+        await self._in_thread(self._remove_directory, partition)
+
+    async def run(self) -> None:
+        """Roll and sync what is due, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for log in self._logs.values():
+                if not log.roll_if_due():
+                    log.sync_if_due()
+
+    async def close(self) -> None:
+        """Write and sync everything, and leave the marker of a clean stop."""
+        for log in self._logs.values():
+            log.sync()
+        await self._drained()
+        is_clean = all(log.failure is None and not log.is_busy for log in self._logs.values())
+        self._descriptors.close()
+        if is_clean:
+            path = f"{self._data_dir}/{CLEAN_SHUTDOWN}"
+            await self._in_thread(self._disk.write_file_atomically, path, b"clean\n")
+
+    async def _drained(self) -> None:
+        await self._lanes.interval.drained()
+        await self._lanes.always.drained()
+
+    def _forget(self, log: HotLog) -> None:
+        del self._logs[log.partition]
+        for segment in log.segments:
+            self._descriptors.forget(segment.path)
+            self._indexes.forget(segment)
+
+    def _prepare(self, known: Collection[PartitionId]) -> bool:
+        root = f"{self._data_dir}/{LOGS_DIR}"
+        self._disk.make_dirs(root)
+        marker = f"{self._data_dir}/{CLEAN_SHUTDOWN}"
+        try:
+            self._disk.unlink(marker)
+            was_clean = True
+        except FileNotFoundError:
+            was_clean = False
+        self._disk.sync_dir(self._data_dir)
+        known_paths = {partition_dir(self._data_dir, partition) for partition in known}
+        for name, _ in self._disk.list_dir(root):
+            self._tidy_topic(f"{root}/{name.rstrip('/')}", known_paths)
+        return was_clean
+
+    def _tidy_topic(self, path: str, known_paths: Collection[str]) -> None:
+        name = path.rpartition("/")[2]
+        if topic_id_of(name) is None:
+            return
+        for entry, _ in self._disk.list_dir(path):
+            child = f"{path}/{entry.rstrip('/')}"
+            if child.endswith(DELETED_SUFFIX):
+                self._disk.remove_tree(child)
+            elif child not in known_paths and not child.endswith(STRAY_SUFFIX):
+                self._disk.rename(child, child + STRAY_SUFFIX)
+                self._disk.sync_dir(path)
+
+    def _remove_files(self, directory: str, segments: list[Segment]) -> None:
+        for segment in segments:
+            for path in (segment.index_path, segment.producers_path, segment.path):
+                try:
+                    self._disk.unlink(path)
+                except FileNotFoundError:
+                    continue
+        self._disk.sync_dir(directory)
+
+    def _remove_directory(self, partition: PartitionId) -> None:
+        path = partition_dir(self._data_dir, partition)
+        try:
+            self._disk.rename(path, path + DELETED_SUFFIX)
+        except FileNotFoundError:
+            return
+        self._disk.sync_dir(topic_dir(self._data_dir, partition.topic_id))
+        self._disk.remove_tree(path + DELETED_SUFFIX)
+
+    async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)

@@ -1,0 +1,1 @@
+"""The command `everlog`, one noun a file."""

@@ -1,0 +1,171 @@
+"""Which handler serves which API, and with what."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from everlog.model.clock import Clock, IdSource
+from service.app.topic_creation import AutomaticTopics
+from service.broker.config_altering import ConfigAltering
+from service.broker.context import Handler
+from service.broker.fetch_sessions import FetchSessions
+from service.broker.handlers.alter_configs import AlterConfigsHandler
+from service.broker.handlers.api_versions import ApiVersionsHandler
+from service.broker.handlers.create_partitions import CreatePartitionsHandler
+from service.broker.handlers.create_topics import CreateTopicsHandler
+from service.broker.handlers.delete_groups import DeleteGroupsHandler
+from service.broker.handlers.delete_records import DeleteRecordsHandler
+from service.broker.handlers.delete_topics import DeleteTopicsHandler
+from service.broker.handlers.describe_cluster import DescribeClusterHandler
+from service.broker.handlers.describe_configs import DescribeConfigsHandler
+from service.broker.handlers.describe_groups import DescribeGroupsHandler
+from service.broker.handlers.describe_topic_partitions import DescribeTopicPartitionsHandler
+from service.broker.handlers.fetch import FetchHandler
+from service.broker.handlers.find_coordinator import FindCoordinatorHandler
+from service.broker.handlers.heartbeat import HeartbeatHandler
+from service.broker.handlers.incremental_alter_configs import IncrementalAlterConfigsHandler
+from service.broker.handlers.init_producer_id import InitProducerIdHandler
+from service.broker.handlers.join_group import JoinGroupHandler
+from service.broker.handlers.leave_group import LeaveGroupHandler
+from service.broker.handlers.list_groups import ListGroupsHandler
+from service.broker.handlers.list_offsets import ListOffsetsHandler
+from service.broker.handlers.metadata import MetadataHandler
+from service.broker.handlers.offset_commit import OffsetCommitHandler
+from service.broker.handlers.offset_delete import OffsetDeleteHandler
+from service.broker.handlers.offset_fetch import OffsetFetchHandler
+from service.broker.handlers.offset_for_leader_epoch import OffsetForLeaderEpochHandler
+from service.broker.handlers.produce import ProduceHandler
+from service.broker.handlers.sync_group import SyncGroupHandler
+from service.broker.metadata_view import Images
+from service.coordination.broker_configs import BrokerConfigs
+from service.coordination.producer_ids import ProducerIds
+from service.coordination.topics import TopicRegistry
+from service.groups.coordinator import GroupCoordinator
+from service.groups.ports import OffsetsTopic
+from service.hot.store import HotStore
+from service.model.broker_config import BrokerConfig
+from service.partition.keeper import PartitionKeeper
+from service.partition.table import PartitionTable
+from service.protocol.api import ApiKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerServices:
+    """What handlers are made of."""
+
+    config: BrokerConfig
+    images: Images
+    partitions: PartitionTable
+    keeper: PartitionKeeper
+    hot: HotStore
+    topics: TopicRegistry
+    broker_configs: BrokerConfigs
+    groups: GroupCoordinator
+    offsets_topic: OffsetsTopic
+    producer_ids: ProducerIds
+    clock: Clock
+    ids: IdSource
+    spawn: Callable[[Coroutine[Any, Any, None]], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """All of them, and those that have something to run."""
+
+    by_key: Mapping[ApiKey, Handler]
+    produce: ProduceHandler
+
+
+def build_handlers(services: HandlerServices) -> Handlers:
+    """Make a handler for every API that is advertised."""
+    produce = ProduceHandler(partitions=services.partitions, clock=services.clock)
+    by_key: dict[ApiKey, Handler] = {
+        ApiKey.PRODUCE: produce,
+        **_data_handlers(services),
+        **_topic_handlers(services),
+        **_config_handlers(services),
+        **_group_handlers(services),
+    }
+    return Handlers(by_key=by_key, produce=produce)
+
+
+def _data_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
+    creation = AutomaticTopics(
+        topics=services.topics, keeper=services.keeper, offsets_topic=services.offsets_topic
+    )
+    return {
+        ApiKey.API_VERSIONS: ApiVersionsHandler(),
+        ApiKey.FETCH: FetchHandler(
+            partitions=services.partitions,
+            sessions=FetchSessions(),
+            spawn=services.spawn,
+            bytes_max=services.config.fetch_max_bytes,
+        ),
+        ApiKey.DELETE_RECORDS: DeleteRecordsHandler(
+            partitions=services.partitions, hot=services.hot
+        ),
+        ApiKey.INIT_PRODUCER_ID: InitProducerIdHandler(producer_ids=services.producer_ids),
+        ApiKey.LIST_OFFSETS: ListOffsetsHandler(partitions=services.partitions),
+        ApiKey.OFFSET_FOR_LEADER_EPOCH: OffsetForLeaderEpochHandler(partitions=services.partitions),
+        ApiKey.METADATA: MetadataHandler(
+            images=services.images,
+            creation=creation if services.config.auto_create_topics_enable else None,
+        ),
+    }
+
+
+def _topic_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
+    config, images = services.config, services.images
+    return {
+        ApiKey.CREATE_PARTITIONS: CreatePartitionsHandler(
+            topics=services.topics, keeper=services.keeper
+        ),
+        ApiKey.CREATE_TOPICS: CreateTopicsHandler(
+            topics=services.topics,
+            keeper=services.keeper,
+            layers=lambda: config.layers(images().broker_configs),
+        ),
+        ApiKey.DELETE_TOPICS: DeleteTopicsHandler(
+            topics=services.topics,
+            keeper=services.keeper,
+            images=images,
+            is_allowed=config.delete_topic_enable,
+        ),
+        ApiKey.DESCRIBE_CLUSTER: DescribeClusterHandler(images=images),
+        ApiKey.DESCRIBE_TOPIC_PARTITIONS: DescribeTopicPartitionsHandler(images=images),
+    }
+
+
+def _config_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
+    altering = ConfigAltering(
+        images=services.images,
+        config=services.config,
+        topics=services.topics,
+        brokers=services.broker_configs,
+    )
+    return {
+        ApiKey.ALTER_CONFIGS: AlterConfigsHandler(altering=altering),
+        ApiKey.DESCRIBE_CONFIGS: DescribeConfigsHandler(
+            images=services.images, config=services.config
+        ),
+        ApiKey.INCREMENTAL_ALTER_CONFIGS: IncrementalAlterConfigsHandler(altering=altering),
+    }
+
+
+def _group_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
+    groups = services.groups
+    return {
+        ApiKey.DELETE_GROUPS: DeleteGroupsHandler(coordinator=groups),
+        ApiKey.DESCRIBE_GROUPS: DescribeGroupsHandler(coordinator=groups),
+        ApiKey.LIST_GROUPS: ListGroupsHandler(coordinator=groups),
+        ApiKey.OFFSET_DELETE: OffsetDeleteHandler(coordinator=groups, images=services.images),
+        ApiKey.FIND_COORDINATOR: FindCoordinatorHandler(
+            images=services.images, offsets_topic=services.offsets_topic
+        ),
+        ApiKey.HEARTBEAT: HeartbeatHandler(coordinator=groups),
+        ApiKey.JOIN_GROUP: JoinGroupHandler(coordinator=groups),
+        ApiKey.LEAVE_GROUP: LeaveGroupHandler(coordinator=groups),
+        ApiKey.OFFSET_COMMIT: OffsetCommitHandler(coordinator=groups, images=services.images),
+        ApiKey.OFFSET_FETCH: OffsetFetchHandler(coordinator=groups, images=services.images),
+        ApiKey.SYNC_GROUP: SyncGroupHandler(coordinator=groups),
+    }

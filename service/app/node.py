@@ -1,0 +1,331 @@
+"""A broker from start to stop.
+
+The order of the start is the order of trust: whose data this is, what the cluster knows, who this
+broker is in it, what it leads in this term, and only then its clients. The stop goes back.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from everlog.model.ids import PartitionId
+from service.app.handlers import HandlerServices, build_handlers
+from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
+from service.app.seams import Seams
+from service.broker.dispatch import Dispatcher
+from service.coordination.broker_configs import BrokerConfigs
+from service.coordination.changes import last_sequence
+from service.coordination.cluster_image import ImageFollower
+from service.coordination.controller import Controller
+from service.coordination.controller_term import ControllerTerm
+from service.coordination.identity import Identity, establish_identity
+from service.coordination.metadata_store import MetadataStore
+from service.coordination.producer_ids import ProducerIds
+from service.coordination.registration import BrokerDescription, register_broker
+from service.coordination.topic_plan import TopicDefaults
+from service.coordination.topics import TopicRegistry
+from service.groups.coordinator import GroupCoordinator
+from service.groups.limits import GroupLimits
+from service.hot.store import HotStore
+from service.model.broker_config import BrokerConfig
+from service.model.cluster import Broker, ClusterImage, Endpoint
+from service.model.disk import DiskError
+from service.model.serving import Peer
+from service.model.setting_type import Value
+from service.model.topic_config import validate_overrides
+from service.net.budget import InflightBudget
+from service.net.listener import ClientListener, ListenerLimits
+from service.partition.keeper import Led, PartitionKeeper, Tiers
+from service.partition.table import PartitionTable
+from service.protocol.api import ApiKey
+from service.protocol.headers import RequestHeader
+
+_log = structlog.get_logger(__name__)
+
+SYNC_FAILED_STATUS = 74
+"""``EX_IOERR`` of sysexits.h."""
+
+
+class BrokerNode:
+    """One broker: `start` once, then it serves until `stop`.
+
+    Args:
+        config: Checked settings.
+        seams: The world.
+        store: A session of the cluster's metadata, this broker's own.
+        tiers: The cold side.
+        tasks: Owns every task; one that fails takes the broker down.
+        boot_id: Of the operating system's start.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: BrokerConfig,
+        seams: Seams,
+        store: MetadataStore,
+        tiers: Tiers,
+        tasks: asyncio.TaskGroup,
+        boot_id: str,
+    ) -> None:
+        self._config = config
+        self._seams = seams
+        self._store = store
+        self._tiers = tiers
+        self._tasks = tasks
+        self._boot_id = boot_id
+        self._background: list[asyncio.Task[None]] = []
+        self._images = ImageFollower(store=store)
+        self._listeners: dict[str, ClientListener] = {}
+        self._dispatcher = Dispatcher(handlers={}, on_defect=_report_defect)
+        self.is_ready = False
+        self.table = PartitionTable()
+        self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
+        self.hot = HotStore(
+            data_dir=config.data_dir,
+            disk=seams.disk,
+            clock=seams.clock,
+            flush_executor=seams.flush_executor,
+            read_executor=seams.read_executor,
+            on_fatal=_end_process,
+            flush_threads=config.flush_threads,
+            open_files_max=config.files_open_max,
+        )
+
+    @property
+    def image(self) -> ClusterImage:
+        """The cluster as this broker knows it."""
+        return self._images.image
+
+    @property
+    def connection_count(self) -> int:
+        """Open client connections of all listeners."""
+        return sum(listener.connection_count for listener in self._listeners.values())
+
+    async def start(self) -> tuple[Endpoint, ...]:
+        """Take this broker's place in the cluster, open its logs, and begin to serve.
+
+        Raises:
+            EverlogError: The start is refused; the message says what to do.
+            OSError: An address cannot be bound.
+        """
+        identity = await establish_identity(
+            store=self._store,
+            disk=self._seams.disk,
+            data_dir=self._config.data_dir,
+            broker_id=self._config.broker_id,
+            ids=self._seams.ids,
+            executor=self._seams.read_executor,
+        )
+        ports = await self._bind()
+        endpoints = self._config.endpoints(ports)
+        await self._images.load()
+        broker = await self._register(identity, endpoints)
+        controller = await self._lead(broker)
+        keeper = await self._open_logs(broker)
+        self._serve(controller, keeper)
+        for listener in self._listeners.values():
+            await listener.start()
+        self.is_ready = True
+        return endpoints
+
+    async def stop(self) -> None:
+        """Stop serving, make everything durable, and leave the cluster."""
+        self.is_ready = False
+        for listener in self._listeners.values():
+            listener.close()
+            listener.close_connections()
+        for task in reversed(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.hot.close()
+        await self._store.close()
+
+    async def _bind(self) -> dict[str, int]:
+        """Bind every listener; nothing is accepted yet, so the ports are only held."""
+        ports: dict[str, int] = {}
+        limits = _listener_limits(self._config)
+        for address in self._config.listeners:
+            listener = ClientListener(
+                name=address.listener,
+                network=self._seams.network,
+                serve=self._dispatch,
+                budget=self.budget,
+                clock=self._seams.clock,
+                limits=limits,
+                on_refused=_report_refusal,
+            )
+            self._listeners[address.listener] = listener
+            ports[address.listener] = await listener.bind(address.host, address.port, self._tasks)
+            self._run(listener.run())
+        return ports
+
+    def _dispatch(self, peer: Peer, header: RequestHeader, frame: memoryview) -> Any:
+        return self._dispatcher.serve(peer, header, frame)
+
+    async def _register(self, identity: Identity, endpoints: tuple[Endpoint, ...]) -> Broker:
+        return await register_broker(
+            self._store,
+            BrokerDescription(
+                id=self._config.broker_id,
+                endpoints=endpoints,
+                directory_id=identity.directory_id,
+                boot_id=self._boot_id,
+                rack=self._config.broker_rack,
+            ),
+        )
+
+    async def _lead(self, broker: Broker) -> Controller:
+        """Become the controller, and get a new term for everything that this broker leads."""
+        controller = Controller(store=self._store, images=self._images, broker=broker)
+        self._run(self._images.run())
+        self._run(controller.run())
+        await self._images.wait_for(lambda image: image.controller_id is not None)
+        if controller.term is not None:
+            await controller.perform(_nothing)
+        await self._images.reached(await last_sequence(self._store))
+        return controller
+
+    async def _open_logs(self, broker: Broker) -> PartitionKeeper:
+        image = self._images.image
+        was_clean = await self.hot.start(_assigned(image, broker))
+        keeper = PartitionKeeper(
+            broker_id=broker.id,
+            broker_epoch=broker.epoch,
+            store=self.hot,
+            table=self.table,
+            tiers=self._tiers,
+            clock=self._seams.clock,
+            defaults=self._topic_defaults,
+            on_broken=_report_broken,
+        )
+        await keeper.load(image)
+        self._images.subscribe(keeper.follow)
+        self._run(keeper.run())
+        self._run(self.hot.run())
+        _log.info("logs_opened", partitions=len(self.table), last_stop_was_clean=was_clean)
+        return keeper
+
+    def _serve(self, controller: Controller, keeper: PartitionKeeper) -> None:
+        """Give requests their meaning."""
+        topics = self._topics(controller)
+        offsets_topic = ClusterOffsetsTopic(
+            topics=topics,
+            keeper=keeper,
+            partitions=self._config.offsets_topic_num_partitions,
+            segment_bytes=self._config.offsets_topic_segment_bytes,
+        )
+        groups = GroupCoordinator(
+            log=PartitionOffsetsLog(
+                partitions=self.table, images=self._images, clock=self._seams.clock
+            ),
+            clock=self._seams.clock,
+            ids=self._seams.ids,
+            limits=_group_limits(self._config),
+        )
+        keeper.on_applied(groups.leadership_changed)
+        self._run(groups.run())
+        built = build_handlers(
+            HandlerServices(
+                config=self._config,
+                images=lambda: self._images.image,
+                partitions=self.table,
+                keeper=keeper,
+                hot=self.hot,
+                topics=topics,
+                broker_configs=BrokerConfigs(
+                    store=self._store, images=self._images, controller=controller
+                ),
+                groups=groups,
+                offsets_topic=offsets_topic,
+                producer_ids=ProducerIds(store=self._store, broker_id=self._config.broker_id),
+                clock=self._seams.clock,
+                ids=self._seams.ids,
+                spawn=self._tasks.create_task,
+            )
+        )
+        self._run(built.produce.run())
+        self._dispatcher = Dispatcher(handlers=built.by_key, on_defect=_report_defect)
+
+    def _topics(self, controller: Controller) -> TopicRegistry:
+        return TopicRegistry(
+            store=self._store,
+            images=self._images,
+            controller=controller,
+            clock=self._seams.clock,
+            ids=self._seams.ids,
+            check_config=lambda config: validate_overrides(config, self._topic_defaults()),
+            defaults=TopicDefaults(
+                partitions=self._config.num_partitions,
+                replication_factor=(
+                    self._config.default_replication_factor
+                    if "default.replication.factor" in self._config.given
+                    else None
+                ),
+            ),
+        )
+
+    def _topic_defaults(self) -> dict[str, Value]:
+        return self._config.layers(self._images.image.broker_configs).topic_defaults()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._background.append(self._tasks.create_task(work))
+
+
+async def _nothing(_term: ControllerTerm) -> None:
+    """Take a turn, so that everything queued before it has been done."""
+
+
+def _assigned(image: ClusterImage, broker: Broker) -> set[PartitionId]:
+    return {
+        PartitionId(topic.topic_id, number)
+        for topic in image.topics.values()
+        for number, state in enumerate(topic.partitions)
+        if broker.id in state.replicas
+    }
+
+
+def _listener_limits(config: BrokerConfig) -> ListenerLimits:
+    return ListenerLimits(
+        connections_max=config.max_connections,
+        connections_per_ip_max=config.max_connections_per_ip,
+        idle_seconds_max=config.connections_max_idle_ms / 1000,
+        frame_seconds_max=config.socket_request_timeout_ms / 1000,
+        frame_bytes_max=config.socket_request_max_bytes,
+    )
+
+
+def _group_limits(config: BrokerConfig) -> GroupLimits:
+    return GroupLimits(
+        group_size_max=config.group_max_size,
+        session_timeout_ms_min=config.group_min_session_timeout_ms,
+        session_timeout_ms_max=config.group_max_session_timeout_ms,
+        initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
+        offset_metadata_chars_max=config.offset_metadata_max_bytes,
+        offsets_retention_ms=config.offsets_retention_minutes * 60_000,
+        offsets_retention_check_ms=config.offsets_retention_check_interval_ms,
+        append_timeout_ms=config.offsets_commit_timeout_ms,
+    )
+
+
+def _end_process(error: DiskError) -> None:
+    """Leave at once, as after a crash: recovery reads what really is on the disk."""
+    _log.critical("sync_failed", reason=str(error), advice="check the disk, then start again")
+    os._exit(SYNC_FAILED_STATUS)
+
+
+def _report_defect(key: ApiKey, version: int, error: Exception) -> None:
+    _log.error("request_failed", api=key.name, version=version, exc_info=error)
+
+
+def _report_refusal(peer: Peer, reason: Exception) -> None:
+    _log.warning("connection_closed", client=peer.host, reason=str(reason))
+
+
+def _report_broken(led: Led, error: Exception) -> None:
+    _log.error(
+        "partition_offline", topic=led.topic, partition=led.partition.partition, reason=str(error)
+    )

@@ -1,0 +1,158 @@
+"""``__consumer_offsets`` as the group coordinator needs it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
+
+from everlog.model.clock import Clock
+from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
+from everlog.model.ids import TopicName
+from everlog.model.offsets import LeaderEpoch
+from everlog.records.batch import walk
+from everlog.records.builder import Record, build_batch
+from everlog.records.reader import read_records
+from service.coordination.cluster_image import ImageFollower
+from service.coordination.topic_errors import TopicExistsError
+from service.coordination.topic_plan import NewTopic
+from service.coordination.topics import TopicRegistry
+from service.groups.ports import OffsetsRecord
+from service.model.log import LogSlice, ReadBounds
+from service.partition.errors import NotLeaderError, StaleLeaderEpochError
+from service.partition.keeper import PartitionKeeper
+from service.partition.partition import Partition
+from service.partition.table import PartitionTable
+
+OFFSETS_TOPIC = TopicName("__consumer_offsets")
+
+REPLAY_BYTES = 1024 * 1024
+"""Read at a time while a partition is replayed."""
+
+BATCH_BYTES_MAX = 512 * 1024
+"""Records of one append go into one batch up to this size."""
+
+
+class PartitionOffsetsLog:
+    """The partitions of the offsets topic that this broker leads."""
+
+    def __init__(self, *, partitions: PartitionTable, images: ImageFollower, clock: Clock) -> None:
+        self._table = partitions
+        self._images = images
+        self._clock = clock
+
+    @property
+    def partitions(self) -> int | None:
+        topic = self._images.image.topic(OFFSETS_TOPIC)
+        return None if topic is None else len(topic.partitions)
+
+    def leads(self, partition: int) -> LeaderEpoch | None:
+        found = self._table.by_name(OFFSETS_TOPIC, partition)
+        return None if found is None else found.leader_epoch
+
+    def append(
+        self,
+        partition: int,
+        records: Sequence[OffsetsRecord],
+        *,
+        leader_epoch: LeaderEpoch,
+        timeout_ms: int,
+    ) -> "asyncio.Future[None]":
+        del timeout_ms  # one replica: the disk answers or the log fails
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[None] = loop.create_future()
+        try:
+            led = self._led(partition, leader_epoch)
+            end = 0
+            for batch in self._batches(records):
+                end = led.append(memoryview(batch)).end_offset
+        except EverlogError as error:
+            answer.set_exception(error)
+            return answer
+        led.append_waiters.add(end, partial(_acknowledge, answer))
+        return answer
+
+    async def replay(
+        self, partition: int, *, leader_epoch: LeaderEpoch
+    ) -> AsyncIterator[Iterable[OffsetsRecord]]:
+        led = self._led(partition, leader_epoch)
+        end = led.high_watermark
+        offset = led.log_start
+        while offset < end:
+            bounds = ReadBounds(end=end, bytes_max=REPLAY_BYTES, at_least_one=True)
+            found = led.read(offset, bounds)
+            piece = found if isinstance(found, LogSlice) else await found
+            if not piece:
+                return
+            for position, header in walk(piece.records):
+                batch = memoryview(piece.records)[position : position + header.size]
+                offset = type(offset)(header.next_offset)
+                if not header.is_control:
+                    yield _records_of(batch)
+            await asyncio.sleep(0)
+
+    def _led(self, partition: int, leader_epoch: LeaderEpoch) -> Partition:
+        found = self._table.by_name(OFFSETS_TOPIC, partition)
+        if found is None:
+            raise StaleLeaderEpochError(f"{OFFSETS_TOPIC}-{partition} is not led here")
+        found.check_epoch(leader_epoch)
+        return found
+
+    def _batches(self, records: Sequence[OffsetsRecord]) -> list[bytearray]:
+        now_ms = self._clock.wall_ms()
+        batches: list[bytearray] = []
+        some: list[Record] = []
+        size = 0
+        for key, value in records:
+            some.append(Record(key=key, value=value, timestamp_ms=now_ms))
+            size += len(key) + len(value or b"")
+            if size >= BATCH_BYTES_MAX:
+                batches.append(build_batch(some))
+                some, size = [], 0
+        if some:
+            batches.append(build_batch(some))
+        return batches
+
+
+class ClusterOffsetsTopic:
+    """Creates the topic when the first group looks for its coordinator."""
+
+    def __init__(
+        self,
+        *,
+        topics: TopicRegistry,
+        keeper: PartitionKeeper,
+        partitions: int,
+        segment_bytes: int,
+    ) -> None:
+        self._topics = topics
+        self._keeper = keeper
+        self._new = NewTopic(
+            name=OFFSETS_TOPIC,
+            partitions=partitions,
+            config={"cleanup.policy": "compact", "segment.bytes": str(segment_bytes)},
+        )
+
+    async def create(self) -> None:
+        (outcome,) = await self._topics.create_topics([self._new])
+        if isinstance(outcome, EverlogError) and not isinstance(outcome, TopicExistsError):
+            raise outcome
+        await self._keeper.settled()
+
+
+def _records_of(batch: memoryview) -> list[OffsetsRecord]:
+    found: list[OffsetsRecord] = []
+    for record in read_records(batch):
+        if record.key is None:
+            raise CorruptionError(f"offset {record.offset} of {OFFSETS_TOPIC} has no key")
+        found.append((record.key, record.value))
+    return found
+
+
+def _acknowledge(answer: "asyncio.Future[None]", error: EverlogError | None) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(None)
+    elif isinstance(error, NotLeaderError | RetriableError | RejectedError):
+        answer.set_exception(error)
+    else:
+        answer.set_exception(RetriableError(str(error)))

@@ -1,0 +1,80 @@
+"""Runs one broker process: from a configuration to a signal that ends it."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from service.app.admin import start_admin
+from service.app.data_lock import DataLock
+from service.app.no_tiers import NoTiers
+from service.app.node import BrokerNode
+from service.app.seams import Seams, raise_descriptor_limit, system_seams
+from service.coordination.embedded.store import EmbeddedStore, open_tree
+from service.model.broker_config import BrokerConfig
+from service.model.cluster import Endpoint
+
+METADATA_DIR = "metadata"
+STOP_SECONDS_MAX = 8.0
+"""A stop that takes longer is cut short; the next start recovers, as after a crash."""
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+OnReady = Callable[[tuple[Endpoint, ...], int], None]
+"""Told once when clients are served: where, and the port of the broker's own HTTP."""
+
+
+def run_broker(config: BrokerConfig, *, on_ready: OnReady) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        EverlogError: The start is refused; the message says what to do.
+        OSError: An address cannot be bound.
+    """
+    raise_descriptor_limit()
+    # Requests make few cycles; what the start has made lives as long as the process.
+    gc.set_threshold(50_000, 20, 50)
+    with DataLock(config.data_dir):
+        uvloop.run(_serve(config, on_ready, boot_id=_BOOT_ID.read_text().strip()))
+
+
+async def _serve(config: BrokerConfig, on_ready: OnReady, *, boot_id: str) -> None:
+    seams = system_seams(flush_threads=config.flush_threads, read_threads=config.read_threads)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    server = await open_tree(
+        disk=seams.disk,
+        directory=_metadata_dir(config, seams),
+        executor=seams.read_executor,
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            node = BrokerNode(
+                config=config,
+                seams=seams,
+                store=await EmbeddedStore.connect(server),
+                tiers=NoTiers(),
+                tasks=tasks,
+                boot_id=boot_id,
+            )
+            endpoints = await node.start()
+            admin = await start_admin(node, config, seams)
+            gc.freeze()
+            on_ready(endpoints, admin.port)
+            await stopped.wait()
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                admin.close()
+                await node.stop()
+    finally:
+        await server.close()
+
+
+def _metadata_dir(config: BrokerConfig, seams: Seams) -> str:
+    directory = f"{config.data_dir}/{METADATA_DIR}"
+    seams.disk.make_dirs(directory)
+    return directory

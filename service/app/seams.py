@@ -1,0 +1,48 @@
+"""Everything a broker takes from outside itself, in one value: the simulator brings another one."""
+
+import resource
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from everlog.model.clock import Clock, IdSource
+from service.app.system import SystemClock, SystemIds
+from service.app.system_disk import SystemDisk
+from service.app.system_network import SystemNetwork
+from service.model.disk import Disk
+from service.model.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seams:
+    """The world as a broker sees it.
+
+    Attributes:
+        flush_executor: Threads that write and sync; None for the loop's own.
+        read_executor: Threads that read what is not in the page cache.
+    """
+
+    clock: Clock
+    ids: IdSource
+    disk: Disk
+    network: Network
+    flush_executor: Executor | None
+    read_executor: Executor | None
+
+
+def system_seams(*, flush_threads: int, read_threads: int) -> Seams:
+    """Return the real world."""
+    return Seams(
+        clock=SystemClock(),
+        ids=SystemIds(),
+        disk=SystemDisk(),
+        network=SystemNetwork(),
+        flush_executor=ThreadPoolExecutor(flush_threads, thread_name_prefix="flush"),
+        read_executor=ThreadPoolExecutor(read_threads, thread_name_prefix="read"),
+    )
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many open files as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,87 @@
+"""The one table from what the server raises to what the wire calls it."""
+
+from everlog.model.errors import EverlogError
+from everlog.records.compression import DecompressionError
+from everlog.records.validation import (
+    CorruptMessageError,
+    InvalidRecordError,
+    InvalidTimestampError,
+    MessageTooLargeError,
+    SegmentTooSmallError,
+    UnsupportedCodecError,
+)
+from service.coordination.controller_term import (
+    ControllerBusyError,
+    MetadataConflictError,
+    NotControllerError,
+)
+from service.coordination.metadata_store import ConnectionLostError, NodeTooLargeError
+from service.coordination.topic_errors import (
+    InvalidPartitionsError,
+    InvalidReplicaAssignmentError,
+    InvalidReplicationFactorError,
+    InvalidTopicNameError,
+    InvalidTopicRequestError,
+    TopicExistsError,
+    UnknownTopicError,
+)
+from service.coordination.topic_errors import UnknownTopicIdError as UnknownIdError
+from service.hot.producer_state import OutOfOrderSequenceError, ProducerEpochError
+from service.model.config_definition import InvalidConfigError
+from service.model.log import LogFailedError, OffsetOutOfRangeError
+from service.partition.errors import (
+    NotLeaderError,
+    StaleLeaderEpochError,
+    TransactionsNotOfferedError,
+    UnknownLeaderEpochError,
+    UnknownPartitionError,
+    UnknownTopicIdError,
+)
+from service.protocol.error_codes import ErrorCode
+
+_CODES: dict[type[EverlogError], ErrorCode] = {
+    ConnectionLostError: ErrorCode.REQUEST_TIMED_OUT,
+    ControllerBusyError: ErrorCode.REQUEST_TIMED_OUT,
+    InvalidConfigError: ErrorCode.INVALID_CONFIG,
+    InvalidPartitionsError: ErrorCode.INVALID_PARTITIONS,
+    InvalidReplicaAssignmentError: ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+    InvalidReplicationFactorError: ErrorCode.INVALID_REPLICATION_FACTOR,
+    InvalidTopicNameError: ErrorCode.INVALID_TOPIC_EXCEPTION,
+    InvalidTopicRequestError: ErrorCode.INVALID_REQUEST,
+    MetadataConflictError: ErrorCode.REQUEST_TIMED_OUT,
+    NodeTooLargeError: ErrorCode.POLICY_VIOLATION,
+    NotControllerError: ErrorCode.NOT_CONTROLLER,
+    TopicExistsError: ErrorCode.TOPIC_ALREADY_EXISTS,
+    UnknownIdError: ErrorCode.UNKNOWN_TOPIC_ID,
+    UnknownTopicError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    CorruptMessageError: ErrorCode.CORRUPT_MESSAGE,
+    DecompressionError: ErrorCode.INVALID_RECORD,
+    InvalidRecordError: ErrorCode.INVALID_RECORD,
+    InvalidTimestampError: ErrorCode.INVALID_TIMESTAMP,
+    LogFailedError: ErrorCode.KAFKA_STORAGE_ERROR,
+    MessageTooLargeError: ErrorCode.MESSAGE_TOO_LARGE,
+    NotLeaderError: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    OffsetOutOfRangeError: ErrorCode.OFFSET_OUT_OF_RANGE,
+    OutOfOrderSequenceError: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ProducerEpochError: ErrorCode.INVALID_PRODUCER_EPOCH,
+    SegmentTooSmallError: ErrorCode.RECORD_LIST_TOO_LARGE,
+    StaleLeaderEpochError: ErrorCode.FENCED_LEADER_EPOCH,
+    TransactionsNotOfferedError: ErrorCode.INVALID_PRODUCER_ID_MAPPING,
+    UnknownLeaderEpochError: ErrorCode.UNKNOWN_LEADER_EPOCH,
+    UnknownPartitionError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    UnknownTopicIdError: ErrorCode.UNKNOWN_TOPIC_ID,
+    UnsupportedCodecError: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+}
+
+
+def code_of(error: EverlogError) -> ErrorCode:
+    """Return the code of an error, or of the nearest of its classes that has one.
+
+    Raises:
+        EverlogError: The error itself, when the table does not know it: that is a defect.
+    """
+    for kind in type(error).__mro__:
+        code = _CODES.get(kind)
+        if code is not None:
+            return code
+    raise error

@@ -1,0 +1,170 @@
+"""One pass over the partitions of a fetch: what is at hand is read, the rest is sent for."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from everlog.model.errors import EverlogError
+from everlog.model.offsets import Offset
+from service.broker.error_mapping import code_of
+from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
+from service.partition.errors import UnknownPartitionError, UnknownTopicIdError
+from service.partition.partition import Partition
+from service.partition.table import PartitionTable
+from service.protocol.error_codes import ErrorCode
+from service.protocol.messages.fetch import EpochEndOffset, PartitionData
+
+READ_COMMITTED = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Wanted:
+    """One partition of a fetch request, and what has been found for it so far.
+
+    Attributes:
+        topic: Its name; empty when the request goes by id.
+        topic_id: Its id; zeros when the request goes by name.
+        leader_epoch: What the client believes; None when it does not say.
+        fetched_epoch: Of the last batch that the reader has (KIP-595); None when it does not say.
+        slow: Whether a read is under way that the request need not wait for.
+        ready: What such a read has brought.
+    """
+
+    topic: str
+    topic_id: bytes
+    index: int
+    offset: int
+    bytes_max: int
+    leader_epoch: int | None
+    fetched_epoch: int | None
+    slow: bool = False
+    ready: LogSlice | EverlogError | None = None
+
+
+@dataclass(slots=True)
+class Pass:
+    """The outcome of one pass.
+
+    Attributes:
+        results: In the order of the request.
+        size: Bytes of all records.
+        is_urgent: Whether something has to be told at once: an error, or a log that diverges.
+    """
+
+    results: list[PartitionData]
+    size: int
+    is_urgent: bool
+
+
+StartSlowRead = Callable[[Wanted, Awaitable[LogSlice]], None]
+
+
+class FetchReading:
+    """Reads the partitions of one request as often as it takes.
+
+    Args:
+        partitions: Those that this broker leads.
+        wanted: In the order in which they are served.
+        bytes_max: Soft limit for the whole response.
+        isolation: 1 for read committed.
+        start_slow_read: Takes over a read that is not at hand; it sets ``ready`` later.
+    """
+
+    def __init__(
+        self,
+        *,
+        partitions: PartitionTable,
+        wanted: list[Wanted],
+        bytes_max: int,
+        isolation: int,
+        start_slow_read: StartSlowRead,
+    ) -> None:
+        self._partitions = partitions
+        self.wanted = wanted
+        self._bytes_max = bytes_max
+        self._committed = isolation == READ_COMMITTED
+        self._start_slow_read = start_slow_read
+
+    def run(self) -> Pass:
+        """Make one pass. The first batch found is returned whatever its size (KIP-74)."""
+        made = Pass([], 0, is_urgent=False)
+        for each in self.wanted:
+            result = PartitionData(partition_index=each.index, high_watermark=-1, records=b"")
+            if self._committed:
+                result.aborted_transactions = []
+            else:
+                result.aborted_transactions = None
+            made.results.append(result)
+            try:
+                self._read(each, result, made)
+            except EverlogError as error:
+                result.error_code = code_of(error)
+                made.is_urgent = True
+        return made
+
+    def find(self, each: Wanted) -> Partition:
+        """Return the partition.
+
+        Raises:
+            UnknownPartitionError, UnknownTopicIdError: It is not served here.
+        """
+        if each.topic:
+            found = self._partitions.by_name(each.topic, each.index)
+            if found is None:
+                raise UnknownPartitionError(f"{each.topic}-{each.index} is not served here")
+            return found
+        found = self._partitions.by_id(each.topic_id, each.index)
+        if found is None:
+            raise UnknownTopicIdError("no topic with that id is served here")
+        return found
+
+    def _read(self, each: Wanted, result: PartitionData, made: Pass) -> None:
+        partition = self.find(each)
+        partition.check_epoch(each.leader_epoch)
+        _describe(result, partition)
+        if _diverges(each, result, partition):
+            made.is_urgent = True
+            return
+        found = self._slice(each, partition, made)
+        if found:
+            result.records = found.records
+            made.size += len(found)
+
+    def _slice(self, each: Wanted, partition: Partition, made: Pass) -> LogSlice:
+        if each.slow:
+            return EMPTY_SLICE
+        left = min(each.bytes_max, self._bytes_max - made.size)
+        if left <= 0 and made.size:
+            return EMPTY_SLICE
+        if each.ready is not None:
+            if isinstance(each.ready, EverlogError):
+                raise each.ready
+            return each.ready
+        end = partition.last_stable_offset if self._committed else partition.high_watermark
+        bounds = ReadBounds(end=end, bytes_max=max(left, 0), at_least_one=not made.size)
+        found = partition.read(Offset(each.offset), bounds)
+        if isinstance(found, LogSlice):
+            return found
+        each.slow = True
+        self._start_slow_read(each, found)
+        return EMPTY_SLICE
+
+
+def _describe(result: PartitionData, partition: Partition) -> None:
+    result.high_watermark = partition.high_watermark
+    result.last_stable_offset = partition.last_stable_offset
+    result.log_start_offset = partition.log_start
+
+
+def _diverges(each: Wanted, result: PartitionData, partition: Partition) -> bool:
+    """Whether the reader holds an epoch beyond the end that this log knows for it."""
+    if each.fetched_epoch is None:
+        return False
+    known = partition.hot.epochs.end_of(each.fetched_epoch, log_end=partition.hot.log_end)
+    if known is None:
+        result.error_code = ErrorCode.OFFSET_OUT_OF_RANGE
+        return True
+    epoch, end = known
+    if epoch == each.fetched_epoch and end >= each.offset:
+        return False
+    result.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end)
+    return True

@@ -1,0 +1,1 @@
+"""One Kafka API a file: from request message to response message."""

@@ -1,0 +1,40 @@
+"""DescribeCluster: brokers and controller (KIP-700)."""
+
+from service.broker.context import RequestContext
+from service.broker.metadata_view import Images, controller_of, visible_brokers
+from service.protocol.error_codes import ErrorCode
+from service.protocol.messages.describe_cluster import (
+    DescribeClusterBroker,
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+)
+
+BROKERS = 1
+
+
+class DescribeClusterHandler:
+    """Answers from the newest image."""
+
+    def __init__(self, *, images: Images) -> None:
+        self._images = images
+
+    def __call__(
+        self, context: RequestContext, request: DescribeClusterRequest
+    ) -> DescribeClusterResponse:
+        image = self._images()
+        if request.endpoint_type != BROKERS:
+            return DescribeClusterResponse(
+                error_code=ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+                error_message="only the endpoints of brokers are known here",
+                cluster_id=image.cluster_id,
+            )
+        return DescribeClusterResponse(
+            cluster_id=image.cluster_id,
+            controller_id=controller_of(image),
+            brokers=[
+                DescribeClusterBroker(
+                    broker_id=each.node_id, host=each.host, port=each.port, rack=each.rack
+                )
+                for each in visible_brokers(image, context.listener)
+            ],
+        )

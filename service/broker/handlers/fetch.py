@@ -1,0 +1,148 @@
+"""Fetch: reads batches, or waits until there are enough of them.
+
+Whatever is at hand is answered at once; a cold or slow partition never delays the others, its read
+goes on in the background and the next poll finds it done (TIER-37).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from everlog.model.errors import EverlogError
+from service.broker.context import RequestContext
+from service.broker.fetch_reading import FetchReading, Pass, Wanted
+from service.broker.fetch_sessions import FetchSessions, SessionRefusedError, SessionView
+from service.model.log import LogSlice
+from service.model.serving import Deferred
+from service.partition.table import PartitionTable
+from service.protocol.messages.fetch import FetchRequest, FetchResponse
+
+FETCH_BYTES_MAX = 55 * 1024 * 1024
+"""Kafka's ``fetch.max.bytes`` of a broker."""
+
+WAIT_MS_MAX = 5 * 60 * 1000
+"""Nobody waits longer for data than this, whatever the request says."""
+
+
+class _Waiting(Deferred):
+    """A fetch that has not found enough yet."""
+
+    def __init__(
+        self,
+        *,
+        reading: FetchReading,
+        view: SessionView,
+        bytes_min: int,
+    ) -> None:
+        super().__init__()
+        self.reading = reading
+        self.bytes_min = bytes_min
+        self._view = view
+        self._is_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def wait(self, wait_ms: int) -> None:
+        """Come back when one of the partitions has something new, or when the time is up."""
+        self._timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self._expire)
+        self._watch()
+
+    def wake(self) -> None:
+        """Look again, once for everything that happens in this round of the loop."""
+        if not self._is_scheduled and not self.is_resolved:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def settle(self, made: Pass) -> None:
+        """Answer with what was found."""
+        if not self.is_resolved:
+            self._stop()
+            self.resolve(self._view.respond(made.results))
+
+    def _look(self) -> None:
+        self._is_scheduled = False
+        if self.is_resolved:
+            return
+        made = self.reading.run()
+        if made.size >= self.bytes_min or made.is_urgent:
+            self.settle(made)
+        else:
+            self._watch()
+
+    def _expire(self) -> None:
+        if not self.is_resolved:
+            self.settle(self.reading.run())
+
+    def _watch(self) -> None:
+        for each in self.reading.wanted:
+            self.reading.find(each).read_waiters.add(self.wake)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for each in self.reading.wanted:
+            try:
+                self.reading.find(each).read_waiters.discard(self.wake)
+            except EverlogError:
+                continue  # the partition has gone, and its waiters with it
+
+
+class FetchHandler:
+    """Serves consumers.
+
+    Args:
+        partitions: Those that this broker leads.
+        sessions: Incremental fetch sessions (KIP-227).
+        spawn: Starts the task of a slow read under an owner.
+    """
+
+    def __init__(
+        self,
+        *,
+        partitions: PartitionTable,
+        sessions: FetchSessions,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        bytes_max: int = FETCH_BYTES_MAX,
+    ) -> None:
+        self._partitions = partitions
+        self._sessions = sessions
+        self._spawn = spawn
+        self._bytes_max = bytes_max
+
+    def __call__(self, context: RequestContext, request: FetchRequest) -> FetchResponse | Deferred:
+        try:
+            view = self._sessions.open(request, context.api_version)
+        except SessionRefusedError as error:
+            return FetchResponse(error_code=error.code)
+        waiting: _Waiting | None = None
+
+        def wake() -> None:
+            if waiting is not None:
+                waiting.wake()
+
+        def start_slow_read(each: Wanted, work: Awaitable[LogSlice]) -> None:
+            self._spawn(_read_slowly(each, work, wake))
+
+        reading = FetchReading(
+            partitions=self._partitions,
+            wanted=view.wanted,
+            bytes_max=max(0, min(request.max_bytes, self._bytes_max)),
+            isolation=request.isolation_level,
+            start_slow_read=start_slow_read,
+        )
+        made = reading.run()
+        bytes_min = min(request.min_bytes, self._bytes_max)
+        if made.size >= bytes_min or made.is_urgent or request.max_wait_ms <= 0 or not view.wanted:
+            return view.respond(made.results)
+        waiting = _Waiting(reading=reading, view=view, bytes_min=bytes_min)
+        waiting.wait(min(request.max_wait_ms, WAIT_MS_MAX))
+        return waiting
+
+
+async def _read_slowly(each: Wanted, work: Awaitable[LogSlice], wake: Callable[[], None]) -> None:
+    """Finish a read in the background; its outcome waits in the request's entry."""
+    try:
+        each.ready = await work
+    except EverlogError as error:
+        each.ready = error
+    each.slow = False
+    wake()

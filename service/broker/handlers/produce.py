@@ -1,0 +1,189 @@
+"""Produce: appends one batch to each named partition, and answers when they are all committed.
+
+The hot path (budget in bench/results): everything up to the append happens in one go on the loop,
+and one future stands for the whole request while the commit group writes.
+"""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from everlog.model.clock import Clock
+from everlog.model.errors import EverlogError
+from service.broker.context import RequestContext
+from service.broker.error_mapping import code_of
+from service.model.serving import ConnectionClosingError, Deferred
+from service.partition.errors import UnknownPartitionError, UnknownTopicIdError
+from service.partition.partition import Appended, Partition
+from service.partition.table import PartitionTable
+from service.protocol.error_codes import ErrorCode
+from service.protocol.messages.produce import (
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceData,
+    TopicProduceResponse,
+)
+
+TIMEOUT_SWEEP_SECONDS = 0.5
+"""How late REQUEST_TIMED_OUT may be; the default timeout of producers is 30 s."""
+
+_ZSTD_SINCE = 7
+_TOPIC_IDS_SINCE = 13
+_ACKS_NONE = 0
+_ACKS = (-1, 0, 1)
+
+
+class _Pending(Deferred):
+    """A request whose batches are appended and not all committed."""
+
+    __slots__ = ("deadline", "left", "response", "waiting")
+
+    def __init__(self, response: ProduceResponse) -> None:
+        super().__init__()
+        self.response = response
+        self.deadline = 0.0
+        self.left = 0
+        self.waiting: list[PartitionProduceResponse] = []
+
+
+class ProduceHandler:
+    """Appends produced batches."""
+
+    def __init__(self, *, partitions: PartitionTable, clock: Clock) -> None:
+        self._partitions = partitions
+        self._clock = clock
+        self._pending: dict[_Pending, None] = {}
+
+    def __call__(
+        self, context: RequestContext, request: ProduceRequest
+    ) -> ProduceResponse | Deferred | None:
+        refusal = _refusal(request)
+        response = ProduceResponse()
+        pending = _Pending(response)
+        seen: set[tuple[object, int]] = set()
+        failed = False
+        for topic in request.topic_data:
+            results: list[PartitionProduceResponse] = []
+            response.responses.append(
+                TopicProduceResponse(
+                    name=topic.name, topic_id=topic.topic_id, partition_responses=results
+                )
+            )
+            for data in topic.partition_data:
+                result = PartitionProduceResponse(index=data.index, base_offset=-1)
+                results.append(result)
+                key = (topic.name or bytes(topic.topic_id), data.index)
+                if refusal is not None or key in seen:
+                    _refuse(result, refusal or _TWICE)
+                else:
+                    seen.add(key)
+                    self._append(context, topic, data, result, pending)
+                failed = failed or result.error_code != 0
+        if request.acks == _ACKS_NONE:
+            if failed:
+                # A client that wants no answer can be told in no other way (as in Kafka).
+                raise ConnectionClosingError("a batch with acks=0 was refused")
+            return None
+        if not pending.left:
+            return response
+        pending.deadline = self._clock.monotonic() + request.timeout_ms / 1000
+        self._pending[pending] = None
+        return pending
+
+    async def run(self) -> None:
+        """Answer requests that have waited for longer than they wanted, until cancelled."""
+        while True:
+            await asyncio.sleep(TIMEOUT_SWEEP_SECONDS)
+            now = self._clock.monotonic()
+            for pending in [each for each in self._pending if each.deadline <= now]:
+                for result in pending.waiting:
+                    if result.error_code == 0 and result.base_offset == -1:
+                        _refuse(result, (ErrorCode.REQUEST_TIMED_OUT, None))
+                self._settle(pending)
+
+    def _append(
+        self,
+        context: RequestContext,
+        topic: TopicProduceData,
+        data: PartitionProduceData,
+        result: PartitionProduceResponse,
+        pending: _Pending,
+    ) -> None:
+        try:
+            partition = self._partition(context, topic, data.index)
+            records: Any = data.records
+            appended = partition.append(records, zstd_allowed=context.api_version >= _ZSTD_SINCE)
+        except EverlogError as error:
+            _refuse(result, (code_of(error), str(error)))
+            return
+        if appended.end_offset <= partition.high_watermark:
+            _accept(result, appended, partition)
+            return
+        pending.left += 1
+        pending.waiting.append(result)
+        partition.append_waiters.add(
+            appended.end_offset,
+            partial(self._acknowledge, pending, result, appended, partition),
+        )
+
+    def _partition(self, context: RequestContext, topic: TopicProduceData, index: int) -> Partition:
+        if context.api_version >= _TOPIC_IDS_SINCE:
+            found = self._partitions.by_id(bytes(topic.topic_id), index)
+            if found is None:
+                raise UnknownTopicIdError("no topic with that id is served here")
+            return found
+        found = self._partitions.by_name(topic.name, index)
+        if found is None:
+            raise UnknownPartitionError(f"{topic.name}-{index} is not served here")
+        return found
+
+    def _acknowledge(
+        self,
+        pending: _Pending,
+        result: PartitionProduceResponse,
+        appended: Appended,
+        partition: Partition,
+        error: EverlogError | None,
+    ) -> None:
+        """Note that a batch is committed, or that nobody can tell any more."""
+        if error is None:
+            _accept(result, appended, partition)
+        else:
+            _refuse(result, (code_of(error), str(error)))
+        pending.left -= 1
+        if not pending.left:
+            self._settle(pending)
+
+    def _settle(self, pending: _Pending) -> None:
+        self._pending.pop(pending, None)
+        pending.resolve(pending.response)
+
+
+_Refusal = tuple[ErrorCode, str | None]
+_TWICE: _Refusal = (ErrorCode.INVALID_REQUEST, "the partition is named twice in one request")
+
+
+def _refusal(request: ProduceRequest) -> _Refusal | None:
+    """Why nothing of the request may be done, if so."""
+    if request.acks not in _ACKS:
+        return ErrorCode.INVALID_REQUIRED_ACKS, f"acks={request.acks} is not -1, 0 or 1"
+    if request.transactional_id is not None:
+        return (
+            ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            "transactions are not offered yet; produce without a transactional.id",
+        )
+    return None
+
+
+def _refuse(result: PartitionProduceResponse, refusal: _Refusal) -> None:
+    result.error_code, result.error_message = refusal
+    result.base_offset = -1
+
+
+def _accept(result: PartitionProduceResponse, appended: Appended, partition: Partition) -> None:
+    result.base_offset = appended.base_offset
+    result.log_start_offset = partition.log_start
+    if appended.append_time_ms is not None:
+        result.log_append_time_ms = appended.append_time_ms

@@ -1,0 +1,1 @@
+"""Sockets: bytes in, frames out, responses back in order."""

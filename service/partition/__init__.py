@@ -1,0 +1,1 @@
+"""Where hot and cold meet: one partition as its clients see it."""

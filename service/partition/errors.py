@@ -1,0 +1,27 @@
+"""What a partition refuses for reasons of its own."""
+
+from everlog.model.errors import FencedError, RejectedError, RetriableError
+
+
+class NotLeaderError(RetriableError):
+    """This broker does not lead the partition (any more); the client has to look for the leader."""
+
+
+class UnknownPartitionError(RetriableError):
+    """No such topic or partition, as far as this broker knows."""
+
+
+class UnknownTopicIdError(RetriableError):
+    """No topic has that id, as far as this broker knows."""
+
+
+class StaleLeaderEpochError(FencedError):
+    """The client knows an older leader epoch than this broker (KIP-320)."""
+
+
+class UnknownLeaderEpochError(RetriableError):
+    """The client knows a newer leader epoch than this broker."""
+
+
+class TransactionsNotOfferedError(RejectedError):
+    """The batch belongs to a transaction, which this broker does not offer."""

@@ -1,0 +1,185 @@
+"""Keeps the served partitions in step with the cluster image: opens, reconfigures, closes, deletes.
+
+One queue and one worker, so that two changes of a partition never overlap. A partition whose log
+cannot be opened is reported and left out; it never stops the others (TIER-28).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from everlog.model.clock import Clock
+from everlog.model.errors import EverlogError
+from everlog.model.ids import NodeId, PartitionId, TopicName
+from everlog.model.offsets import LeaderEpoch
+from service.coordination.image_delta import ImageDelta
+from service.hot.log import HotLog
+from service.hot.store import HotStore
+from service.model.cluster import ClusterImage, PartitionState
+from service.model.log import LogReader
+from service.model.setting_type import Value
+from service.model.topic_config import TopicConfig
+from service.partition.errors import NotLeaderError
+from service.partition.partition import Partition
+from service.partition.table import PartitionTable
+from service.partition.topic_rules import hot_config
+from service.partition.unified_log import UnifiedLog
+
+OPENING_AT_ONCE_MAX = 64
+"""Logs that are being recovered side by side; the read threads do the work."""
+
+
+class Tiers(Protocol):
+    """The cold side of partitions."""
+
+    async def open(
+        self, partition: PartitionId, leader_epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
+    ) -> LogReader | None:
+        """Claim the tier for this term, before the first append; None for an untiered topic."""
+        ...
+
+    def reconfigure(self, partition: PartitionId, config: TopicConfig) -> None:
+        """Take note of new settings."""
+        ...
+
+    async def close(self, partition: PartitionId) -> None:
+        """Stop all work on a partition that is not led here any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """A partition that this broker leads in the newest image."""
+
+    topic: TopicName
+    partition: PartitionId
+    state: PartitionState
+
+
+class PartitionKeeper:
+    """Applies images to the partition table.
+
+    Args:
+        broker_id: This broker.
+        broker_epoch: Its registration; it leads only partitions whose term is meant for that one.
+        defaults: Gives the broker's values for every topic setting.
+        on_broken: Told of a partition that cannot be served, and why.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker_id: NodeId,
+        broker_epoch: int,
+        store: HotStore,
+        table: PartitionTable,
+        tiers: Tiers,
+        clock: Clock,
+        defaults: Callable[[], Mapping[str, Value]],
+        on_broken: Callable[[Led, Exception], None],
+    ) -> None:
+        self._broker_id = broker_id
+        self._broker_epoch = broker_epoch
+        self._store = store
+        self._table = table
+        self._tiers = tiers
+        self._clock = clock
+        self._defaults = defaults
+        self._on_broken = on_broken
+        self._deltas: asyncio.Queue[ImageDelta] = asyncio.Queue()
+        self._listeners: list[Callable[[], None]] = []
+
+    async def load(self, image: ClusterImage) -> None:
+        """Open everything that this broker leads; the broker is not serving yet."""
+        led = [
+            Led(topic.name, PartitionId(topic.topic_id, number), state)
+            for topic in image.topics.values()
+            for number, state in enumerate(topic.partitions)
+            if self._leads(state)
+        ]
+        await self._open_all(led, image)
+
+    def follow(self, delta: ImageDelta) -> None:
+        """Take note of a change; the worker applies it."""
+        self._deltas.put_nowait(delta)
+
+    def on_applied(self, callback: Callable[[], None]) -> None:
+        """Call back whenever a change has been applied."""
+        self._listeners.append(callback)
+
+    async def settled(self) -> None:
+        """Wait until every change so far has been applied."""
+        await self._deltas.join()
+
+    async def run(self) -> None:
+        """Apply changes in their order, until cancelled."""
+        while True:
+            delta = await self._deltas.get()
+            try:
+                await self._apply(delta)
+                for callback in self._listeners:
+                    callback()
+            finally:
+                self._deltas.task_done()
+
+    async def _apply(self, delta: ImageDelta) -> None:
+        for topic in delta.topics_deleted:
+            for number in range(len(topic.partitions)):
+                await self._close(PartitionId(topic.topic_id, number), is_deleted=True)
+        for topic in delta.topics_changed:
+            config = TopicConfig.resolve(topic.config, self._defaults())
+            for partition in self._table.of_topic(topic.topic_id):
+                partition.reconfigure(config)
+                self._tiers.reconfigure(partition.id, config)
+        fresh = []
+        for update in delta.partitions:
+            if self._leads(update.after):
+                fresh.append(Led(update.topic, update.partition, update.after))
+            else:
+                await self._close(update.partition, is_deleted=False)
+        await self._open_all(fresh, delta.image)
+
+    def _leads(self, state: PartitionState) -> bool:
+        return state.is_led_by(self._broker_id, self._broker_epoch)
+
+    async def _open_all(self, led: Iterable[Led], image: ClusterImage) -> None:
+        wanted = list(led)
+        for first in range(0, len(wanted), OPENING_AT_ONCE_MAX):
+            some = wanted[first : first + OPENING_AT_ONCE_MAX]
+            await asyncio.gather(*(self._open(each, image) for each in some))
+
+    async def _open(self, led: Led, image: ClusterImage) -> None:
+        served = self._table.by_id(led.partition.topic_id, led.partition.partition)
+        if served is not None:
+            served.leader_epoch = led.state.leader_epoch
+            return
+        topic = image.topics[led.topic]
+        try:
+            config = TopicConfig.resolve(topic.config, self._defaults())
+            hot = await self._store.open(led.partition, hot_config(config))
+            epoch = led.state.leader_epoch
+            cold = await self._tiers.open(led.partition, epoch, hot, config)
+        except EverlogError as error:
+            self._on_broken(led, error)
+            return
+        self._table.add(
+            Partition(
+                topic=led.topic,
+                partition_id=led.partition,
+                leader_epoch=epoch,
+                hot=hot,
+                log=UnifiedLog(hot=hot, cold=cold),
+                config=config,
+                clock=self._clock,
+            )
+        )
+
+    async def _close(self, partition_id: PartitionId, *, is_deleted: bool) -> None:
+        partition = self._table.remove(partition_id)
+        if partition is None:
+            return
+        partition.resign(NotLeaderError("the partition is not served here any more"))
+        await self._tiers.close(partition_id)
+        if is_deleted:
+            await self._store.delete(partition_id)

@@ -1,0 +1,184 @@
+"""One partition as its clients see it: appends, reads, and what is committed.
+
+On a leader, after every change::
+
+    log_start <= local_start <= log_end;  log_start <= high_watermark <= durable_end <= log_end
+
+(BLUEPRINT §5). With one replica the high watermark is the durable end of its log.
+"""
+
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+from everlog.model.clock import Clock
+from everlog.model.ids import PartitionId, TopicName
+from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.records.batch import stamp_append_time
+from everlog.records.validation import validate_batch
+from service.hot.log import HotLog
+from service.model.log import (
+    LogFailedError,
+    LogSlice,
+    OffsetOutOfRangeError,
+    ReadBounds,
+    TimestampOffset,
+)
+from service.model.topic_config import TopicConfig
+from service.partition.errors import (
+    StaleLeaderEpochError,
+    TransactionsNotOfferedError,
+    UnknownLeaderEpochError,
+)
+from service.partition.topic_rules import batch_limits, hot_config
+from service.partition.unified_log import UnifiedLog
+from service.partition.waiters import AppendWaiters, ReadWaiters
+
+
+class Appended(NamedTuple):
+    """Where a batch went.
+
+    Attributes:
+        base_offset: Its first offset.
+        end_offset: The offset that has to be committed before it is acknowledged.
+        append_time_ms: With LogAppendTime, the timestamp that it was given.
+    """
+
+    base_offset: Offset
+    end_offset: Offset
+    append_time_ms: int | None
+
+
+class Partition:
+    """A partition that this broker leads."""
+
+    def __init__(
+        self,
+        *,
+        topic: TopicName,
+        partition_id: PartitionId,
+        leader_epoch: LeaderEpoch,
+        hot: HotLog,
+        log: UnifiedLog,
+        config: TopicConfig,
+        clock: Clock,
+    ) -> None:
+        self.topic = topic
+        self.id = partition_id
+        self.leader_epoch = leader_epoch
+        self.hot = hot
+        self.log = log
+        self.config = config
+        self._limits = batch_limits(config)
+        self.append_waiters = AppendWaiters()
+        self.read_waiters = ReadWaiters()
+        self.high_watermark = hot.durable_end
+        self._clock = clock
+        hot.on_advance = self._advance
+        hot.on_failure = self._fail
+
+    @property
+    def index(self) -> int:
+        """Number of the partition within its topic."""
+        return self.id.partition
+
+    @property
+    def log_start(self) -> Offset:
+        """First offset that may be read, on whichever tier."""
+        return self.hot.log_start
+
+    @property
+    def tiered_end(self) -> Offset:
+        """Offset up to which the object store holds the log; 0 while it holds nothing."""
+        return Offset(0) if self.log.cold is None else self.log.cold.end
+
+    @property
+    def last_stable_offset(self) -> Offset:
+        """Offset up to which every transaction is decided: all, since there are none."""
+        return self.high_watermark
+
+    def check_epoch(self, epoch: int | None) -> None:
+        """Compare the leader epoch that a client believes in with the real one (KIP-320).
+
+        Raises:
+            StaleLeaderEpochError: The client's is older.
+            UnknownLeaderEpochError: The client's is newer.
+        """
+        if epoch is None or epoch == self.leader_epoch:
+            return
+        message = f"{self.topic}-{self.index} is in leader epoch {self.leader_epoch}, not {epoch}"
+        if epoch < self.leader_epoch:
+            raise StaleLeaderEpochError(message)
+        raise UnknownLeaderEpochError(message)
+
+    def append(self, records: memoryview | None, *, zstd_allowed: bool = True) -> Appended:
+        """Validate a produced batch and give it its place; `append_waiters` tell when it counts.
+
+        The buffer belongs to the log until then.
+
+        Raises:
+            RejectedError: A subclass says what is wrong with the batch; nothing was appended.
+            LogFailedError: The disk refuses writes.
+        """
+        now_ms = self._clock.wall_ms()
+        header = validate_batch(records, self._limits, now_ms=now_ms, zstd_allowed=zstd_allowed)
+        assert records is not None
+        if header.producer_id >= 0:
+            if header.is_transactional:
+                raise TransactionsNotOfferedError("transactions are not offered yet")
+            first_base = self.hot.producers.check(header)
+            if first_base is not None:
+                end = Offset(first_base + header.last_offset_delta + 1)
+                return Appended(Offset(first_base), end, None)
+        append_time_ms = None
+        if self._limits.log_append_time:
+            append_time_ms = now_ms
+            stamp_append_time(records, timestamp_ms=now_ms)
+            header = header._replace(max_timestamp=now_ms)
+        base_offset = self.hot.append(records, header, leader_epoch=self.leader_epoch)
+        end_offset = Offset(base_offset + header.last_offset_delta + 1)
+        return Appended(base_offset, end_offset, append_time_ms)
+
+    def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:
+        """Return batches from ``offset`` on, from whichever tier holds them.
+
+        Raises:
+            OffsetOutOfRangeError: The offset lies below the log start or above the log end.
+            LogFailedError: The disk refuses.
+        """
+        if self.hot.failure is not None:
+            raise LogFailedError(str(self.hot.failure))
+        if not self.log_start <= offset <= self.hot.log_end:
+            raise OffsetOutOfRangeError(offset, self.log_start, self.hot.log_end)
+        return self.log.read(offset, bounds)
+
+    async def find_newest(self, end: Offset) -> TimestampOffset | None:
+        """Find the first record with the greatest timestamp of all (KIP-734)."""
+        newest = await self.log.newest_timestamp()
+        return None if newest is None else await self.find_time(newest, end)
+
+    async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
+        """Find the first record in ``[log_start, end)`` at or after a time."""
+        found = await self.log.find_time(timestamp_ms, end)
+        if found is not None and found.offset < self.log_start:
+            return TimestampOffset(found.timestamp_ms, self.log_start, found.leader_epoch)
+        return found
+
+    def reconfigure(self, config: TopicConfig) -> None:
+        """Take on new settings of the topic; appends that are under way keep the old ones."""
+        self.config = config
+        self._limits = batch_limits(config)
+        self.hot.config = hot_config(config)
+
+    def resign(self, error: Exception) -> None:
+        """Tell everybody who waits that this partition is not served here any more."""
+        self._fail(LogFailedError(str(error)))
+
+    def _advance(self) -> None:
+        self.high_watermark = max(self.high_watermark, self.hot.durable_end)
+        assert self.high_watermark <= self.hot.log_end
+        self.append_waiters.reach(self.high_watermark)
+        self.read_waiters.wake_all()
+
+    def _fail(self, error: LogFailedError) -> None:
+        self.append_waiters.fail(error)
+        self.read_waiters.wake_all()

@@ -1,0 +1,55 @@
+"""Structured log events on stderr: for people on a terminal, one JSON object a line otherwise."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+REPEATS_SECONDS = 10.0
+"""The same complaint about the same thing is logged once in this time."""
+
+
+def configure_logs(*, stream: TextIO = sys.stderr, level: str = "info") -> None:
+    """Set up logging for this process."""
+    render: structlog.typing.Processor
+    if stream.isatty():
+        render = structlog.dev.ConsoleRenderer()
+    else:
+        render = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+
+
+class Limited:
+    """Lets the first of many equal complaints through, and counts the others."""
+
+    def __init__(self, *, seconds: float = REPEATS_SECONDS) -> None:
+        self._seconds = seconds
+        self._last: dict[str, float] = {}
+        self._held: dict[str, int] = {}
+
+    def admit(self, key: str, now: float) -> int | None:
+        """Return how many were held back since the last one; None if this one is held back too.
+
+        Args:
+            key: What the complaint is about; the caller keeps the number of keys small.
+            now: Monotonic seconds.
+        """
+        last = self._last.get(key)
+        if last is not None and now - last < self._seconds:
+            self._held[key] = self._held.get(key, 0) + 1
+            return None
+        self._last[key] = now
+        return self._held.pop(key, 0)

@@ -1,0 +1,1 @@
+"""Who is alive, who leads, which topics exist: agreed through one versioned tree."""

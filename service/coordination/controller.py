@@ -1,0 +1,233 @@
+"""The controller: the one broker that elects leaders and writes topics.
+
+Everything it does is one operation after the other, in one task, checked against its term. When
+the term is over it forgets all it had in mind and applies again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from everlog.model.errors import EverlogError, FencedError, RetriableError
+from service.coordination.changes import collect, last_sequence
+from service.coordination.cluster_image import ImageFollower
+from service.coordination.controller_term import (
+    ControllerBusyError,
+    ControllerMovedError,
+    ControllerTerm,
+    NotControllerError,
+)
+from service.coordination.image_delta import ImageDelta
+from service.coordination.leadership import hold_elections
+from service.coordination.metadata_store import (
+    ConnectionLostError,
+    Create,
+    Delete,
+    MetadataStore,
+    NodeError,
+    Op,
+    Set,
+)
+from service.coordination.payloads import pack, unpack
+from service.coordination.remnants import sweep
+from service.coordination.znodes import CONTROLLER, CONTROLLER_EPOCH
+from service.model.cluster import Broker
+
+T = TypeVar("T")
+
+Operation = Callable[[ControllerTerm], Awaitable[T]]
+
+QUEUED_MAX = 1000
+"""Operations that wait for their turn; more are refused, and whoever asked tries again later."""
+
+RETRY_SECONDS = 1.0
+"""How soon work that met a passing error is tried again."""
+
+COLLECT_EVERY = 256
+"""Published changes after which old ones are removed."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One operation, and who waits for it; nobody does for the controller's own work."""
+
+    operation: Operation[Any]
+    answer: asyncio.Future[Any] | None = None
+
+    def finish(self, result: object) -> None:
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(result)
+
+    def fail(self, error: EverlogError) -> None:
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Controller:
+    """Applies for the office, and while it has it, does what is asked, in order.
+
+    `run` does all of it; the image must be followed meanwhile.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: MetadataStore,
+        images: ImageFollower,
+        broker: Broker,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._retry_seconds = retry_seconds
+        self._store = store
+        self._images = images
+        self._broker = broker
+        self._term: ControllerTerm | None = None
+        self._queue: asyncio.Queue[_Task] = asyncio.Queue()
+        self._collected_at = -1
+        self._is_worth_a_try = asyncio.Event()
+        images.subscribe(self._on_delta)
+        # A watch does not survive a lost connection.
+        store.subscribe(lambda _: self._is_worth_a_try.set())
+
+    @property
+    def term(self) -> ControllerTerm | None:
+        """This broker's term as far as it knows; None while another broker is the controller."""
+        return self._term
+
+    async def run(self) -> None:
+        """Be the controller whenever possible, until cancelled.
+
+        Raises:
+            SessionExpiredError: The session has ended.
+        """
+        while True:
+            term = await self._claim()
+            try:
+                await self._serve(term)
+            except ControllerMovedError as error:
+                _log.warning("controller_moved", reason=str(error))
+            finally:
+                self._resign()
+
+    async def perform(self, operation: Operation[T]) -> T:
+        """Run an operation when its turn comes, and return its result.
+
+        It runs to its end even if the caller stops waiting.
+
+        Raises:
+            NotControllerError: Another broker is the controller.
+            EverlogError: Whatever the operation raises.
+        """
+        if self._term is None:
+            raise NotControllerError(f"the controller is broker {self._images.image.controller_id}")
+        if self._queue.qsize() >= QUEUED_MAX:
+            raise ControllerBusyError(f"{QUEUED_MAX} operations are waiting for the controller")
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Task(operation, answer))
+        return await answer
+
+    def perform_later(self, operation: Operation[None]) -> None:
+        """Run an operation when its turn comes, again and again until it succeeds.
+
+        It is forgotten if the term ends first: the next controller begins by taking stock.
+        """
+        if self._term is not None:
+            self._queue.put_nowait(_Task(operation))
+
+    async def _claim(self) -> ControllerTerm:
+        while True:
+            try:
+                term = await self._try_claim()
+            except ConnectionLostError:
+                await asyncio.sleep(self._retry_seconds)
+                continue
+            if term is not None:
+                _log.info("controller_elected", broker=self._broker.id, epoch=term.epoch)
+                return term
+
+    async def _try_claim(self) -> ControllerTerm | None:
+        """Claim the office once; None when somebody else did, or has now left it."""
+        self._is_worth_a_try.clear()
+        await self._store.exists(CONTROLLER, watch=lambda _: self._is_worth_a_try.set())
+        held, counted = await self._store.get_many([CONTROLLER, CONTROLLER_EPOCH])
+        assert counted is not None, "the tree is laid out before anybody registers"
+        version = counted[1].version
+        ops: list[Op] = []
+        if held is not None:
+            content, stat = held
+            if stat.ephemeral_owner == self._store.session_id:
+                # A claim whose answer was lost. Nobody can have raised the epoch while the node is
+                # ours.
+                return ControllerTerm(version)
+            if unpack(content, CONTROLLER)["broker"] != self._broker.id:
+                await self._is_worth_a_try.wait()
+                return None
+            # Our own, from a session that has not been found dead yet.
+            ops.append(Delete(CONTROLLER, stat.version))
+        claim = {"broker": self._broker.id, "broker_epoch": self._broker.epoch}
+        ops += [
+            Set(CONTROLLER_EPOCH, pack(claim), version),
+            Create(CONTROLLER, pack(claim), ephemeral=True),
+        ]
+        try:
+            await self._store.multi(ops)
+        except NodeError:
+            return None
+        return ControllerTerm(version + 1)
+
+    async def _serve(self, term: ControllerTerm) -> None:
+        self._queue.put_nowait(_Task(self._begin))
+        self._term = term
+        while True:
+            await self._do(await self._queue.get(), term)
+
+    async def _do(self, task: _Task, term: ControllerTerm) -> None:
+        try:
+            task.finish(await task.operation(term))
+        except FencedError:
+            task.fail(NotControllerError("another broker is the controller now"))
+            raise
+        except EverlogError as error:
+            task.fail(error)
+            if task.answer is None:
+                self._repeat(task, term, error)
+
+    def _repeat(self, task: _Task, term: ControllerTerm, error: EverlogError) -> None:
+        """Do the controller's own work again after a while, if that can help."""
+
+        def repeat() -> None:
+            if self._term == term:
+                self._queue.put_nowait(task)
+
+        if not isinstance(error, RetriableError):
+            raise error
+        _log.warning("controller_work_delayed", reason=str(error))
+        asyncio.get_running_loop().call_later(self._retry_seconds, repeat)
+
+    def _resign(self) -> None:
+        self._term = None
+        while not self._queue.empty():
+            task = self._queue.get_nowait()
+            task.fail(NotControllerError("another broker is the controller now"))
+
+    async def _begin(self, term: ControllerTerm) -> None:
+        """Take stock; nobody else can write now, so at the last change the image is whole."""
+        await self._images.reached(await last_sequence(self._store))
+        await hold_elections(self._store, term, self._images.image)
+        await sweep(self._store, self._images, term)
+        await self._collect(term)
+
+    async def _collect(self, term: ControllerTerm) -> None:
+        self._collected_at = self._images.sequence
+        await collect(self._store, fence=term.fence, last=self._collected_at)
+
+    def _on_delta(self, _delta: ImageDelta) -> None:
+        is_due = self._images.sequence - self._collected_at >= COLLECT_EVERY
+        if is_due and self._term is not None:
+            self._collected_at = self._images.sequence
+            self._queue.put_nowait(_Task(self._collect))

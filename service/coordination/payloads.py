@@ -1,0 +1,209 @@
+"""What the nodes hold: compact JSON objects with a format number ``v``.
+
+Readers pass over keys that they do not know; whoever rewrites a node keeps them (``extra``). The
+number rises only when older readers must not go on, and then they stop with an error that says so.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from everlog.model.errors import CorruptionError, RejectedError
+from everlog.model.ids import NodeId, TopicId, TopicName, id_bytes, id_text
+from everlog.model.offsets import LeaderEpoch
+from service.model.cluster import NOTHING, Broker, Endpoint, PartitionState
+
+FORMAT = 1
+
+Payload = Mapping[str, Any]
+
+_STATE_KEYS = frozenset(
+    {
+        "v",
+        "replicas",
+        "leader",
+        "leader_epoch",
+        "leader_broker_epoch",
+        "isr",
+        "elr",
+        "controller_epoch",
+    }
+)
+_TOPIC_KEYS = frozenset({"v", "topic_id", "config", "partitions"})
+
+
+def pack(payload: Payload) -> bytes:
+    """Write a payload as a node's bytes."""
+    return json.dumps({"v": FORMAT, **payload}, separators=(",", ":")).encode()
+
+
+def unpack(content: bytes, path: str) -> dict[str, Any]:
+    """Read a node's bytes.
+
+    Raises:
+        CorruptionError: They are no payload.
+        RejectedError: A newer version of this program wrote them.
+    """
+    try:
+        payload = json.loads(content)
+        found = payload["v"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptionError(f"{path} holds no metadata: {content[:80]!r}") from error
+    if not isinstance(found, int) or found > FORMAT:
+        raise RejectedError(
+            f"{path} has format {found}, and this version reads {FORMAT}: start a newer version"
+        )
+    assert isinstance(payload, dict), "whatever has a key is an object"
+    return payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicNode:
+    """What the node of a topic holds.
+
+    Attributes:
+        partitions: How many there are; states above that number are not there yet.
+        version: Of the node.
+        extra: Keys written by a newer version.
+    """
+
+    topic_id: TopicId
+    config: Mapping[str, str]
+    partitions: int
+    version: int
+    extra: Payload = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedTopic:
+    """A topic that is gone, and whose tier may not be yet.
+
+    Attributes:
+        deleted_ms: Wall time of the deletion.
+        version: Of the node.
+    """
+
+    topic_id: TopicId
+    name: TopicName
+    partitions: int
+    deleted_ms: int
+    version: int
+
+
+def topic_payload(node: TopicNode) -> Payload:
+    """Write a topic's node."""
+    return {
+        **node.extra,
+        "topic_id": id_text(node.topic_id),
+        "config": dict(node.config),
+        "partitions": node.partitions,
+    }
+
+
+def read_topic(payload: Payload, version: int) -> TopicNode:
+    """Read a topic's node."""
+    return TopicNode(
+        topic_id=TopicId(id_bytes(payload["topic_id"])),
+        config=payload["config"],
+        partitions=payload["partitions"],
+        version=version,
+        extra=_unknown(payload, _TOPIC_KEYS),
+    )
+
+
+def state_payload(state: PartitionState) -> Payload:
+    """Write a partition's state; its version is the node's own."""
+    return {
+        **state.extra,
+        "replicas": state.replicas,
+        "leader": state.leader,
+        "leader_epoch": state.leader_epoch,
+        "leader_broker_epoch": state.leader_broker_epoch,
+        "isr": state.isr,
+        "elr": state.elr,
+        "controller_epoch": state.controller_epoch,
+    }
+
+
+def read_state(payload: Payload, version: int) -> PartitionState:
+    """Read a partition's state."""
+    replicas = tuple(payload["replicas"])
+    isr = tuple(payload["isr"])
+    return PartitionState(
+        replicas=replicas,
+        leader=payload["leader"],
+        leader_epoch=LeaderEpoch(payload["leader_epoch"]),
+        leader_broker_epoch=payload["leader_broker_epoch"],
+        # Most partitions are in sync, and one tuple for both halves what 10^5 of them weigh.
+        isr=replicas if isr == replicas else isr,
+        elr=tuple(payload["elr"]),
+        controller_epoch=payload["controller_epoch"],
+        version=version,
+        extra=_unknown(payload, _STATE_KEYS),
+    )
+
+
+def broker_payload(broker: Broker) -> Payload:
+    """Write a broker's registration."""
+    return {
+        "epoch": broker.epoch,
+        "endpoints": [
+            {
+                "listener": each.listener,
+                "host": each.host,
+                "port": each.port,
+                "security": each.security,
+            }
+            for each in broker.endpoints
+        ],
+        "directory_id": id_text(broker.directory_id),
+        "boot_id": broker.boot_id,
+        "rack": broker.rack,
+    }
+
+
+def read_broker(payload: Payload, broker_id: NodeId) -> Broker:
+    """Read a broker's registration."""
+    return Broker(
+        id=broker_id,
+        epoch=payload["epoch"],
+        endpoints=tuple(
+            Endpoint(
+                listener=each["listener"],
+                host=each["host"],
+                port=each["port"],
+                security=each["security"],
+            )
+            for each in payload["endpoints"]
+        ),
+        directory_id=id_bytes(payload["directory_id"]),
+        boot_id=payload["boot_id"],
+        rack=payload["rack"],
+    )
+
+
+def deleted_topic_payload(topic: DeletedTopic) -> Payload:
+    """Write the proof that a topic was deleted."""
+    return {
+        "name": topic.name,
+        "partitions": topic.partitions,
+        "deleted_ms": topic.deleted_ms,
+    }
+
+
+def read_deleted_topic(payload: Payload, topic_id: TopicId, version: int) -> DeletedTopic:
+    """Read the proof that a topic was deleted."""
+    return DeletedTopic(
+        topic_id=topic_id,
+        name=TopicName(payload["name"]),
+        partitions=payload["partitions"],
+        deleted_ms=payload["deleted_ms"],
+        version=version,
+    )
+
+
+def _unknown(payload: Payload, known: frozenset[str]) -> Payload:
+    if payload.keys() <= known:
+        return NOTHING
+    return {key: value for key, value in payload.items() if key not in known}

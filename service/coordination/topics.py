@@ -1,0 +1,213 @@
+"""Creates, enlarges, configures and deletes topics: the controller's work that people ask for.
+
+Every call is one turn of the controller. What one call is asked to do for several topics is done in
+as few transactions as changes may be large, and has an outcome for each topic. When a transaction
+meets something that has changed meanwhile, the image catches up and what is left is decided again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from everlog.model.clock import Clock, IdSource
+from everlog.model.errors import EverlogError
+from everlog.model.ids import TopicId, TopicName
+from service.coordination.cluster_image import ImageFollower
+from service.coordination.controller import Controller
+from service.coordination.metadata_store import MetadataStore
+from service.coordination.remnants import sweep
+from service.coordination.topic_edits import configuration, creation, deletion, growth
+from service.coordination.topic_errors import (
+    InvalidTopicRequestError,
+    TopicExistsError,
+    UnknownTopicError,
+    UnknownTopicIdError,
+)
+from service.coordination.topic_names import NameCollisionError, check_topic_name, collision_key
+from service.coordination.topic_plan import (
+    CheckConfig,
+    MorePartitions,
+    NewTopic,
+    TopicDefaults,
+    plan_growth,
+    plan_topic,
+)
+from service.coordination.topic_work import Moment, Outcome, Planned, TopicWork, settle
+from service.model.cluster import ClusterImage, TopicImage
+
+ChangeConfig = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""Turns a topic's own settings into others; may be called again, and may raise RejectedError."""
+
+
+class TopicRegistry:
+    """What handlers call to change topics. Works on the controller only.
+
+    Every method raises NotControllerError (another broker is the controller), ControllerBusyError
+    and MetadataConflictError (try again), and ConnectionLostError (the outcome is unknown).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: MetadataStore,
+        images: ImageFollower,
+        controller: Controller,
+        clock: Clock,
+        ids: IdSource,
+        check_config: CheckConfig,
+        defaults: TopicDefaults,
+    ) -> None:
+        self._store = store
+        self._images = images
+        self._controller = controller
+        self._clock = clock
+        self._ids = ids
+        self._check_config = check_config
+        self._defaults = defaults
+
+    async def create_topics(
+        self, topics: Sequence[NewTopic], *, validate_only: bool = False
+    ) -> list[Outcome]:
+        """Create topics; on return this broker's image has those that were created.
+
+        Outcomes: InvalidTopicRequestError (named twice, or contradictory), InvalidTopicNameError,
+        TopicExistsError, InvalidPartitionsError, InvalidReplicationFactorError,
+        InvalidReplicaAssignmentError, NodeTooLargeError, or what the check of the config raises.
+
+        Args:
+            topics: What to create.
+            validate_only: Only say what would come of it. The ids are then nobody's.
+        """
+        names = [topic.name for topic in topics]
+        plan = partial(self._plan_creation, topics)
+        return await self._settle(
+            TopicWork(
+                plan=plan,
+                count=len(topics),
+                refused=_clashes(names) | _named_twice(names),
+                is_trial=validate_only,
+            )
+        )
+
+    async def create_partitions(
+        self, topics: Sequence[MorePartitions], *, validate_only: bool = False
+    ) -> list[Outcome]:
+        """Enlarge topics; on return this broker's image has the new partitions.
+
+        Outcomes: InvalidTopicRequestError (named twice), UnknownTopicError, InvalidPartitionsError,
+        InvalidReplicaAssignmentError.
+        """
+        refused = _named_twice([topic.name for topic in topics])
+        plan = partial(self._plan_growth, topics)
+        return await self._settle(
+            TopicWork(plan=plan, count=len(topics), refused=refused, is_trial=validate_only)
+        )
+
+    async def delete_topics(self, topics: Sequence[TopicName | TopicId]) -> list[Outcome]:
+        """Delete topics, each by name or by id; on return this broker's image has them no more.
+
+        Their objects, if any, stay until they are collected. Outcomes: InvalidTopicRequestError
+        (named twice), UnknownTopicError, UnknownTopicIdError.
+        """
+        plan = partial(self._plan_deletion, topics)
+        settled = await self._settle(
+            TopicWork(plan=plan, count=len(topics), refused=_named_twice(topics))
+        )
+        self._controller.perform_later(partial(sweep, self._store, self._images))
+        return settled
+
+    async def alter_topic_config(
+        self, name: TopicName, change: ChangeConfig, *, validate_only: bool = False
+    ) -> TopicImage:
+        """Change a topic's own settings and return it; on return this broker's image has them.
+
+        Raises:
+            UnknownTopicError: There is no such topic.
+            RejectedError: ``change`` or the check of the config refuses.
+        """
+        plan = partial(self._plan_config, name, change)
+        (outcome,) = await self._settle(
+            TopicWork(plan=plan, count=1, refused={}, is_trial=validate_only)
+        )
+        if isinstance(outcome, EverlogError):
+            raise outcome
+        return outcome
+
+    async def _settle(self, work: TopicWork) -> list[Outcome]:
+        return await self._controller.perform(partial(settle, work, self._store, self._images))
+
+    def _plan_creation(self, topics: Sequence[NewTopic], index: int, moment: Moment) -> Planned:
+        new = topics[index]
+        check_topic_name(new.name)
+        if new.name in moment.image.topics:
+            raise TopicExistsError(new.name)
+        if (clash := moment.taken.get(collision_key(new.name))) is not None:
+            raise NameCollisionError(new.name, clash)
+        self._check_config(new.config)
+        topic = plan_topic(
+            new,
+            topic_id=TopicId(self._ids.uuid()),
+            placement=moment.placement,
+            defaults=self._defaults,
+        )
+        unseen, edit = creation(topic)
+        return Planned(result=topic, edit=edit, unseen=unseen, states=topic.partitions)
+
+    def _plan_growth(self, topics: Sequence[MorePartitions], index: int, moment: Moment) -> Planned:
+        more = topics[index]
+        topic = _known(moment.image, more.name)
+        added = plan_growth(more, topic, placement=moment.placement)
+        unseen, edit = growth(topic, added)
+        partitions = (*topic.partitions, *added)
+        larger = replace(topic, partitions=partitions, version=topic.version + 1)
+        return Planned(result=larger, edit=edit, unseen=unseen, states=added)
+
+    def _plan_deletion(
+        self, topics: Sequence[TopicName | TopicId], index: int, moment: Moment
+    ) -> Planned:
+        topic = _known(moment.image, topics[index])
+        return Planned(result=topic, edit=deletion(topic, deleted_ms=self._clock.wall_ms()))
+
+    def _plan_config(
+        self, name: TopicName, change: ChangeConfig, _index: int, moment: Moment
+    ) -> Planned:
+        topic = _known(moment.image, name)
+        config = dict(change(topic.config))
+        self._check_config(config)
+        if config == topic.config:
+            return Planned(result=topic, edit=None)
+        changed = replace(topic, config=config, version=topic.version + 1)
+        return Planned(result=changed, edit=configuration(topic, config))
+
+
+def _known(image: ClusterImage, topic: TopicName | TopicId) -> TopicImage:
+    if isinstance(topic, str):
+        found = image.topic(topic)
+        if found is None:
+            raise UnknownTopicError(topic)
+    else:
+        found = image.topic_by_id(topic)
+        if found is None:
+            raise UnknownTopicIdError(topic)
+    return found
+
+
+def _named_twice(topics: Sequence[TopicName | TopicId]) -> dict[int, EverlogError]:
+    counts = Counter(topics)
+    return {
+        index: InvalidTopicRequestError(f"the request names {topic!r} {counts[topic]} times")
+        for index, topic in enumerate(topics)
+        if counts[topic] > 1
+    }
+
+
+def _clashes(names: Sequence[TopicName]) -> dict[int, EverlogError]:
+    """Refuse all but the first of different names in one request that metrics cannot tell apart."""
+    first: dict[str, TopicName] = {}
+    refused: dict[int, EverlogError] = {}
+    for index, name in enumerate(names):
+        other = first.setdefault(collision_key(name), name)
+        if other != name:
+            refused[index] = NameCollisionError(name, other)
+    return refused

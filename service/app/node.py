@@ -38,7 +38,7 @@ from service.model.setting_type import Value
 from service.model.topic_config import validate_overrides
 from service.net.budget import InflightBudget
 from service.net.listener import ClientListener, ListenerLimits
-from service.partition.keeper import Led, PartitionKeeper, Tiers
+from service.partition.keeper import PartitionKeeper, Tiers
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
@@ -205,6 +205,7 @@ class BrokerNode:
         await keeper.load(image)
         self._images.subscribe(keeper.follow)
         self._run(keeper.run())
+        self._run(keeper.retry())
         self._run(self.hot.run())
         _log.info("logs_opened", partitions=len(self.table), last_stop_was_clean=was_clean)
         return keeper
@@ -325,7 +326,5 @@ def _report_refusal(peer: Peer, reason: Exception) -> None:
     _log.warning("connection_closed", client=peer.host, reason=str(reason))
 
 
-def _report_broken(led: Led, error: Exception) -> None:
-    _log.error(
-        "partition_offline", topic=led.topic, partition=led.partition.partition, reason=str(error)
-    )
+def _report_broken(topic: str, partition: PartitionId, error: Exception) -> None:
+    _log.error("partition_offline", topic=topic, partition=partition.partition, reason=str(error))

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from typing import TypeVar
 
 from everlog.model.clock import Clock
+from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import Offset
 from service.hot.commit_group import FLUSH_THREADS, CommitLane
@@ -124,7 +125,12 @@ class HotStore:
         """Open a log again whose disk had refused a write."""
         assert log.failure is not None
         self._forget(log)
-        return await self.open(log.partition, log.config)
+        try:
+            return await self.open(log.partition, log.config)
+        except EverlogError:
+            # It stays refused, and known, until somebody tries again.
+            self._logs[log.partition] = log
+            raise
 
     async def set_log_start(self, log: HotLog, offset: Offset) -> None:
         """Raise the first offset of the log, durably; segments below it are removed."""

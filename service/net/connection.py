@@ -21,8 +21,12 @@ from service.protocol.errors import ProtocolError
 from service.protocol.framing import FrameReceiver
 from service.protocol.headers import RequestHeader, decode_request_header
 
-REQUESTS_IN_FLIGHT_MAX = 64
-"""Requests of one connection that may be at work; an idempotent producer has five."""
+REQUESTS_IN_FLIGHT_MAX = 1000
+"""Requests of one connection that may be at work.
+
+An idempotent producer has five. Others send as fast as they can, and the more of their requests
+share a round of the group commit, the less each costs.
+"""
 
 WRITE_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 """Unsent response bytes at which a connection is not read: its client does not read either."""

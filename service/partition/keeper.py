@@ -5,8 +5,9 @@ cannot be opened is reported and left out; it never stops the others (TIER-28).
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from everlog.model.clock import Clock
@@ -16,7 +17,7 @@ from everlog.model.offsets import LeaderEpoch
 from service.coordination.image_delta import ImageDelta
 from service.hot.log import HotLog
 from service.hot.store import HotStore
-from service.model.cluster import ClusterImage, PartitionState
+from service.model.cluster import ClusterImage, PartitionState, TopicImage
 from service.model.log import LogReader
 from service.model.setting_type import Value
 from service.model.topic_config import TopicConfig
@@ -25,6 +26,9 @@ from service.partition.partition import Partition
 from service.partition.table import PartitionTable
 from service.partition.topic_rules import hot_config
 from service.partition.unified_log import UnifiedLog
+
+RETRY_SECONDS = 5.0
+"""How soon a log that the disk has refused is tried again."""
 
 OPENING_AT_ONCE_MAX = 64
 """Logs that are being recovered side by side; the read threads do the work."""
@@ -46,6 +50,10 @@ class Tiers(Protocol):
     async def close(self, partition: PartitionId) -> None:
         """Stop all work on a partition that is not led here any more."""
         ...
+
+
+OnBroken = Callable[[TopicName, PartitionId, Exception], None]
+"""Told of a partition that cannot be served, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ class PartitionKeeper:
         tiers: Tiers,
         clock: Clock,
         defaults: Callable[[], Mapping[str, Value]],
-        on_broken: Callable[[Led, Exception], None],
+        on_broken: OnBroken,
     ) -> None:
         self._broker_id = broker_id
         self._broker_epoch = broker_epoch
@@ -87,7 +95,7 @@ class PartitionKeeper:
         self._clock = clock
         self._defaults = defaults
         self._on_broken = on_broken
-        self._deltas: asyncio.Queue[ImageDelta] = asyncio.Queue()
+        self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._listeners: list[Callable[[], None]] = []
 
     async def load(self, image: ClusterImage) -> None:
@@ -102,7 +110,7 @@ class PartitionKeeper:
 
     def follow(self, delta: ImageDelta) -> None:
         """Take note of a change; the worker applies it."""
-        self._deltas.put_nowait(delta)
+        self._work.put_nowait(partial(self._apply, delta))
 
     def on_applied(self, callback: Callable[[], None]) -> None:
         """Call back whenever a change has been applied."""
@@ -110,28 +118,46 @@ class PartitionKeeper:
 
     async def settled(self) -> None:
         """Wait until every change so far has been applied."""
-        await self._deltas.join()
+        await self._work.join()
 
     async def run(self) -> None:
         """Apply changes in their order, until cancelled."""
         while True:
-            delta = await self._deltas.get()
+            work = await self._work.get()
             try:
-                await self._apply(delta)
+                await work()
                 for callback in self._listeners:
                     callback()
             finally:
-                self._deltas.task_done()
+                self._work.task_done()
+
+    async def retry(self) -> None:
+        """Try again to serve what the disk has refused, every now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            if any(partition.hot.failure for partition in self._table.partitions):
+                self._work.put_nowait(self._reopen_failed)
+
+    async def _reopen_failed(self) -> None:
+        """Open logs again that the disk had refused; what they had acknowledged is there."""
+        for partition in [each for each in self._table.partitions if each.hot.failure]:
+            topic, epoch, config = partition.topic, partition.leader_epoch, partition.config
+            await self._tiers.close(partition.id)
+            try:
+                hot = await self._store.reopen(partition.hot)
+                cold = await self._tiers.open(partition.id, epoch, hot, config)
+            except EverlogError as error:
+                self._on_broken(topic, partition.id, error)
+                continue
+            self._serve(topic, partition.id, epoch, hot, cold, config)
 
     async def _apply(self, delta: ImageDelta) -> None:
+        if delta.configs_changed:
+            self._reconfigure(delta.image.topics.values())
+        self._reconfigure(delta.topics_changed)
         for topic in delta.topics_deleted:
             for number in range(len(topic.partitions)):
                 await self._close(PartitionId(topic.topic_id, number), is_deleted=True)
-        for topic in delta.topics_changed:
-            config = TopicConfig.resolve(topic.config, self._defaults())
-            for partition in self._table.of_topic(topic.topic_id):
-                partition.reconfigure(config)
-                self._tiers.reconfigure(partition.id, config)
         fresh = []
         for update in delta.partitions:
             if self._leads(update.after):
@@ -139,6 +165,13 @@ class PartitionKeeper:
             else:
                 await self._close(update.partition, is_deleted=False)
         await self._open_all(fresh, delta.image)
+
+    def _reconfigure(self, topics: Iterable[TopicImage]) -> None:
+        for topic in topics:
+            config = TopicConfig.resolve(topic.config, self._defaults())
+            for partition in self._table.of_topic(topic.topic_id):
+                partition.reconfigure(config)
+                self._tiers.reconfigure(partition.id, config)
 
     def _leads(self, state: PartitionState) -> bool:
         return state.is_led_by(self._broker_id, self._broker_epoch)
@@ -161,12 +194,23 @@ class PartitionKeeper:
             epoch = led.state.leader_epoch
             cold = await self._tiers.open(led.partition, epoch, hot, config)
         except EverlogError as error:
-            self._on_broken(led, error)
+            self._on_broken(led.topic, led.partition, error)
             return
+        self._serve(led.topic, led.partition, epoch, hot, cold, config)
+
+    def _serve(
+        self,
+        topic: TopicName,
+        partition_id: PartitionId,
+        epoch: LeaderEpoch,
+        hot: HotLog,
+        cold: LogReader | None,
+        config: TopicConfig,
+    ) -> None:
         self._table.add(
             Partition(
-                topic=led.topic,
-                partition_id=led.partition,
+                topic=topic,
+                partition_id=partition_id,
                 leader_epoch=epoch,
                 hot=hot,
                 log=UnifiedLog(hot=hot, cold=cold),

@@ -1,19 +1,16 @@
 """The broker's own HTTP: metrics, liveness and readiness."""
 
-import os
-import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client.core import Metric
 
 from service.app.node import BrokerNode
+from service.app.process_metrics import process_metrics
 from service.app.seams import Seams
 from service.model.broker_config import BrokerConfig
 from service.net.admin_http import AdminHttp, Answer
-from service.telemetry.metrics import CONTENT_TYPE, Metrics, counter, gauge
-
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+from service.telemetry.metrics import CONTENT_TYPE, Metrics, gauge
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ async def start_admin(node: BrokerNode, config: BrokerConfig, seams: Seams) -> A
     Raises:
         OSError: The address cannot be bound.
     """
-    metrics = Metrics([lambda: _broker_metrics(node), _process_metrics])
+    metrics = Metrics([lambda: _broker_metrics(node), process_metrics])
     http = AdminHttp(
         network=seams.network,
         pages={
@@ -71,13 +68,3 @@ def _broker_metrics(node: BrokerNode) -> Iterator[Metric]:
     yield gauge(
         "everlog_inflight_bytes", "Request bytes received and not answered.", node.budget.used
     )
-
-
-def _process_metrics() -> Iterator[Metric]:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    yield counter(
-        "process_cpu_seconds", "CPU time of this process.", usage.ru_utime + usage.ru_stime
-    )
-    with open("/proc/self/statm", encoding="ascii") as file:
-        resident = int(file.read().split()[1]) * _PAGE_BYTES
-    yield gauge("process_resident_memory_bytes", "Resident memory of this process.", resident)

@@ -3,13 +3,15 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
 
 from service.app.admin import start_admin
 from service.app.data_lock import DataLock
+from service.app.gateway_process import GatewayProcess
 from service.app.no_tiers import NoTiers
 from service.app.node import BrokerNode
 from service.app.seams import Seams, raise_descriptor_limit, system_seams
@@ -27,8 +29,15 @@ OnReady = Callable[[tuple[Endpoint, ...], int], None]
 """Told once when clients are served: where, and the port of the broker's own HTTP."""
 
 
-def run_broker(config: BrokerConfig, *, on_ready: OnReady) -> None:
+def run_broker(
+    config: BrokerConfig, *, on_ready: OnReady, gateway: GatewayProcess | None = None
+) -> None:
     """Serve until SIGINT or SIGTERM.
+
+    Args:
+        config: Checked settings.
+        on_ready: Told once when clients are served.
+        gateway: Kept running beside the broker, if given.
 
     Raises:
         EverlogError: The start is refused; the message says what to do.
@@ -37,11 +46,25 @@ def run_broker(config: BrokerConfig, *, on_ready: OnReady) -> None:
     raise_descriptor_limit()
     # Requests make few cycles; what the start has made lives as long as the process.
     gc.set_threshold(50_000, 20, 50)
-    with DataLock(config.data_dir):
-        uvloop.run(_serve(config, on_ready, boot_id=_BOOT_ID.read_text().strip()))
+    with DataLock(config.data_dir), _alone():
+        uvloop.run(_serve(config, on_ready, gateway, boot_id=_BOOT_ID.read_text().strip()))
 
 
-async def _serve(config: BrokerConfig, on_ready: OnReady, *, boot_id: str) -> None:
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Take an error out of its group when it is the only one: people want to read it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaf: BaseException = group
+        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
+            leaf = leaf.exceptions[0]
+        raise leaf from None
+
+
+async def _serve(
+    config: BrokerConfig, on_ready: OnReady, gateway: GatewayProcess | None, *, boot_id: str
+) -> None:
     seams = system_seams(flush_threads=config.flush_threads, read_threads=config.read_threads)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -65,11 +88,18 @@ async def _serve(config: BrokerConfig, on_ready: OnReady, *, boot_id: str) -> No
             endpoints = await node.start()
             admin = await start_admin(node, config, seams)
             gc.freeze()
+            beside = []
+            if gateway is not None:
+                bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"
+                beside.append(tasks.create_task(gateway.run(bootstrap)))
             on_ready(endpoints, admin.port)
             await stopped.wait()
             async with asyncio.timeout(STOP_SECONDS_MAX):
                 admin.close()
                 await node.stop()
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
     finally:
         await server.close()
 

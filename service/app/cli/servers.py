@@ -1,20 +1,25 @@
 """``everlog dev`` and ``everlog broker``: commands that run until they are stopped."""
 
+import errno
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from service.app.gateway_process import GatewayProcess
     from service.model.broker_config import BrokerConfig
+    from service.model.cluster import Endpoint
 
 USAGE_STATUS = 2
 FAILURE_STATUS = 1
 
 DATA_DIR_DEFAULT = Path("everlog-data")
 KAFKA_PORT_DEFAULT = 9092
+HTTP_PORT_DEFAULT = 8080
 
 _Set = Annotated[
     list[str] | None,
@@ -31,6 +36,9 @@ def dev(
         int, typer.Option(help="Port for Kafka clients; 0 takes a free one.")
     ] = KAFKA_PORT_DEFAULT,
     brokers: Annotated[int, typer.Option(help="How many brokers.")] = 1,
+    http_port: Annotated[
+        int, typer.Option(help="Port of the gateway; 0 takes a free one.")
+    ] = HTTP_PORT_DEFAULT,
     store: Annotated[str | None, typer.Option(help="URL of the object store.")] = None,
     set_: _Set = None,
 ) -> None:
@@ -44,7 +52,7 @@ def dev(
         "store.url": store or f"file://{root}/store",
         "broker.id": "1",
     }
-    _run(command, None, set_ or [])
+    _run(_load(command, None, set_ or []), http_port=http_port)
 
 
 def broker(
@@ -58,7 +66,7 @@ def broker(
         _load({}, config, set_ or [])
         print(f"{config} is fine")
         return
-    _run({}, config, set_ or [])
+    _run(_load({}, config, set_ or []), http_port=None)
 
 
 def fail(problem: str, advice: str, *, status: int = FAILURE_STATUS) -> NoReturn:
@@ -79,26 +87,52 @@ def _load(command: dict[str, str], file: Path | None, flags: list[str]) -> "Brok
         fail(str(error), "", status=USAGE_STATUS)
 
 
-def _run(command: dict[str, str], file: Path | None, flags: list[str]) -> None:
+def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
+    """Run a broker, and with a port a gateway beside it, until a signal ends them."""
     from everlog.model.errors import EverlogError
+    from service.app.gateway_process import GatewayProcess
     from service.app.run_broker import run_broker
-    from service.model.cluster import Endpoint
     from service.telemetry.logs import configure_logs
 
-    config = _load(command, file, flags)
     configure_logs(level=config.logging_level)
-
-    def greet(endpoints: tuple[Endpoint, ...], admin_port: int) -> None:
-        first = endpoints[0]
-        print(
-            f"everlog ready  kafka {first.host}:{first.port}  "
-            f"http http://127.0.0.1:{admin_port}  data {config.data_dir}",
-            flush=True,
-        )
-
     try:
-        run_broker(config, on_ready=greet)
+        gateway = None if http_port is None else GatewayProcess("127.0.0.1", http_port)
+        run_broker(config, on_ready=partial(_greet, config, gateway), gateway=gateway)
     except EverlogError as error:
         fail(str(error), "")
     except OSError as error:
-        fail(str(error), "use another port")
+        if error.errno != errno.EADDRINUSE:
+            raise
+        fail(_taken(config, http_port), "stop that process, or use --port and --http-port")
+
+
+def _greet(
+    config: "BrokerConfig",
+    gateway: "GatewayProcess | None",
+    endpoints: "tuple[Endpoint, ...]",
+    admin_port: int,
+) -> None:
+    bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"
+    http_port = admin_port if gateway is None else gateway.port
+    print(
+        f"everlog ready  kafka {bootstrap}  http http://127.0.0.1:{http_port}  "
+        f"data {config.data_dir}  store {config.store_url}",
+        flush=True,
+    )
+    if gateway is not None and sys.stdout.isatty():
+        print("Try:  everlog produce flights --file README.md        (another terminal)")
+        print("      everlog consume flights --from earliest")
+        print(f"      kcat -b {bootstrap} -L")
+        print("Stop with Ctrl-C; the data stays and the next start goes on from it.", flush=True)
+
+
+def _taken(config: "BrokerConfig", http_port: int | None) -> str:
+    """Say which port is taken, and by whom as far as can be seen."""
+    from service.app.port_owner import owner_of_port
+
+    wanted = [address.port for address in config.listeners] + [http_port or 0, config.admin_port]
+    for port in filter(None, wanted):
+        owner = owner_of_port(port)
+        if owner is not None:
+            return f"port {port} is taken by {owner}"
+    return "a port is taken"

@@ -1,0 +1,61 @@
+"""Entry point of the gateway process: ``python -m service.app.gateway_main``.
+
+Whoever starts it hands over a bound socket and a pipe; when the pipe closes, its owner is gone, and
+the gateway goes too.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+
+import uvicorn
+
+from service.app.process_metrics import process_metrics
+from service.gateway.app import build_app
+from service.telemetry.metrics import Metrics
+
+CHECK_SECONDS_MAX = 2.0
+
+
+def main() -> None:
+    """Serve until the owner's pipe closes or a signal comes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket-fd", type=int, required=True)
+    parser.add_argument("--owner-fd", type=int, required=True)
+    parser.add_argument("--bootstrap", required=True)
+    asyncio.run(_serve(parser.parse_args()))
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    host, _, port = arguments.bootstrap.rpartition(":")
+
+    async def check_cluster() -> str | None:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS_MAX):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        except (OSError, TimeoutError) as error:
+            return f"{arguments.bootstrap} does not answer ({error})"
+        writer.close()
+        return None
+
+    app = build_app(
+        bootstrap=arguments.bootstrap,
+        check_cluster=check_cluster,
+        metrics=Metrics([process_metrics]),
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False)
+    )
+    asyncio.get_running_loop().add_reader(arguments.owner_fd, _leave_if_alone, arguments, server)
+    await server.serve([socket.socket(fileno=arguments.socket_fd)])
+
+
+def _leave_if_alone(arguments: argparse.Namespace, server: uvicorn.Server) -> None:
+    if not os.read(arguments.owner_fd, 1):
+        asyncio.get_running_loop().remove_reader(arguments.owner_fd)
+        server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Starts the gateway beside a broker, and starts it again when it ends."""
+
+import asyncio
+import os
+import socket
+import sys
+
+import structlog
+
+RESTART_SECONDS = 1.0
+STOP_SECONDS_MAX = 3.0
+
+_log = structlog.get_logger(__name__)
+
+
+class GatewayProcess:
+    """The gateway as a child process; the socket is the parent's, so no restart loses the port."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.create_server((host, port), backlog=128)
+        self._socket.setblocking(False)  # noqa: FBT003  (the library's own signature)
+        self.port: int = self._socket.getsockname()[1]
+
+    async def run(self, bootstrap: str) -> None:
+        """Keep a gateway running until cancelled.
+
+        Args:
+            bootstrap: Where Kafka clients connect, ``host:port``.
+        """
+        while True:
+            await self._run_once(bootstrap)
+            _log.error("gateway_ended", advice="it is started again")
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+    async def _run_once(self, bootstrap: str) -> None:
+        # The child sees the end of this pipe when the parent is gone, however it went.
+        owner, ours = os.pipe()
+        descriptors = (self._socket.fileno(), owner)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "service.app.gateway_main",
+                f"--socket-fd={self._socket.fileno()}",
+                f"--owner-fd={owner}",
+                f"--bootstrap={bootstrap}",
+                pass_fds=descriptors,
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        finally:
+            os.close(owner)
+        try:
+            await process.wait()
+        finally:
+            os.close(ours)
+            if process.returncode is None:
+                await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Give it a moment to leave by itself."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS_MAX):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,1 @@
+"""The HTTP plane: a stateless process beside the brokers."""

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := everlog service tests bench
 
-.PHONY: run test check bench fmt setup lint types imports conformance walk fault soak clean
+.PHONY: run test check bench fmt setup lint types imports conformance fault clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -46,3 +46,14 @@ bench: setup
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The long forms; `make test` runs short ones of each.
+fault: setup
+	EVERLOG_KILLS=$(or $(KILLS),100) $(BIN)/pytest -q -s tests/fault $(ARGS)
+
+conformance: setup
+ifeq ($(SUITE),librdkafka)
+	$(BIN)/python -m tests.conformance.librdkafka_suite $(ARGS)
+else
+	EVERLOG_CONFORMANCE_RECORDS=100000 EVERLOG_CONFORMANCE_JAVA=1 $(BIN)/pytest -q tests/conformance $(ARGS)
+endif

@@ -1,0 +1,101 @@
+"""An Everlog broker as a process that a test may kill."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+READY_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 20
+
+
+class BrokerDiedError(RuntimeError):
+    """The broker ended before it was ready, or did not stop as it promises."""
+
+
+class BrokerProcess:
+    """`everlog dev` on one data directory, started and killed as often as a test likes."""
+
+    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
+        self.directory = directory
+        self.log_path = directory / "everlog.log"
+        self.port = 0
+        self._settings = settings or {}
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def data_dir(self) -> Path:
+        return self.directory / "data"
+
+    def start(self) -> None:
+        """Start the broker, on the port that it had before, and wait for its ready line."""
+        program = Path(sys.executable).with_name("everlog")
+        command = [str(program), "dev", "--data-dir", str(self.data_dir)]
+        command += ["--port", str(self.port), "--http-port", "0"]
+        for name, value in self._settings.items():
+            command += ["--set", f"{name}={value}"]
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.port = int(self._ready_address().rpartition(":")[2])
+
+    def kill(self) -> None:
+        """End it as a power cut of the process would: SIGKILL."""
+        self._end("kill")
+
+    def stop(self) -> None:
+        """Ask it to stop: SIGTERM."""
+        assert self._process is not None
+        process = self._process
+        self._end("terminate")
+        if process.returncode != 0:
+            raise BrokerDiedError(f"exit status {process.returncode}:\n{self.log_tail()}")
+
+    def log_tail(self, lines: int = 20) -> str:
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+    def _end(self, how: str) -> None:
+        if self._process is None:
+            return
+        getattr(self._process, how)()
+        self._process.wait(STOP_SECONDS_MAX)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+
+    def _ready_address(self) -> str:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        deadline = threading.Timer(READY_SECONDS_MAX, process.kill)
+        deadline.start()
+        try:
+            for line in process.stdout:
+                words = line.split()
+                if words[:2] == ["everlog", "ready"]:
+                    return words[words.index("kafka") + 1]
+        finally:
+            deadline.cancel()
+        raise BrokerDiedError(f"it ended without a ready line:\n{self.log_tail()}")

@@ -1,0 +1,140 @@
+"""A producer that numbers its records and remembers which were acknowledged, and where."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+FLUSH_SECONDS_MAX = 60
+READ_SECONDS_MAX = 60
+PAYLOAD = b"." * 400
+
+
+@dataclass
+class Acknowledged:
+    """What the broker has promised: the offset of each record, by partition and number."""
+
+    offsets: dict[int, dict[int, int]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.offsets.values()))
+
+
+class IdempotentLoad:
+    """Produces to every partition in turn, as fast as the client takes it, until stopped."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
+        self._topic = topic
+        self._partitions = partitions
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "enable.idempotence": True,
+                "linger.ms": 2,
+                "reconnect.backoff.ms": 20,
+                "reconnect.backoff.max.ms": 100,
+                "message.timeout.ms": 120_000,
+                "queue.buffering.max.messages": 20_000,
+                "log_level": 0,
+            }
+        )
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._produce, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait until every record has been answered."""
+        self._stopping.set()
+        self._thread.join()
+        left = self._producer.flush(FLUSH_SECONDS_MAX)
+        assert left == 0, f"{left} records were never answered"
+
+    def _produce(self) -> None:
+        number = 0
+        while not self._stopping.is_set():
+            for partition in range(self._partitions):
+                self._send(partition, number)
+            number += 1
+            self._producer.poll(0.0002)
+
+    def _send(self, partition: int, number: int) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic,
+                    key=str(number),
+                    value=PAYLOAD,
+                    partition=partition,
+                    on_delivery=self._note,
+                )
+            except BufferError:
+                self._producer.poll(0.01)
+            else:
+                return
+
+    def _note(self, error: KafkaError | None, message: Message) -> None:
+        partition, key = message.partition(), message.key()
+        assert partition is not None
+        assert key is not None
+        if error is not None:
+            self.acknowledged.refused.append(f"{partition}/{key.decode()}: {error}")
+            return
+        offset = message.offset()
+        assert offset is not None
+        self.acknowledged.offsets[partition][int(key)] = offset
+
+
+def read_numbers(bootstrap: str, topic: str, partition: int) -> list[tuple[int, int]]:
+    """Read a partition from its start; return (offset, number) of every record."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "checker",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "log_level": 0,
+        }
+    )
+    consumer.assign([TopicPartition(topic, partition, 0)])
+    found: list[tuple[int, int]] = []
+    deadline = time.monotonic() + READ_SECONDS_MAX
+    try:
+        while True:
+            assert time.monotonic() < deadline, "the partition could not be read to its end"
+            for message in consumer.consume(10_000, timeout=0.2):
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    return found
+                assert error is None, error
+                offset, key = message.offset(), message.key()
+                assert offset is not None
+                assert key is not None
+                found.append((offset, int(key)))
+    finally:
+        consumer.close()
+
+
+def violations(promised: dict[int, int], found: list[tuple[int, int]]) -> list[str]:
+    """Say what is wrong between what was acknowledged and what is there."""
+    problems: list[str] = []
+    where: dict[int, int] = {}
+    for offset, number in found:
+        if number in where:
+            problems.append(f"record {number} is at {where[number]} and again at {offset}")
+        where[number] = offset
+    for number, offset in promised.items():
+        if number not in where:
+            problems.append(f"acknowledged record {number} is lost (offset {offset})")
+        elif where[number] != offset:
+            problems.append(f"record {number} was promised at {offset}, is at {where[number]}")
+    numbers = [number for _, number in found]
+    if numbers != sorted(numbers):
+        problems.append("records are out of order")
+    if [offset for offset, _ in found] != list(range(len(found))):
+        problems.append("offsets have gaps")
+    return problems

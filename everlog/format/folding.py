@@ -90,9 +90,8 @@ def _large_pages(refs: SpanTable, folding: Folding) -> range:
 
 def _small_pages(refs: SpanTable, folding: Folding) -> range:
     """Return the last rows, of pages of entries that no merge has made."""
-    rows = zip(refs.rows.ints("level"), refs.rows.ints("entries"), strict=True)
-    newest_first = reversed(list(rows))
-    small = takewhile(lambda row: row[0] == ENTRY_PAGE and row[1] <= folding.entries, newest_first)
+    newest_first = reversed(refs.rows.ints("entries"))
+    small = takewhile(lambda entries: entries <= folding.entries, newest_first)
     return range(len(refs) - len(list(small)), len(refs))
 
 

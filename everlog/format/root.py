@@ -19,7 +19,7 @@ INLINE_FORMAT = 1
 PAGED_FORMAT = 2
 
 INLINE_ENTRIES_MAX = 512
-"""As many 64 MiB objects are 32 GiB, and 48 KiB of root."""
+"""As many 64 MiB objects are 32 GiB, and 44 KiB of root."""
 
 SHA256_BYTES = 32
 

@@ -31,7 +31,7 @@ from everlog.format.segment_sections import (
     encode_meta,
 )
 from everlog.model.ids import PartitionId
-from everlog.model.offsets import LeaderEpoch
+from everlog.model.offsets import LeaderEpoch, OffsetRange
 
 CHUNK_BYTES = 1 << 20
 """What one cold read fetches at least; larger only where one batch is."""
@@ -165,22 +165,24 @@ class SegmentBuilder:
         """Return the end of the object; no batch can follow.
 
         Args:
-            lineage: All leader epochs of the log up to the end of the object, oldest first, so
-                that the newest object alone tells them (KIP-101).
-            aborted: All aborted transactions with offsets in the object. Everything in it lies
-                below the last stable offset, so they are all known, also those whose markers come
-                later (TIER-46).
+            lineage: All leader epochs of the log, oldest first, so that the newest object alone
+                tells them (KIP-101); those that begin at the end of the object or later are left
+                out.
+            aborted: All aborted transactions with offsets in the object, and perhaps others, which
+                are left out. Everything in the object lies below the last stable offset, so they
+                are all known, also those whose markers come later (TIER-46).
             producers: The producer state at the end of the object, as the hot log writes it.
 
         Raises:
             CorruptObjectError: The batches carry other leader epochs than ``lineage`` says.
         """
+        offsets = self._key.offsets
+        lineage = [term for term in lineage if term.start < offsets.end]
         self._check_lineage(lineage)
         if self._position > self._chunk.position:
             self._close_chunk()
         meta = self._meta(lineage[-1].epoch)
-        gone = sorted(aborted, key=lambda transaction: transaction.first_offset)
-        base = self._key.offsets.start
+        gone = _touching(offsets, aborted)
         first_time = self._times[0] if self._times else NO_TIMESTAMP
         # What every cold read needs comes last, so that a guess at the length of the end suffices.
         tail = _tail(
@@ -191,7 +193,7 @@ class SegmentBuilder:
                 (SectionKind.TIME_INDEX, encode_column(self._times, origin=first_time)),
                 (
                     SectionKind.OFFSET_INDEX,
-                    encode_column(self._offsets, origin=base)
+                    encode_column(self._offsets, origin=offsets.start)
                     + encode_column(self._positions, origin=0),
                 ),
                 (SectionKind.CHUNKS, _chunk_rows(self._chunks)),
@@ -248,7 +250,6 @@ class SegmentBuilder:
     def _check_lineage(self, lineage: Sequence[EpochStart]) -> None:
         """Hold the epochs in the batches against the log's own account of them (TIER-12)."""
         assert lineage, "a log has a leader epoch"
-        assert lineage[-1].start < self._key.offsets.end, "the lineage goes beyond the object"
         for before, after in pairwise(lineage):
             if before.epoch >= after.epoch or before.start >= after.start:
                 raise CorruptObjectError(_WHAT, f"epoch {after} follows {before}")
@@ -303,6 +304,18 @@ class _Chunk:
         self.end = row.next_offset
         self.max_timestamp = max(self.max_timestamp, row.max_timestamp)
         self.batches += 1
+
+
+def _touching(
+    offsets: OffsetRange, aborted: Iterable[AbortedTransaction]
+) -> list[AbortedTransaction]:
+    """Return those with offsets in the range, by their first offsets."""
+    touching = (
+        gone
+        for gone in aborted
+        if gone.first_offset < offsets.end and gone.last_offset >= offsets.start
+    )
+    return sorted(touching, key=lambda gone: gone.first_offset)
 
 
 def _epoch_at(lineage: Sequence[EpochStart], offset: int) -> int | None:

@@ -8,6 +8,7 @@ from everlog.model.clock import Clock, IdSource
 from service.app.topic_creation import AutomaticTopics
 from service.broker.config_altering import ConfigAltering
 from service.broker.context import Handler
+from service.broker.fetch_session_cache import FetchSessionCache
 from service.broker.fetch_sessions import FetchSessions
 from service.broker.handlers.alter_configs import AlterConfigsHandler
 from service.broker.handlers.api_versions import ApiVersionsHandler
@@ -36,6 +37,7 @@ from service.broker.handlers.offset_fetch import OffsetFetchHandler
 from service.broker.handlers.offset_for_leader_epoch import OffsetForLeaderEpochHandler
 from service.broker.handlers.produce import ProduceHandler
 from service.broker.handlers.sync_group import SyncGroupHandler
+from service.broker.leaders import Leaders
 from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.producer_ids import ProducerIds
@@ -78,10 +80,11 @@ class Handlers:
 
 def build_handlers(services: HandlerServices) -> Handlers:
     """Make a handler for every API that is advertised."""
-    produce = ProduceHandler(partitions=services.partitions, clock=services.clock)
+    leaders = Leaders(images=services.images)
+    produce = ProduceHandler(partitions=services.partitions, leaders=leaders, clock=services.clock)
     by_key: dict[ApiKey, Handler] = {
         ApiKey.PRODUCE: produce,
-        **_data_handlers(services),
+        **_data_handlers(services, leaders),
         **_topic_handlers(services),
         **_config_handlers(services),
         **_group_handlers(services),
@@ -89,7 +92,7 @@ def build_handlers(services: HandlerServices) -> Handlers:
     return Handlers(by_key=by_key, produce=produce)
 
 
-def _data_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
+def _data_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKey, Handler]:
     creation = AutomaticTopics(
         topics=services.topics, keeper=services.keeper, offsets_topic=services.offsets_topic
     )
@@ -97,7 +100,14 @@ def _data_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
         ApiKey.API_VERSIONS: ApiVersionsHandler(),
         ApiKey.FETCH: FetchHandler(
             partitions=services.partitions,
-            sessions=FetchSessions(),
+            leaders=leaders,
+            sessions=FetchSessions(
+                cache=FetchSessionCache(
+                    clock=services.clock,
+                    ids=services.ids,
+                    slots=services.config.max_incremental_fetch_session_cache_slots,
+                )
+            ),
             spawn=services.spawn,
             bytes_max=services.config.fetch_max_bytes,
         ),

@@ -6,7 +6,7 @@ broker is in it, what it leads in this term, and only then its clients. The stop
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ from everlog.model.ids import PartitionId
 from service.app.handlers import HandlerServices, build_handlers
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
 from service.app.seams import Seams
+from service.app.tier_wiring import ColdSide, TierSite
 from service.broker.dispatch import Dispatcher
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.changes import last_sequence
@@ -38,7 +39,7 @@ from service.model.setting_type import Value
 from service.model.topic_config import validate_overrides
 from service.net.budget import InflightBudget
 from service.net.listener import ClientListener, ListenerLimits
-from service.partition.keeper import PartitionKeeper, Tiers
+from service.partition.keeper import PartitionKeeper
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
@@ -56,7 +57,7 @@ class BrokerNode:
         config: Checked settings.
         seams: The world.
         store: A session of the cluster's metadata, this broker's own.
-        tiers: The cold side.
+        open_cold_side: Makes the cold side.
         tasks: Owns every task; one that fails takes the broker down.
         boot_id: Of the operating system's start.
     """
@@ -67,14 +68,14 @@ class BrokerNode:
         config: BrokerConfig,
         seams: Seams,
         store: MetadataStore,
-        tiers: Tiers,
+        open_cold_side: Callable[[TierSite], Awaitable[ColdSide]],
         tasks: asyncio.TaskGroup,
         boot_id: str,
     ) -> None:
         self._config = config
         self._seams = seams
         self._store = store
-        self._tiers = tiers
+        self._open_cold_side = open_cold_side
         self._tasks = tasks
         self._boot_id = boot_id
         self._background: list[asyncio.Task[None]] = []
@@ -82,6 +83,7 @@ class BrokerNode:
         self._listeners: dict[str, ClientListener] = {}
         self._dispatcher = Dispatcher(handlers={}, on_defect=_report_defect)
         self.is_ready = False
+        self.cold: ColdSide | None = None
         self.table = PartitionTable()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
         self.hot = HotStore(
@@ -125,7 +127,8 @@ class BrokerNode:
         await self._images.load()
         broker = await self._register(identity, endpoints)
         controller = await self._lead(broker)
-        keeper = await self._open_logs(broker)
+        cold = self.cold = await self._open_cold_side(self._tier_site(identity.cluster_id))
+        keeper = await self._open_logs(broker, cold)
         self._serve(controller, keeper)
         for listener in self._listeners.values():
             await listener.start()
@@ -189,7 +192,19 @@ class BrokerNode:
         await self._images.reached(await last_sequence(self._store))
         return controller
 
-    async def _open_logs(self, broker: Broker) -> PartitionKeeper:
+    def _tier_site(self, cluster_id: str) -> TierSite:
+        return TierSite(
+            config=self._config,
+            seams=self._seams,
+            metadata=self._store,
+            hot=self.hot,
+            table=self.table,
+            cluster_id=cluster_id,
+            run=self._run,
+            spawn=self._tasks.create_task,
+        )
+
+    async def _open_logs(self, broker: Broker, cold: ColdSide) -> PartitionKeeper:
         image = self._images.image
         was_clean = await self.hot.start(_assigned(image, broker))
         keeper = PartitionKeeper(
@@ -197,7 +212,7 @@ class BrokerNode:
             broker_epoch=broker.epoch,
             store=self.hot,
             table=self.table,
-            tiers=self._tiers,
+            tiers=cold.archiver,
             clock=self._seams.clock,
             defaults=self._topic_defaults,
             on_broken=_report_broken,
@@ -228,6 +243,9 @@ class BrokerNode:
             limits=_group_limits(self._config),
         )
         keeper.on_applied(groups.leadership_changed)
+        self._images.subscribe(
+            lambda delta: groups.topics_deleted([topic.name for topic in delta.topics_deleted])
+        )
         self._run(groups.run())
         built = build_handlers(
             HandlerServices(

@@ -6,7 +6,6 @@ from functools import partial
 
 from everlog.model.clock import Clock
 from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
-from everlog.model.ids import TopicName
 from everlog.model.offsets import LeaderEpoch
 from everlog.records.batch import walk
 from everlog.records.builder import Record, build_batch
@@ -15,14 +14,13 @@ from service.coordination.cluster_image import ImageFollower
 from service.coordination.topic_errors import TopicExistsError
 from service.coordination.topic_plan import NewTopic
 from service.coordination.topics import TopicRegistry
+from service.groups.partitioning import OFFSETS_TOPIC
 from service.groups.ports import OffsetsRecord
 from service.model.log import LogSlice, ReadBounds
 from service.partition.errors import NotLeaderError, StaleLeaderEpochError
 from service.partition.keeper import PartitionKeeper
 from service.partition.partition import Partition
 from service.partition.table import PartitionTable
-
-OFFSETS_TOPIC = TopicName("__consumer_offsets")
 
 REPLAY_BYTES = 1024 * 1024
 """Read at a time while a partition is replayed."""

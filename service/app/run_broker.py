@@ -12,9 +12,9 @@ import uvloop
 from service.app.admin import start_admin
 from service.app.data_lock import DataLock
 from service.app.gateway_process import GatewayProcess
-from service.app.no_tiers import NoTiers
 from service.app.node import BrokerNode
 from service.app.seams import Seams, raise_descriptor_limit, system_seams
+from service.app.tier_wiring import open_cold_side
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Endpoint
@@ -81,7 +81,7 @@ async def _serve(
                 config=config,
                 seams=seams,
                 store=await EmbeddedStore.connect(server),
-                tiers=NoTiers(),
+                open_cold_side=open_cold_side,
                 tasks=tasks,
                 boot_id=boot_id,
             )

@@ -57,8 +57,7 @@ class JoinCall:
     @property
     def patience_ms(self) -> int:
         """How long the others wait for this member in a rebalance."""
-        asked_ms = self.rebalance_timeout_ms
-        return self.session_timeout_ms if asked_ms is None else asked_ms
+        return self.rebalance_timeout_ms or self.session_timeout_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

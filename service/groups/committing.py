@@ -45,6 +45,7 @@ def commit(shard: Shard, group_id: str, call: CommitCall) -> "asyncio.Future[Any
     now = shard.now()
     hosted = shard.host(group_id)
     commit_rules.admit_commit(hosted.group, call.claim, call.generation, now)
+    shard.arm(hosted)
     expires_ms = None if call.retention_ms is None else now.wall_ms + call.retention_ms
     accepted: list[tuple[Place, CommittedOffset]] = []
     refused: dict[Place, EverlogError] = {}

@@ -39,6 +39,7 @@ from service.groups.timers import Timers
 _log = structlog.get_logger(__name__)
 
 _ID_HINT_CHARS_MAX = 255
+_REASON_CHARS_MAX = 255
 _NOTHING: Mapping[TopicName, Mapping[int, CommittedOffset]] = {}
 
 
@@ -117,6 +118,8 @@ class GroupCoordinator:
         joining.admit_join(call, self._limits)
         if call.claim.member_id and group_id not in shard.groups:
             raise UnknownMemberError
+        if call.reason:
+            _log.debug("group_join", group=group_id, reason=call.reason[:_REASON_CHARS_MAX])
         hosted = shard.host(group_id)
         ticket, answer = shard.open_ticket()
         shard.apply(hosted, joining.join(hosted.group, call, ticket, shard.now(), self._limits))
@@ -134,8 +137,10 @@ class GroupCoordinator:
     def heartbeat(self, group_id: str, claim: Claim, generation: int) -> None:
         """Note that a member is alive. Raises as `sessions.heartbeat`."""
         shard, hosted = self._member_of(group_id)
-        sessions.heartbeat(hosted.group, claim, generation, shard.now())
-        shard.arm(hosted)
+        try:
+            sessions.heartbeat(hosted.group, claim, generation, shard.now())
+        finally:
+            shard.arm(hosted)
 
     def leave(self, group_id: str, claims: Sequence[Claim]) -> list[Departure]:
         """Let members go; return what became of each."""

@@ -2,7 +2,7 @@
 
 from everlog.model.errors import EverlogError
 from service.groups import rebalance, static_members
-from service.groups.calls import JoinCall
+from service.groups.calls import Claim, JoinCall
 from service.groups.effects import Answer, Effect
 from service.groups.errors import (
     CoordinatorUnavailableError,
@@ -45,8 +45,9 @@ def join(
     """Take a member into the next generation, now or when that begins."""
     if group.state is GroupState.DEAD:
         return [Answer(ticket, CoordinatorUnavailableError())]
-    if not _has_room(group, call.claim.member_id, limits.group_size_max):
-        return [Answer(ticket, GroupFullError()), *_shed(group, call.claim.member_id, now)]
+    member = _known(group, call.claim)
+    if not _has_room(group, member, limits.group_size_max):
+        return [Answer(ticket, GroupFullError()), *_shed(group, member, now)]
     if not group.supports(call.protocol_type, call.protocols):
         return [Answer(ticket, InconsistentProtocolError())]
     if call.claim.member_id:
@@ -54,10 +55,15 @@ def join(
     return _join_without_id(group, call, ticket, now, limits)
 
 
-def _has_room(group: Group, member_id: str, size_max: int) -> bool:
+def _known(group: Group, claim: Claim) -> Member | None:
+    if not claim.member_id and claim.instance_id is not None:
+        return group.members.get_static(claim.instance_id)
+    return group.members.get(claim.member_id)
+
+
+def _has_room(group: Group, member: Member | None, size_max: int) -> bool:
     if group.state is GroupState.EMPTY:
         return True
-    member = group.members.get(member_id)
     if group.state is GroupState.PREPARING_REBALANCE:
         # Only who has joined counts: a group above its limit sheds those who join last.
         is_waiting = member is not None and member.join_ticket is not None
@@ -65,8 +71,7 @@ def _has_room(group: Group, member_id: str, size_max: int) -> bool:
     return member is not None or len(group.members) < size_max
 
 
-def _shed(group: Group, member_id: str, now: Moment) -> list[Effect]:
-    member = group.members.get(member_id)
+def _shed(group: Group, member: Member | None, now: Moment) -> list[Effect]:
     if member is None:
         return []
     return group.dismiss(member, GroupFullError()) + rebalance.advance(group, now)

@@ -37,7 +37,7 @@ def store_failed(
         case AssignmentStored():
             return syncing.assignment_failed(group, purpose, error, now, limits)
         case ReplacementStored():
-            return static_members.replacement_failed(group, purpose, error)
+            return static_members.replacement_failed(group, purpose, error, now)
         case EmptiedStored():
             # An older generation may come back to life after a failover; its members are gone, so
             # their sessions end and the group is empty again.

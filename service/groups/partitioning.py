@@ -7,9 +7,9 @@ Java's ``String.hashCode``, modulo the number of partitions.
 import struct
 from functools import lru_cache
 
-OFFSETS_TOPIC = "__consumer_offsets"
-PARTITIONS_DEFAULT = 50
-"""``offsets.topic.num.partitions``, as Kafka has it."""
+from everlog.model.ids import TopicName
+
+OFFSETS_TOPIC = TopicName("__consumer_offsets")
 
 _INT32_MASK = 0xFFFF_FFFF
 _INT32_SPAN = 2**32

@@ -97,8 +97,8 @@ def _expire_pending(group: Group, now: Moment) -> list[Effect]:
 
 
 def _session_ended(group: Group, member: Member, now: Moment, limits: GroupLimits) -> list[Effect]:
-    if group.members.get(member.member_id) is not member:
-        return []  # it went with a rebalance that another member's end has brought about
+    if not _is_due(member.session_deadline_ms, now.monotonic_ms):
+        return []  # the end of another member has completed a rebalance, and begun a new session
     if member.is_waiting:
         # It is heard of again when its call is answered, which begins a new session.
         member.session_deadline_ms = None

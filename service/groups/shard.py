@@ -187,7 +187,6 @@ class Shard:
         cause = asyncio.CancelledError() if future.cancelled() else future.exception()
         if cause is None:
             return None
-        _log.warning("group_append_failed", partition=self.partition, cause=repr(cause))
         if isinstance(cause, FencedError):
             return NotCoordinatorError()
         if isinstance(cause, RejectedError):
@@ -207,6 +206,7 @@ class Shard:
         if error is None:
             self.apply(hosted, outcomes.stored(group, purpose, now))
         else:
+            _log.warning("group_not_stored", group=group.group_id, reason=str(error))
             self.apply(hosted, outcomes.store_failed(group, purpose, error, now, self.limits))
 
     def _log_state(self, hosted: HostedGroup) -> None:

@@ -143,5 +143,6 @@ class Shards:
             _log.warning("group_load_delayed", partition=shard.partition, cause=repr(error))
         else:
             if shard.state is ShardState.LOADING:
-                _log.info("groups_loaded", partition=shard.partition, groups=len(groups))
+                if groups:
+                    _log.info("groups_loaded", partition=shard.partition, groups=len(groups))
                 shard.activate(groups)

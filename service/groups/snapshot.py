@@ -67,7 +67,8 @@ def _restore_member(record: StoredMember, protocol: str) -> Member:
         client_id=record.client_id,
         client_host=record.client_host,
         session_timeout_ms=record.session_timeout_ms,
-        rebalance_timeout_ms=record.rebalance_timeout_ms,
+        # A rebalance that waits for no time at all would come back at once, for ever.
+        rebalance_timeout_ms=max(record.rebalance_timeout_ms, 1),
         protocols=(MemberProtocol(protocol, record.subscription),),
         assignment=record.assignment,
     )

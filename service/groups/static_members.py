@@ -65,11 +65,14 @@ def replacement_stored(group: Group, purpose: ReplacementStored, now: Moment) ->
 
 
 def replacement_failed(
-    group: Group, purpose: ReplacementStored, error: EverlogError
+    group: Group, purpose: ReplacementStored, error: EverlogError, now: Moment
 ) -> list[Effect]:
     """Tell a returned member to try again. The old id stays fenced: its process is gone."""
     member = _waiting(group, purpose)
-    return [] if member is None else group.answer_join(member, error)
+    if member is None:
+        return []
+    group.expect(member, now)
+    return group.answer_join(member, error)
 
 
 def _waiting(group: Group, purpose: ReplacementStored) -> Member | None:

@@ -34,9 +34,8 @@ def sync(group: Group, call: SyncCall, ticket: int, now: Moment) -> list[Effect]
     effects = group.answer_sync(member, RebalanceInProgressError())
     member.sync_ticket = ticket
     if group.members.leader == member.member_id:
-        assignments = dict(call.assignments)
-        purpose = AssignmentStored(group.generation, assignments)
-        effects.append(Persist(snapshot(group, assignments), purpose))
+        purpose = AssignmentStored(group.generation, call.assignments)
+        effects.append(Persist(snapshot(group, call.assignments), purpose))
     return effects
 
 

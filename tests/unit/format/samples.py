@@ -1,10 +1,12 @@
 """Things that many tests of the format need: a partition, uids, entries, and a place for pages."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import count
 from random import Random
+from typing import Any
 
+import hypothesis
 from hypothesis import strategies as st
 
 from everlog.format.entries import Entry
@@ -126,3 +128,15 @@ def _flipped(data: bytes, bit: int) -> bytes:
     changed = bytearray(data)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
+
+
+def given(
+    *strategies: st.SearchStrategy[Any], examples: int = 60
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Hypothesis's ``given`` without its deadline: on a busy machine a duration says nothing."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        relaxed = hypothesis.settings(deadline=None, max_examples=examples)
+        return relaxed(hypothesis.given(*strategies)(test))
+
+    return decorate

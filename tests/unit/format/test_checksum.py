@@ -2,10 +2,10 @@ from functools import reduce
 
 import crc32c as reference
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.checksum import crc32c, joined
+from tests.unit.format.samples import given
 
 
 def test_it_is_the_castagnoli_checksum() -> None:

@@ -1,11 +1,11 @@
 import struct
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.column_table import Column, ColumnTable, Layout
 from everlog.format.errors import CorruptObjectError
+from tests.unit.format.samples import given
 
 LAYOUT = Layout(
     Column("time", "q", differences=True),

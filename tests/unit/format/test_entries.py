@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.column_table import ColumnTable
@@ -15,7 +14,7 @@ from everlog.format.entries import (
     entry_totals,
 )
 from everlog.format.span_table import SpanTable
-from tests.unit.format.samples import PATH, entries, entry, stamp, uid
+from tests.unit.format.samples import PATH, entries, entry, given, stamp, uid
 
 LENGTHS = st.lists(st.integers(1, 1 << 40), max_size=30)
 

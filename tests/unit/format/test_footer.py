@@ -2,7 +2,6 @@ import struct
 
 import crc32c
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.errors import CorruptObjectError, UnsupportedFormatError
@@ -16,7 +15,7 @@ from everlog.format.footer import (
     read_footer,
 )
 from everlog.model.ids import PartitionId
-from tests.unit.format.samples import PATH, damaged
+from tests.unit.format.samples import PATH, damaged, given
 
 PARTITION = PartitionId(PATH.topic_id, PATH.partition)
 CONTENTS = [b"chunks", b"", b"a kind of the future", b"meta"]
@@ -97,8 +96,8 @@ def test_less_than_a_footer_asks_for_the_footer(size: int) -> None:
 
 @given(damaged(OBJECT[-FRAME_BYTES:]))
 def test_any_damage_is_corruption(suffix: bytes) -> None:
-    if suffix[-TAIL_BYTES:] == OBJECT[-TAIL_BYTES:] or len(suffix) < TAIL_BYTES:
-        return  # cut off at the front, or too short to judge; tested by length above
+    if len(suffix) < TAIL_BYTES:
+        return  # too short to judge, tested above
     with pytest.raises(CorruptObjectError):
         read(suffix)
 

@@ -1,5 +1,4 @@
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.folding import Folding, folded
@@ -9,7 +8,7 @@ from everlog.format.retention import Cut, expired
 from everlog.format.root import Root
 from everlog.format.walk import drive
 from everlog.model.offsets import LeaderEpoch, Offset
-from tests.unit.format.samples import NOW_MS, PATH, Pages, entry, stamp, uid, uids
+from tests.unit.format.samples import NOW_MS, PATH, Pages, entry, given, stamp, uid, uids
 
 SMALL = Folding(entries=4, small_pages=2, large_pages=2)
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everlog.format.entries import Entry, Totals, entry_of
@@ -26,6 +25,7 @@ from tests.unit.format.samples import (
     PATH,
     Pages,
     entry,
+    given,
     next_root,
     stamp,
     uid,
@@ -194,8 +194,7 @@ class History:
 @pytest.mark.rule("TIER-8")
 @pytest.mark.rule("TIER-10")
 @pytest.mark.rule("TIER-13")
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32), st.lists(st.sampled_from("aaaaaees"), max_size=40))
+@given(st.integers(0, 2**32), st.lists(st.sampled_from("aaaaaees"), max_size=40), examples=40)
 def test_every_object_is_live_or_in_the_trash_or_deleted_and_lookups_find_the_live(
     seed: int, steps: list[str]
 ) -> None:

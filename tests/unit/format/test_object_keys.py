@@ -3,7 +3,6 @@ import string
 from hashlib import blake2b
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.object_keys import (
@@ -29,7 +28,7 @@ from everlog.format.object_keys import (
 )
 from everlog.model.ids import TopicId
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
-from tests.unit.format.samples import PATH, stamp, uid
+from tests.unit.format.samples import PATH, given, stamp, uid
 
 CLUSTER_ID_CHARACTERS = string.ascii_letters + string.digits + "-_"
 SIXTEEN = st.binary(min_size=16, max_size=16)

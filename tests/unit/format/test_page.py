@@ -1,9 +1,9 @@
+import tracemalloc
 import zlib
 from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.entries import EntryFlag, entry_table, entry_totals
@@ -13,7 +13,7 @@ from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, PageId, ref_table, 
 from everlog.format.sealing import sealed
 from everlog.model.errors import EverlogError
 from everlog.model.ids import TopicId
-from tests.unit.format.samples import PATH, damaged, entries, entry, uid
+from tests.unit.format.samples import PATH, damaged, entries, entry, given, uid
 
 ROWS = entry_table(40, entries(1, [3, 1, 900, 7], base=40))
 PAGE = new_page(PATH, ROWS, level=ENTRY_PAGE, uid=uid(9))
@@ -93,8 +93,19 @@ def test_forged_rows_are_refused_or_consistent_and_never_an_accident(rows: bytes
 def test_a_page_that_unpacks_to_too_much_is_refused_before_it_is_unpacked() -> None:
     bomb = zlib.compress(bytes(1 << 26))
     data, page = resealed(PAGE, PAGE.body[:HEADER_BYTES] + bomb)
+    tracemalloc.start()
     with pytest.raises(CorruptObjectError, match="rows are not"):
         decode_page(data, page, path=PATH)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 22
+
+
+def test_a_sound_page_with_other_rows_is_refused_by_the_hash() -> None:
+    others = [entry(40, 43), entry(43, 951)]
+    page = new_page(PATH, entry_table(40, others), level=ENTRY_PAGE, uid=uid(9))
+    with pytest.raises(CorruptObjectError, match="SHA-256"):
+        decode_page(page.body, PAGE.ref.page, path=PATH)
 
 
 @pytest.mark.parametrize("rows", [0, PAGE_ROWS_MAX + 1, 2**32 - 1])

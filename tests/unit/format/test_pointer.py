@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import crc32c
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.errors import CorruptObjectError, UnsupportedFormatError
@@ -23,7 +22,7 @@ from everlog.format.root import Root, RootRef
 from everlog.format.root_codec import encode_root
 from everlog.model.errors import FencedError
 from everlog.model.offsets import LeaderEpoch, Offset
-from tests.unit.format.samples import NOW_MS, PATH, damaged, entry, next_root, stamp, uid
+from tests.unit.format.samples import NOW_MS, PATH, damaged, entry, given, next_root, stamp, uid
 
 LARGEST = Pointer(
     stamp=Stamp(LeaderEpoch(EPOCH_MAX), CLAIM_MAX, VER_MAX),
@@ -96,6 +95,15 @@ def test_the_largest_pointer_stays_small() -> None:
 def test_any_damage_is_corruption(payload: bytes) -> None:
     with pytest.raises(CorruptObjectError):
         decode_pointer(payload)
+
+
+def test_any_flipped_bit_is_corruption() -> None:
+    payload = encode_pointer(LARGEST)
+    for bit in range(len(payload) * 8):
+        flipped = bytearray(payload)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(CorruptObjectError):
+            decode_pointer(bytes(flipped))
 
 
 @given(st.binary(max_size=600))

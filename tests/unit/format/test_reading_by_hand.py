@@ -1,4 +1,4 @@
-"""An archive read with nothing but what docs/formats-archive.md says.
+"""An archive read with nothing but what docs/formats.md says.
 
 Whoever changes this file changes a promise to the readers of old buckets. Nothing is imported from
 the package but what writes the archive.

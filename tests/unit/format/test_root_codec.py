@@ -2,7 +2,6 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.errors import CorruptObjectError, UnsupportedFormatError
@@ -21,6 +20,7 @@ from tests.unit.format.samples import (
     Pages,
     damaged,
     entries,
+    given,
     next_root,
     stamp,
     uid,
@@ -123,6 +123,23 @@ def test_a_forged_root_is_refused_or_consistent_and_never_an_accident(body: byte
 def test_another_root_under_this_name_is_refused(key: RootKey) -> None:
     with pytest.raises(CorruptObjectError, match="instead of"):
         decode_root(STORED.body, key=key, digest=None)
+
+
+def test_a_sound_root_with_other_content_is_refused_by_the_hash() -> None:
+    other = encode_root(replace(ROOT, created_ms=NOW_MS + 1))
+    decode_root(other.body, key=KEY, digest=None)
+    with pytest.raises(CorruptObjectError, match="SHA-256"):
+        decode_root(other.body, key=KEY, digest=STORED.ref.sha256)
+
+
+def test_a_root_that_follows_half_a_root_is_refused() -> None:
+    first = first_root(PATH, uid=uid(-1), stamp=stamp(1), start=Offset(0), created_ms=NOW_MS)
+    stored = encode_root(first)
+    for at in (64, 68, 72, 127):
+        body = bytearray(stored.body[:-4])
+        body[at] = 1
+        with pytest.raises(CorruptObjectError, match="without a uid"):
+            decode_root(sealed(bytes(body)), key=stored.ref.key(PATH), digest=None)
 
 
 def test_a_later_format_asks_for_a_newer_version() -> None:

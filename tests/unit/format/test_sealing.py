@@ -2,12 +2,11 @@ import struct
 
 import crc32c
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.errors import CorruptObjectError, UnsupportedFormatError
 from everlog.format.sealing import sealed, unsealed
-from tests.unit.format.samples import damaged
+from tests.unit.format.samples import damaged, given
 
 BODY = b"MAGICMAG" + struct.pack("<H", 2) + b"the rest"
 

@@ -3,15 +3,14 @@ from random import Random
 
 import crc32c
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everlog.format.errors import CorruptObjectError
 from everlog.format.segment_index import SegmentIndex, open_segment
 from everlog.format.segment_object import BatchRow, SegmentBuilder
 from everlog.format.segment_sections import NO_TIMESTAMP, AbortedTransaction, EpochStart
-from everlog.model.offsets import LeaderEpoch, Offset
-from tests.unit.format.samples import NOW_MS
+from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
+from tests.unit.format.samples import NOW_MS, given
 from tests.unit.format.segments import (
     LINEAGE,
     Batch,
@@ -24,8 +23,7 @@ from tests.unit.format.segments import (
 
 
 @pytest.mark.rule("BP-D14")
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 1000), st.integers(0, 40))
+@given(st.integers(0, 1000), st.integers(0, 40), examples=30)
 def test_the_checksum_of_the_object_is_known_without_reading_it_again(
     seed: int, count: int
 ) -> None:
@@ -41,8 +39,7 @@ def test_the_checksum_of_the_object_is_known_without_reading_it_again(
     assert sealed.meta.data_bytes == len(segment.data)
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 1000), st.integers(1, 40), st.data())
+@given(st.integers(0, 1000), st.integers(1, 40), st.data(), examples=30)
 def test_it_does_not_matter_in_how_many_buffers_the_batches_pass_by(
     seed: int, count: int, data: st.DataObject
 ) -> None:
@@ -177,6 +174,23 @@ def test_the_epoch_of_the_end_is_that_of_the_last_offset_even_without_batches() 
     builder = SegmentBuilder(key_of(100, 200), created_ms=NOW_MS)
     builder.feed([row(0, 100, 101)], bytes(10))
     assert builder.seal(lineage=LINEAGE).meta.end_epoch == 5
+
+
+def test_epochs_and_transactions_beyond_the_object_are_left_out() -> None:
+    spans = [(1, 99), (90, 100), (150, 300), (199, 199), (200, 201)]
+    aborted = [
+        AbortedTransaction(producer_id=at, first_offset=Offset(first), last_offset=Offset(last))
+        for at, (first, last) in enumerate(spans)
+    ]
+    later = EpochStart(LeaderEpoch(6), Offset(200))
+    batch = Batch(base_offset=100, timestamps=[1])
+    segment = made([batch], base=100, end=200, lineage=[*LINEAGE, later], aborted=aborted)
+    index = segment.index()
+    assert tuple(index.lineage()) == LINEAGE
+    assert index.meta.end_epoch == 5
+    assert index.aborted_in(OffsetRange(Offset(0), Offset(999))) == aborted[1:4]
+    outside = made([batch], base=100, end=200, aborted=[aborted[0], aborted[4]])
+    assert not outside.sealed.aborted
 
 
 def test_the_same_batches_give_the_same_bytes() -> None:

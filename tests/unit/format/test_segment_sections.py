@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.errors import CorruptObjectError
@@ -13,7 +12,7 @@ from everlog.format.segment_sections import (
     encode_meta,
 )
 from everlog.model.offsets import LeaderEpoch
-from tests.unit.format.samples import NOW_MS, damaged
+from tests.unit.format.samples import NOW_MS, damaged, given
 from tests.unit.format.segments import key_of
 
 META = SegmentMeta(

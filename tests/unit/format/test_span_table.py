@@ -1,9 +1,9 @@
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.column_table import Column, ColumnTable, Layout
 from everlog.format.span_table import SpanTable
+from tests.unit.format.samples import given
 
 LAYOUT = Layout(Column("end", "q"), Column("max_timestamp", "q"))
 SPANS = st.lists(st.tuples(st.integers(1, 5), st.integers(-1, 20)), max_size=30)

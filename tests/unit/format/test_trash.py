@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from everlog.format.entries import entry_table
@@ -20,7 +19,7 @@ from everlog.format.trash import (
     contents,
 )
 from everlog.model.offsets import Offset, OffsetRange
-from tests.unit.format.samples import NOW_MS, PATH, damaged, entry, stamp, uid
+from tests.unit.format.samples import NOW_MS, PATH, damaged, entry, given, stamp, uid
 
 
 def span(start: int, end: int) -> OffsetRange:

@@ -52,10 +52,6 @@ class Hall:
         self._calls.append(call)
         return call
 
-    def stop(self) -> None:
-        """End the coordinator, which is the first call of all."""
-        self._calls[0].cancel()
-
     async def close(self) -> None:
         """Wait for all calls, whatever became of them; nothing may have gone wrong unseen."""
         await asyncio.gather(*self._calls, return_exceptions=True)
@@ -134,10 +130,10 @@ async def open_hall(
 ) -> AsyncIterator[Hall]:
     """Run a coordinator until the block is left, as by a crash: nothing is said to anybody."""
     hall = Hall(log or FakeOffsetsLog(), limits)
-    hall.start(hall.coordinator.run())
+    running = hall.start(hall.coordinator.run())
     await hall.settle()
     try:
         yield hall
     finally:
-        hall.stop()
+        running.cancel()
         await hall.close()

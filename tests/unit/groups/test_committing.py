@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -271,6 +272,19 @@ async def test_many_offsets_expire_without_keeping_others_waiting(hall: Hall) ->
     await hall.coordinator.expire_offsets()
     await hall.settle()
     assert _groups(hall) == []
+
+
+async def test_a_group_that_goes_while_offsets_expire_is_let_go(hall: Hall) -> None:
+    for group in range(20):
+        await hall.commit(*((f"t{topic}", 0, 1) for topic in range(400)), group=f"g{group}")
+    promise = hall.joining(group="promised", member_id_required=True)
+    await hall.settle()
+    assert promise.exception() is not None
+    expiry = hall.start(hall.coordinator.expire_offsets())
+    await asyncio.sleep(0)
+    await hall.wind(SESSION_MS)
+    assert "promised" not in _groups(hall)
+    await expiry
 
 
 async def test_an_offset_that_expires_while_it_is_committed_anew_is_kept(hall: Hall) -> None:

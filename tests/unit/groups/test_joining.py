@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from service.groups.calls import Claim
@@ -104,7 +106,7 @@ def test_an_unknown_member_id_is_refused(stage: Stage) -> None:
         {"protocols": ()},
     ],
 )
-def test_an_empty_group_wants_a_protocol(stage: Stage, changes: dict[str, object]) -> None:
+def test_an_empty_group_wants_a_protocol(stage: Stage, changes: dict[str, Any]) -> None:
     assert isinstance(stage.answers[stage.join(**changes)], InconsistentProtocolError)
 
 
@@ -116,9 +118,7 @@ def test_an_empty_group_wants_a_protocol(stage: Stage, changes: dict[str, object
         {"protocols": protocols("sticky")},
     ],
 )
-def test_a_member_that_shares_no_protocol_is_refused(
-    stage: Stage, changes: dict[str, object]
-) -> None:
+def test_a_member_that_shares_no_protocol_is_refused(stage: Stage, changes: dict[str, Any]) -> None:
     stage.stable()
     assert isinstance(stage.answers[stage.join(**changes)], InconsistentProtocolError)
     assert stage.state is GroupState.STABLE
@@ -231,6 +231,18 @@ def test_a_full_group_takes_no_new_member_but_its_own(stage: Stage) -> None:
     assert [stage.joined(ticket).generation for ticket in tickets] == [2, 2]
 
 
+@pytest.mark.rule("KIP-345")
+def test_a_static_member_that_restarts_needs_no_room_in_a_full_group(stage: Stage) -> None:
+    stage.limits = GroupLimits(initial_rebalance_delay_ms=DELAY_MS, group_size_max=1)
+    stage.join(instance_id="a")
+    stage.pass_ms(DELAY_MS)
+    stage.settle()
+    ticket = stage.join(instance_id="a")
+    stage.store()
+    assert stage.joined(ticket).generation == 1
+    assert isinstance(stage.answers[stage.join(instance_id="b")], GroupFullError)
+
+
 def test_a_group_above_its_limit_sheds_who_joins_last(stage: Stage) -> None:
     members = stage.stable(3)
     stage.limits = GroupLimits(initial_rebalance_delay_ms=DELAY_MS, group_size_max=2)
@@ -293,6 +305,6 @@ def test_ten_megabytes_of_metadata_are_too_much() -> None:
         {"protocols": protocols("p" * 8_192)},
     ],
 )
-def test_a_name_that_could_not_be_stored_is_refused(changes: dict[str, object]) -> None:
+def test_a_name_that_could_not_be_stored_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidMemberError):
         admit_join(join_call(**changes), GroupLimits())

@@ -172,6 +172,15 @@ def test_sessions_that_end_together_end_in_one_rebalance(stage: Stage) -> None:
     assert stage.group.generation == 2
 
 
+def test_a_member_that_is_answered_because_another_is_gone_is_not_gone_too(stage: Stage) -> None:
+    _, second = stage.stable()
+    ticket = stage.join(second, protocols=protocols("range", metadata=b"more"))
+    stage.pass_ms(SESSION_MS)
+    assert stage.joined(ticket).generation == 2
+    assert stage.member_ids == [second]
+    stage.heartbeat(second)
+
+
 def test_looking_too_early_changes_nothing(stage: Stage) -> None:
     members = stage.stable()
     wake_ms = stage.group.wake_ms

@@ -1,3 +1,5 @@
+from everlog.model.ids import TopicName
+from service.groups.calls import Claim
 from service.groups.group_record import decode_group_value, encode_group_value
 from service.groups.moment import Moment
 from service.groups.snapshot import restore, snapshot
@@ -52,10 +54,26 @@ def test_an_empty_group_comes_back_empty() -> None:
     assert after.group.is_stored
 
 
+def test_a_stored_timeout_of_nothing_does_not_make_a_group_spin() -> None:
+    stage = Stage()
+    for instance_id in ("a", "b"):
+        stage.join(instance_id=instance_id)
+    stage.pass_ms(2 * DELAY_MS)
+    stage.settle()
+    for member in stage.group.members:
+        member.rebalance_timeout_ms = 0
+    after = _restarted(stage)
+    after.leave(Claim("", "b"))
+    after.pass_ms(5)
+    assert after.state is GroupState.PREPARING_REBALANCE
+    assert after.group.wake_ms is not None
+    assert after.group.wake_ms > after.now_ms
+
+
 def test_the_topics_of_a_group_are_known_after_a_restart() -> None:
     stage = Stage()
     stage.stable(1, protocols=SUBSCRIBED_TO_A)
-    assert _restarted(stage).group.subscribed == {"a"}
+    assert _restarted(stage).group.subscribed == {TopicName("a")}
 
 
 def test_a_member_that_joins_again_after_a_restart_goes_on_with_all_its_protocols() -> None:

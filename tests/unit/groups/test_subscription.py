@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from everlog.model.ids import TopicName
 from service.groups.subscription import subscribed_topics
 
 # Written by Apache Kafka 4.1.0's ConsumerProtocol, version by version.
@@ -13,14 +14,17 @@ KAFKA = [
 ]
 
 
+TOPICS = {TopicName("a"), TopicName("bc")}
+
+
 @pytest.mark.parametrize("metadata", KAFKA)
 def test_the_topics_of_a_consumer_are_read_in_every_version(metadata: str) -> None:
-    assert subscribed_topics(bytes.fromhex(metadata)) == {"a", "bc"}
+    assert subscribed_topics(bytes.fromhex(metadata)) == TOPICS
 
 
 def test_the_topics_are_read_in_versions_to_come() -> None:
     metadata = b"\0\x09" + bytes.fromhex(KAFKA[0])[2:] + b"anything"
-    assert subscribed_topics(metadata) == {"a", "bc"}
+    assert subscribed_topics(metadata) == TOPICS
 
 
 def test_a_consumer_of_nothing_has_no_topics() -> None:

@@ -20,7 +20,8 @@ def _hosted(wake_ms: int | None) -> HostedGroup:
 
 
 def test_groups_are_looked_at_when_their_time_has_come_earliest_first() -> None:
-    timers, seen = Timers(on_earlier=Bell().ring), []
+    seen: list[HostedGroup] = []
+    timers = Timers(on_earlier=Bell().ring)
     late, early, never = _hosted(20), _hosted(10), _hosted(None)
     for hosted in (late, early, never):
         timers.arm(hosted, seen.append)
@@ -41,7 +42,8 @@ def test_only_a_new_earliest_time_rings() -> None:
 
 
 def test_a_group_that_needs_to_be_looked_at_earlier_is_looked_at_once() -> None:
-    timers, seen = Timers(on_earlier=Bell().ring), []
+    seen: list[HostedGroup] = []
+    timers = Timers(on_earlier=Bell().ring)
     hosted = _hosted(20)
     timers.arm(hosted, seen.append)
     hosted.group.wake_ms = 10

@@ -1,0 +1,50 @@
+"""The cold side on the metrics page."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import Metric
+
+from everlog.model.clock import Clock
+from service.app.tier_wiring import ColdSide
+from service.telemetry.metrics import counter, gauge
+
+_COUNTERS = {
+    "objects": ("tier_objects", "Segment objects that became part of the archive."),
+    "object_bytes": ("tier_object_bytes", "Bytes of those."),
+    "commits": ("tier_commits", "Manifest roots that became the committed one."),
+    "upload_retries": ("tier_upload_retries", "Uploads and commits that had to be repeated."),
+    "fenced": ("tier_fenced", "Times that another broker had claimed a tier."),
+    "cache_hits": ("tier_cache_hits", "Cold reads that found their range at hand."),
+    "cache_misses": ("tier_cache_misses", "Cold reads that had to send for their range."),
+    "prefetched": ("tier_prefetched", "Ranges fetched before anybody asked for them."),
+    "range_bytes": ("tier_range_bytes", "Bytes read from the archive for readers."),
+    "deleted_objects": ("tier_deleted_objects", "Objects removed by retention and topic deletion."),
+}
+
+
+def tier_metrics(cold: ColdSide | None, clock: Clock) -> Iterator[Metric]:
+    """Yield what the cold side has done, and how far it is behind, also while the store is down."""
+    if cold is None:
+        return
+    for attribute, (name, text) in _COUNTERS.items():
+        yield counter(f"everlog_{name}", text, getattr(cold.stats, attribute))
+    archives = list(cold.archiver.archives)
+    yield gauge(
+        "everlog_tier_lag_bytes",
+        "Bytes of sealed segments that wait for their upload.",
+        sum(each.lag_bytes for each in archives),
+    )
+    now_ms, now = clock.wall_ms(), clock.monotonic()
+    yield gauge(
+        "everlog_tier_lag_seconds",
+        "Age of the oldest sealed segment that waits for its upload.",
+        max((each.lag_ms(now_ms) for each in archives), default=0) / 1000,
+    )
+    stalled = [now - each.stalled_since for each in archives if each.stalled_since is not None]
+    yield gauge(
+        "everlog_tier_stalled_seconds",
+        "How long the partition that is worst off has failed to upload.",
+        max(stalled, default=0.0),
+    )
+    restarts = 0 if cold.worker is None else cold.worker.restarts
+    yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)

@@ -1,0 +1,251 @@
+"""Puts the cold side of a broker together: authority, transfer worker, cache, archiver."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from everlog.format.object_keys import PartitionPath
+from everlog.stores.filesystem import FilesystemObjectStore
+from everlog.stores.object_key import object_key
+from everlog.stores.object_store import ObjectStore
+from everlog.stores.url import DirectoryLocation, parse_store_url
+from service.app.seams import Seams
+from service.coordination.metadata_store import MetadataStore
+from service.hot.store import HotStore
+from service.model.broker_config import BrokerConfig
+from service.partition.archive import ArchiveParts, Tiered
+from service.partition.archiver import Archiver
+from service.partition.deleted_tiers import DeletedTiers
+from service.partition.table import PartitionTable
+from service.partition.tier_pointers import TierPointers
+from service.tiering.authority import Authority, Held
+from service.tiering.cold_log import ColdLog
+from service.tiering.cold_objects import ColdObjects
+from service.tiering.manifest_store import ManifestStore
+from service.tiering.open_files import OpenFiles
+from service.tiering.partition_tier import PartitionTier
+from service.tiering.range_sources import (
+    CachedRanges,
+    LocalRanges,
+    RangeSource,
+    empty_directory,
+)
+from service.tiering.stats import TierStats
+from service.tiering.sweeper import Sweeper
+from service.tiering.uploader import SealAndPut, Uploader, through_worker
+from service.tiering.worker.remote_store import WorkerObjectStore
+from service.tiering.worker.supervisor import WorkerSupervisor
+
+CACHE_DIR = "cache"
+STORE_DIR = "store"
+CHANNEL_BYTES_MAX = 4 << 20
+
+Run = Callable[[Coroutine[Any, Any, None]], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierSite:
+    """What the cold side is put into.
+
+    Attributes:
+        run: Owns tasks that live as long as the broker.
+        spawn: Owns tasks that end by themselves.
+    """
+
+    config: BrokerConfig
+    seams: Seams
+    metadata: MetadataStore
+    hot: HotStore
+    table: PartitionTable
+    cluster_id: str
+    run: Run
+    spawn: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdSide:
+    """The cold side of a broker.
+
+    Attributes:
+        store: Every call to the object store goes through it.
+        worker: Where it goes; None when the store is in this process.
+    """
+
+    archiver: Archiver
+    stats: TierStats
+    store: ObjectStore
+    worker: WorkerSupervisor | None
+
+
+async def open_cold_side(site: TierSite) -> ColdSide:
+    """Start the transfer worker, and make everything that works through it."""
+    config, seams = site.config, site.seams
+    url = config.store_url or f"file://{config.data_dir}/{STORE_DIR}"
+    worker = WorkerSupervisor(lambda: launch_worker(url), clock=seams.clock, ids=seams.ids)
+    site.run(worker.run())
+    match parse_store_url(url):
+        case DirectoryLocation(path):
+            files = FilesystemObjectStore(path)
+            store = WorkerObjectStore(worker, local_path=files.local_path)
+        case _:
+            store = WorkerObjectStore(worker)
+    return await assemble(site, store, through_worker(worker), worker)
+
+
+async def assemble(
+    site: TierSite,
+    store: ObjectStore,
+    seal_and_put: SealAndPut,
+    worker: WorkerSupervisor | None = None,
+) -> ColdSide:
+    """Make the cold side over a store, whatever that is."""
+    config, seams = site.config, site.seams
+    stats = TierStats()
+    sweeper = Sweeper(store, stats=stats)
+    authority = Authority(TierPointers(site.metadata), clock=seams.clock, ids=seams.ids)
+    archiver = Archiver(
+        cluster_id=site.cluster_id,
+        authority=authority,
+        make_tiered=await _reading(site, store, authority, stats),
+        parts=ArchiveParts(
+            hot=site.hot,
+            table=site.table,
+            uploader=Uploader(
+                seal_and_put,
+                clock=seams.clock,
+                ids=seams.ids,
+                stats=stats,
+                uploads_max=config.remote_upload_parallelism,
+            ),
+            sweeper=sweeper,
+            clock=seams.clock,
+            ids=seams.ids,
+            stats=stats,
+            uploads_per_turn_max=config.remote_upload_parallelism,
+        ),
+        check_seconds=config.log_retention_check_interval_ms / 1000,
+    )
+    site.run(archiver.run())
+    deleted = DeletedTiers(cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper)
+    site.run(deleted.run())
+    return ColdSide(archiver=archiver, stats=stats, store=store, worker=worker)
+
+
+async def _reading(
+    site: TierSite, store: ObjectStore, authority: Authority, stats: TierStats
+) -> Callable[[Held, PartitionPath], Tiered]:
+    """Make what all cold logs share; return what makes the cold log of one partition."""
+    config, seams = site.config, site.seams
+    range_bytes = config.remote_fetch_range_bytes
+    files = OpenFiles(seams.disk, executor=seams.read_executor)
+    objects = ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes)
+    manifests = ManifestStore(store)
+    ranges = await _ranges(site, store, files, stats)
+
+    def make(held: Held, path: PartitionPath) -> Tiered:
+        tier = PartitionTier(
+            held,
+            path=path,
+            authority=authority,
+            manifests=manifests,
+            clock=seams.clock,
+            ids=seams.ids,
+            stats=stats,
+            grace_ms=config.archive_reader_grace_ms,
+        )
+        cold = ColdLog(
+            tier,
+            objects=objects,
+            ranges=ranges,
+            files=files,
+            executor=seams.read_executor,
+            spawn=site.spawn,
+            stats=stats,
+            # What is fetched ahead must not push out what it was fetched for.
+            window_max=min(
+                config.remote_prefetch_ranges_max, config.remote_cache_bytes // (4 * range_bytes)
+            ),
+        )
+        return Tiered(tier=tier, cold=cold)
+
+    return make
+
+
+async def _ranges(
+    site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats
+) -> RangeSource:
+    config, seams = site.config, site.seams
+    if is_local(store):
+        return LocalRanges(
+            store,
+            files=files,
+            spawn=site.spawn,
+            stats=stats,
+            fetches_max=config.remote_fetch_parallelism,
+        )
+    directory = config.remote_cache_dir or f"{config.data_dir}/{CACHE_DIR}"
+    await asyncio.get_running_loop().run_in_executor(
+        seams.read_executor, empty_directory, seams.disk, directory
+    )
+    return CachedRanges(
+        store,
+        directory=directory,
+        bytes_max=config.remote_cache_bytes,
+        disk=seams.disk,
+        files=files,
+        executor=seams.read_executor,
+        ids=seams.ids,
+        spawn=site.spawn,
+        stats=stats,
+        fetches_max=config.remote_fetch_parallelism,
+    )
+
+
+def is_local(store: ObjectStore) -> bool:
+    """Whether the objects of a store are files of this machine."""
+    return store.local_path(object_key("any")) is not None
+
+
+class _LaunchedWorker:
+    """A `WorkerProcess`."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.reader = reader
+        self.writer = writer
+
+    async def ended(self) -> int:
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+
+
+async def launch_worker(url: str) -> _LaunchedWorker:
+    """Start a transfer process for a store.
+
+    It inherits its end of the channel and nothing else, no lock above all, and is in a session of
+    its own, so that a Ctrl-C meant for the broker does not end it in the middle of an upload.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = (sys.executable, "-m", "service.app.transfer_worker", str(theirs.fileno()), url)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=CHANNEL_BYTES_MAX)
+    return _LaunchedWorker(process, reader, writer)

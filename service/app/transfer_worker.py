@@ -1,0 +1,67 @@
+"""Second composition root: the transfer process, which alone opens the object store.
+
+``python -m service.app.transfer_worker DESCRIPTOR URL`` serves the channel that it has inherited
+under that descriptor, until the broker is gone.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+
+import structlog
+
+from everlog.model.errors import EverlogError
+from everlog.stores.object_key import object_key
+from everlog.stores.object_store import ObjectStore
+from everlog.stores.retrying import RetryingObjectStore
+from everlog.stores.url import open_store
+from service.app.system import SystemClock, SystemIds
+from service.telemetry.logs import configure_logs
+from service.tiering.worker.main import TransferServer
+from service.tiering.worker.transfers import Transfers
+
+_log = structlog.get_logger(__name__)
+
+
+def main() -> None:
+    """Serve, and leave without waiting for calls that nobody wants any more."""
+    descriptor, url = int(sys.argv[1]), sys.argv[2]
+    configure_logs()
+    try:
+        asyncio.run(_serve(socket.socket(fileno=descriptor), url))
+    except EverlogError as error:
+        _log.error("store_not_opened", reason=str(error))
+        os._exit(1)
+    # Threads may hang in a call to a store that does not answer.
+    os._exit(0)
+
+
+async def _serve(channel: socket.socket, url: str) -> None:
+    store = RetryingObjectStore(
+        open_store(url, clock=SystemClock()), clock=SystemClock(), ids=SystemIds()
+    )
+    async with asyncio.TaskGroup() as tasks:
+        probe = tasks.create_task(_probe(store))
+        await TransferServer(Transfers(store), channel=channel).run()
+        probe.cancel()
+
+
+async def _probe(store: ObjectStore) -> None:
+    """Find out what the store can do; it is used all the same when that cannot be found out."""
+    key = object_key(f"meta/probe-{SystemIds().uuid().hex()}")
+    try:
+        found = await store.probe(key)
+    except EverlogError as error:
+        _log.warning("store_not_probed", reason=str(error))
+        return
+    _log.info(
+        "store_probed",
+        creates_exclusively=found.creates_exclusively,
+        verifies_checksums=found.verifies_checksums,
+        keeps_checksums=found.keeps_checksums,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -126,3 +126,9 @@ def stamp_append_time(batch: bytearray | memoryview, *, timestamp_ms: int) -> No
     _ATTRIBUTES.pack_into(batch, _ATTRIBUTES_AT, attributes | LOG_APPEND_TIME)
     _MAX_TIMESTAMP.pack_into(batch, _MAX_TIMESTAMP_AT, timestamp_ms)
     _CRC.pack_into(batch, _CRC_AT, batch_crc(batch, 0, len(batch)))
+
+
+def stamp_max_timestamp(batch: bytearray | memoryview, *, timestamp_ms: int) -> None:
+    """Correct the maximum timestamp of a batch whose producer has told another."""
+    _MAX_TIMESTAMP.pack_into(batch, _MAX_TIMESTAMP_AT, timestamp_ms)
+    _CRC.pack_into(batch, _CRC_AT, batch_crc(batch, 0, len(batch)))

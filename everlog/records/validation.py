@@ -1,9 +1,11 @@
 """What a produced batch must satisfy before it may enter a log.
 
 Header checks only, as Kafka makes them in `ProduceRequest.validateRecords` and `LogValidator`;
-looking at the records themselves is `record.validation=full`, in `everlog.records.columns`.
+looking at the records themselves is `record.validation=full`, in
+`everlog.records.record_validation`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everlog.model.errors import RejectedError
@@ -25,8 +27,24 @@ _MAGIC_FIRST_READABLE = 0
 _MAGIC_AT = 16
 
 
+@dataclass(frozen=True, slots=True)
+class RecordFault:
+    """What is wrong with one record, by its number within the batch."""
+
+    index: int
+    message: str
+
+
 class InvalidRecordError(RejectedError):
-    """The batch contradicts itself or the protocol; sending it again will not help."""
+    """The batch contradicts itself or the protocol; sending it again will not help.
+
+    Attributes:
+        faults: The records that are to blame, where that is known; the first few of them.
+    """
+
+    def __init__(self, message: str, faults: Sequence[RecordFault] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 class CorruptMessageError(RejectedError):
@@ -38,7 +56,15 @@ class UnsupportedCodecError(RejectedError):
 
 
 class InvalidTimestampError(RejectedError):
-    """A timestamp lies outside of what the topic accepts."""
+    """A timestamp lies outside of what the topic accepts.
+
+    Attributes:
+        faults: The records that are to blame, where that is known; the first few of them.
+    """
+
+    def __init__(self, message: str, faults: Sequence[RecordFault] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 class MessageTooLargeError(RejectedError):

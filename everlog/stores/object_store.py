@@ -182,7 +182,8 @@ class ObjectStore(Protocol):
         deleted meanwhile may or may not be seen.
 
         Sorted means by bytes; a store may sort by folder instead, as SeaweedFS does (``a/c`` before
-        ``a-b``). Going on after the last key misses nothing in either order.
+        ``a-b``, and nothing below ``a`` after ``a``). In either order, going on after the last key
+        misses nothing.
         """
         ...
 

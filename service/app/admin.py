@@ -8,6 +8,7 @@ from prometheus_client.core import Metric
 from service.app.node import BrokerNode
 from service.app.process_metrics import process_metrics
 from service.app.seams import Seams
+from service.app.tier_metrics import tier_metrics
 from service.model.broker_config import BrokerConfig
 from service.net.admin_http import AdminHttp, Answer
 from service.telemetry.metrics import CONTENT_TYPE, Metrics, gauge
@@ -31,7 +32,13 @@ async def start_admin(node: BrokerNode, config: BrokerConfig, seams: Seams) -> A
     Raises:
         OSError: The address cannot be bound.
     """
-    metrics = Metrics([lambda: _broker_metrics(node), process_metrics])
+    metrics = Metrics(
+        [
+            lambda: _broker_metrics(node),
+            lambda: tier_metrics(node.cold, seams.clock),
+            process_metrics,
+        ]
+    )
     http = AdminHttp(
         network=seams.network,
         pages={

@@ -26,8 +26,8 @@ from service.model.setting_type import write
 
 ENVIRONMENT_PREFIX = "EVERLOG_"
 
-OTHERS_PREFIXES = ("EVERLOG_GATEWAY_", "EVERLOG_TEST_")
-"""Variables that are not about a broker."""
+OTHERS_PREFIXES = ("EVERLOG_GATEWAY_", "EVERLOG_TEST_", "EVERLOG_BOOTSTRAP")
+"""Variables that are not about a broker: the gateway's, the tests', and the command line's."""
 
 _SERVICE_LINK = re.compile(
     r"EVERLOG_(.+_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)"

@@ -1,6 +1,7 @@
 """Which handler serves which API, and with what."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,7 @@ from service.groups.coordinator import GroupCoordinator
 from service.groups.ports import OffsetsTopic
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
+from service.partition.deep_validation import DeepValidation
 from service.partition.keeper import PartitionKeeper
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
@@ -67,6 +69,7 @@ class HandlerServices:
     producer_ids: ProducerIds
     clock: Clock
     ids: IdSource
+    executor: Executor | None
     spawn: Callable[[Coroutine[Any, Any, None]], object]
 
 
@@ -81,7 +84,16 @@ class Handlers:
 def build_handlers(services: HandlerServices) -> Handlers:
     """Make a handler for every API that is advertised."""
     leaders = Leaders(images=services.images)
-    produce = ProduceHandler(partitions=services.partitions, leaders=leaders, clock=services.clock)
+    produce = ProduceHandler(
+        partitions=services.partitions,
+        leaders=leaders,
+        deep=DeepValidation(
+            clock=services.clock,
+            executor=services.executor,
+            unpacked_bytes_max=services.config.record_decompressed_max_bytes,
+        ),
+        clock=services.clock,
+    )
     by_key: dict[ApiKey, Handler] = {
         ApiKey.PRODUCE: produce,
         **_data_handlers(services, leaders),

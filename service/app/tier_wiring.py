@@ -75,6 +75,7 @@ class ColdSide:
     """
 
     archiver: Archiver
+    deleted: DeletedTiers
     stats: TierStats
     store: ObjectStore
     worker: WorkerSupervisor | None
@@ -131,7 +132,7 @@ async def assemble(
     site.run(archiver.run())
     deleted = DeletedTiers(cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper)
     site.run(deleted.run())
-    return ColdSide(archiver=archiver, stats=stats, store=store, worker=worker)
+    return ColdSide(archiver=archiver, deleted=deleted, stats=stats, store=store, worker=worker)
 
 
 async def _reading(

@@ -39,6 +39,9 @@ from service.partition.errors import (
 )
 from service.protocol.error_codes import ErrorCode
 
+MESSAGE_CHARS_MAX = 1000
+"""An error may quote a name of any length that the client has sent."""
+
 _CODES: dict[type[EverlogError], ErrorCode] = {
     ConnectionLostError: ErrorCode.REQUEST_TIMED_OUT,
     ControllerBusyError: ErrorCode.REQUEST_TIMED_OUT,
@@ -85,3 +88,8 @@ def code_of(error: EverlogError) -> ErrorCode:
         if code is not None:
             return code
     raise error
+
+
+def message_of(error: EverlogError) -> str:
+    """Return what to tell the client; cut, because older versions carry no more than 32 KB."""
+    return str(error)[:MESSAGE_CHARS_MAX]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from everlog.model.errors import EverlogError
 from everlog.model.offsets import Offset
 from service.broker.error_mapping import code_of
+from service.broker.leaders import Leaders
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
-from service.partition.errors import UnknownPartitionError, UnknownTopicIdError
+from service.partition.errors import NotLeaderError, StaleLeaderEpochError
 from service.partition.partition import Partition
 from service.partition.table import PartitionTable
 from service.protocol.error_codes import ErrorCode
-from service.protocol.messages.fetch import EpochEndOffset, PartitionData
+from service.protocol.messages.fetch import EpochEndOffset, LeaderIdAndEpoch, PartitionData
 
 READ_COMMITTED = 1
 
@@ -48,11 +49,13 @@ class Pass:
         results: In the order of the request.
         size: Bytes of all records.
         is_urgent: Whether something has to be told at once: an error, or a log that diverges.
+        leaders: Nodes that the results name as leaders.
     """
 
     results: list[PartitionData]
     size: int
     is_urgent: bool
+    leaders: list[int]
 
 
 StartSlowRead = Callable[[Wanted, Awaitable[LogSlice]], None]
@@ -63,6 +66,7 @@ class FetchReading:
 
     Args:
         partitions: Those that this broker leads.
+        leaders: Tells who leads the others.
         wanted: In the order in which they are served.
         bytes_max: Soft limit for the whole response.
         isolation: 1 for read committed.
@@ -73,12 +77,14 @@ class FetchReading:
         self,
         *,
         partitions: PartitionTable,
+        leaders: Leaders,
         wanted: list[Wanted],
         bytes_max: int,
         isolation: int,
         start_slow_read: StartSlowRead,
     ) -> None:
         self._partitions = partitions
+        self._leaders = leaders
         self.wanted = wanted
         self._bytes_max = bytes_max
         self._committed = isolation == READ_COMMITTED
@@ -86,7 +92,7 @@ class FetchReading:
 
     def run(self) -> Pass:
         """Make one pass. The first batch found is returned whatever its size (KIP-74)."""
-        made = Pass([], 0, is_urgent=False)
+        made = Pass([], 0, is_urgent=False, leaders=[])
         for each in self.wanted:
             result = PartitionData(partition_index=each.index, high_watermark=-1, records=b"")
             if self._committed:
@@ -97,25 +103,33 @@ class FetchReading:
             try:
                 self._read(each, result, made)
             except EverlogError as error:
-                result.error_code = code_of(error)
-                made.is_urgent = True
+                self._refuse(each, result, made, error)
         return made
 
     def find(self, each: Wanted) -> Partition:
         """Return the partition.
 
         Raises:
-            UnknownPartitionError, UnknownTopicIdError: It is not served here.
+            NotLeaderError, UnknownPartitionError, UnknownTopicIdError: It is not served here.
         """
         if each.topic:
             found = self._partitions.by_name(each.topic, each.index)
-            if found is None:
-                raise UnknownPartitionError(f"{each.topic}-{each.index} is not served here")
-            return found
-        found = self._partitions.by_id(each.topic_id, each.index)
+        else:
+            found = self._partitions.by_id(each.topic_id, each.index)
         if found is None:
-            raise UnknownTopicIdError("no topic with that id is served here")
+            raise self._leaders.why_not_served(each.topic, each.topic_id, each.index)
         return found
+
+    def _refuse(self, each: Wanted, result: PartitionData, made: Pass, error: EverlogError) -> None:
+        result.error_code = code_of(error)
+        made.is_urgent = True
+        if isinstance(error, NotLeaderError | StaleLeaderEpochError):
+            leader = self._leaders.leader_of(each.topic, each.topic_id, each.index)
+            if leader is not None:
+                result.current_leader = LeaderIdAndEpoch(
+                    leader_id=leader.node_id, leader_epoch=leader.epoch
+                )
+                made.leaders.append(leader.node_id)
 
     def _read(self, each: Wanted, result: PartitionData, made: Pass) -> None:
         partition = self.find(each)
@@ -159,8 +173,8 @@ def _diverges(each: Wanted, result: PartitionData, partition: Partition) -> bool
     """Whether the reader holds an epoch beyond the end that this log knows for it."""
     if each.fetched_epoch is None:
         return False
-    known = partition.hot.epochs.end_of(each.fetched_epoch, log_end=partition.hot.log_end)
-    if known is None:
+    known = partition.end_of_epoch(each.fetched_epoch)
+    if known is None or each.offset < partition.log_start:
         result.error_code = ErrorCode.OFFSET_OUT_OF_RANGE
         return True
     epoch, end = known

@@ -6,7 +6,6 @@ of what it wrote, so a reader who follows the numbers needs no other read and no
 further behind reads everything again.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,15 +13,13 @@ from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName, id_bytes,
 from service.coordination.metadata_store import (
     Check,
     Create,
-    Delete,
     MetadataStore,
     Op,
-    Set,
 )
 from service.coordination.payloads import (
     Payload,
     TopicNode,
-    pack,
+    encode_json,
     read_state,
     read_topic,
     state_payload,
@@ -34,7 +31,6 @@ from service.coordination.znodes import (
     CHANGE_PREFIX,
     CHANGES,
     broker_config_path,
-    change_path,
     change_sequence,
     config_broker_of_path,
     partition_of_path,
@@ -45,6 +41,7 @@ from service.coordination.znodes import (
 from service.model.cluster import PartitionState
 
 CHANGES_KEPT = 1000
+"""So far may a reader fall behind, as after a pause, and still go on without reading it all."""
 CHANGE_PARTITIONS_MAX = 256
 """Partitions in one change, and so in one transaction, which must not hold up the store."""
 CHANGE_BYTES_MAX = 256 * 1024
@@ -108,7 +105,7 @@ class Edit:
 
 def encode_row(change: Change) -> bytes:
     """Write one change as ``[path, version, value]``."""
-    return json.dumps(_row(change), separators=(",", ":")).encode()
+    return encode_json(_row(change))
 
 
 def decode_changes(content: bytes, path: str) -> list[Change]:
@@ -158,23 +155,6 @@ async def oldest_sequence(store: MetadataStore) -> int:
     """Return the number of the oldest change that is kept."""
     content, _ = await store.get(CHANGES)
     return int(unpack(content, CHANGES)["oldest"])
-
-
-async def collect(store: MetadataStore, *, fence: Check, last: int) -> None:
-    """Remove the changes that are `CHANGES_KEPT` or more behind ``last``.
-
-    Raises:
-        NodeError: The fence failed, or somebody else collects too.
-    """
-    content, stat = await store.get(CHANGES)
-    oldest, version = int(unpack(content, CHANGES)["oldest"]), stat.version
-    end = last + 1 - CHANGES_KEPT
-    while oldest < end:
-        first, oldest = oldest, min(end, oldest + CHANGE_PARTITIONS_MAX)
-        mark = Set(CHANGES, pack({"oldest": oldest}), version)
-        gone = (Delete(change_path(sequence), version=0) for sequence in range(first, oldest))
-        await store.multi([fence, mark, *gone])
-        version += 1
 
 
 def _row(change: Change) -> tuple[str, int | None, Payload]:

@@ -27,11 +27,13 @@ from service.coordination.metadata_store import (
 from service.coordination.znodes import change_path
 from service.model.cluster import EMPTY_IMAGE, ClusterImage
 
-READ_AHEAD = 16
+READ_AHEAD = 8
 """Changes asked for at once."""
 
 RETRY_SECONDS = 1.0
 """How soon a failed read is tried again when no session event comes first."""
+
+_ENDED = "the cluster's changes are no longer followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,10 @@ class ImageFollower:
     called right after, on the loop. Who subscribes before `load` hears of all there is.
     """
 
-    def __init__(self, *, store: MetadataStore) -> None:
+    def __init__(self, *, store: MetadataStore, retry_seconds: float = RETRY_SECONDS) -> None:
         self._store = store
+        self._retry_seconds = retry_seconds
+        self._has_ended = False
         self._image = EMPTY_IMAGE
         self._sequence = -1
         self._subscribers: list[Callable[[ImageDelta], None]] = []
@@ -110,15 +114,14 @@ class ImageFollower:
                     await self._catch_up()
                 except ConnectionLostError:
                     self._is_stale = True
-                    asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+                    asyncio.get_running_loop().call_later(self._retry_seconds, self._wake.set)
                 await self._wake.wait()
                 self._wake.clear()
         finally:
+            self._has_ended = True
             for waiter in self._waiters:
                 if not waiter.answer.done():
-                    waiter.answer.set_exception(
-                        ConnectionLostError("the cluster's changes are no longer followed")
-                    )
+                    waiter.answer.set_exception(ConnectionLostError(_ENDED))
 
     async def _catch_up(self) -> None:
         if self._is_stale:
@@ -194,6 +197,8 @@ class ImageFollower:
     async def _until(self, is_met: Callable[[], bool]) -> None:
         if is_met():
             return
+        if self._has_ended:
+            raise ConnectionLostError(_ENDED)
         waiter = _Waiter(is_met, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         try:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import structlog
 
 from everlog.model.errors import EverlogError, FencedError, RetriableError
-from service.coordination.changes import collect, last_sequence
+from service.coordination.change_collection import collect_changes
+from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller_term import (
     ControllerBusyError,
@@ -29,6 +30,7 @@ from service.coordination.metadata_store import (
     MetadataStore,
     NodeError,
     Op,
+    SessionState,
     Set,
 )
 from service.coordination.payloads import pack, unpack
@@ -91,13 +93,17 @@ class Controller:
         self._collected_at = -1
         self._is_worth_a_try = asyncio.Event()
         images.subscribe(self._on_delta)
-        # A watch does not survive a lost connection.
-        store.subscribe(lambda _: self._is_worth_a_try.set())
+        self._has_taken_stock = asyncio.Event()
+        store.subscribe(self._on_session)
 
     @property
     def term(self) -> ControllerTerm | None:
         """This broker's term as far as it knows; None while another broker is the controller."""
         return self._term
+
+    async def settled(self) -> None:
+        """Wait until this broker is the controller and has elected wherever that was needed."""
+        await self._has_taken_stock.wait()
 
     async def run(self) -> None:
         """Be the controller whenever possible, until cancelled.
@@ -153,7 +159,7 @@ class Controller:
     async def _try_claim(self) -> ControllerTerm | None:
         """Claim the office once; None when somebody else did, or has now left it."""
         self._is_worth_a_try.clear()
-        await self._store.exists(CONTROLLER, watch=lambda _: self._is_worth_a_try.set())
+        await self._store.exists(CONTROLLER, watch=self._on_vacancy)
         held, counted = await self._store.get_many([CONTROLLER, CONTROLLER_EPOCH])
         assert counted is not None, "the tree is laid out before anybody registers"
         version = counted[1].version
@@ -161,8 +167,7 @@ class Controller:
         if held is not None:
             content, stat = held
             if stat.ephemeral_owner == self._store.session_id:
-                # A claim whose answer was lost. Nobody can have raised the epoch while the node is
-                # ours.
+                # A claim whose answer was lost; while the node is ours, nobody raises the epoch.
                 return ControllerTerm(version)
             if unpack(content, CONTROLLER)["broker"] != self._broker.id:
                 await self._is_worth_a_try.wait()
@@ -204,13 +209,15 @@ class Controller:
             if self._term == term:
                 self._queue.put_nowait(task)
 
-        if not isinstance(error, RetriableError):
+        # A NodeError says that somebody else was at it too.
+        if not isinstance(error, RetriableError | NodeError):
             raise error
         _log.warning("controller_work_delayed", reason=str(error))
         asyncio.get_running_loop().call_later(self._retry_seconds, repeat)
 
     def _resign(self) -> None:
         self._term = None
+        self._has_taken_stock.clear()
         while not self._queue.empty():
             task = self._queue.get_nowait()
             task.fail(NotControllerError("another broker is the controller now"))
@@ -219,12 +226,25 @@ class Controller:
         """Take stock; nobody else can write now, so at the last change the image is whole."""
         await self._images.reached(await last_sequence(self._store))
         await hold_elections(self._store, term, self._images.image)
-        await sweep(self._store, self._images, term)
+        await sweep(self._store, term)
         await self._collect(term)
+        self._has_taken_stock.set()
 
     async def _collect(self, term: ControllerTerm) -> None:
         self._collected_at = self._images.sequence
-        await collect(self._store, fence=term.fence, last=self._collected_at)
+        await collect_changes(self._store, term, last=self._collected_at)
+
+    async def _end_with_session(self, _term: ControllerTerm) -> None:
+        await self._store.sync(CONTROLLER)
+
+    def _on_vacancy(self, _path: str) -> None:
+        self._is_worth_a_try.set()
+
+    def _on_session(self, state: SessionState) -> None:
+        # A watch does not survive a lost connection; who waits for work must hear of the end.
+        self._is_worth_a_try.set()
+        if state is SessionState.LOST:
+            self._queue.put_nowait(_Task(self._end_with_session))
 
     def _on_delta(self, _delta: ImageDelta) -> None:
         is_due = self._images.sequence - self._collected_at >= COLLECT_EVERY

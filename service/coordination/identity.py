@@ -114,6 +114,11 @@ def _read(disk: Disk, path: str) -> Identity | None:
         return None
     try:
         payload = json.loads(content)
+        if payload["format"] > FORMAT:
+            raise StartRefusedError(
+                f"{path} has format {payload['format']}, and this version reads {FORMAT}: "
+                "start a newer version"
+            )
         return Identity(
             cluster_id=payload["cluster_id"],
             broker_id=NodeId(payload["broker_id"]),

@@ -33,9 +33,17 @@ _STATE_KEYS = frozenset(
 _TOPIC_KEYS = frozenset({"v", "topic_id", "config", "partitions"})
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+def encode_json(value: object) -> bytes:
+    """Write compact JSON."""
+    return _ENCODER.encode(value).encode()
+
+
 def pack(payload: Payload) -> bytes:
     """Write a payload as a node's bytes."""
-    return json.dumps({"v": FORMAT, **payload}, separators=(",", ":")).encode()
+    return encode_json({"v": FORMAT, **payload})
 
 
 def unpack(content: bytes, path: str) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import structlog
 
-from everlog.model.ids import id_text
-from service.coordination.changes import last_sequence
-from service.coordination.cluster_image import ImageFollower
+from everlog.model.ids import TopicId, TopicName, id_text
 from service.coordination.controller_term import ControllerTerm, MetadataConflictError
-from service.coordination.metadata_store import Delete, MetadataStore, NodeError
-from service.coordination.znodes import DELETED_TOPICS, PARTITIONS, TIER
+from service.coordination.image_reading import read_topic_nodes
+from service.coordination.metadata_store import Delete, MetadataStore, NodeError, NoNodeError
+from service.coordination.znodes import DELETED_TOPICS, PARTITIONS, TIER, TOPICS
 from service.model.cluster import TopicImage
 
 _log = structlog.get_logger(__name__)
@@ -21,7 +20,7 @@ ATTEMPTS_MAX = 5
 """How often nodes that somebody still writes to are read again."""
 
 
-async def sweep(store: MetadataStore, images: ImageFollower, term: ControllerTerm) -> None:
+async def sweep(store: MetadataStore, term: ControllerTerm) -> None:
     """Remove all that belongs to no topic.
 
     A deleted topic's tier stays until its objects are collected, and so does any that points at
@@ -32,15 +31,23 @@ async def sweep(store: MetadataStore, images: ImageFollower, term: ControllerTer
         MetadataConflictError: Somebody keeps writing to the nodes.
     """
     for root in (PARTITIONS, TIER):
-        # Listed before the image catches up, or else a topic that is just being made would be a
-        # stranger.
+        # Listed before the topics are read, or else one that is just made would be a stranger.
         found = set(await store.children(root))
-        await images.reached(await last_sequence(store))
-        found -= {id_text(topic_id) for topic_id in images.image.names}
+        names = [TopicName(name) for name in await store.children(TOPICS)]
+        topics = await read_topic_nodes(store, names)
+        found -= {id_text(topic.topic_id) for topic in topics.values()}
         if root == TIER:
             found -= set(await store.children(DELETED_TOPICS))
         for topic_id in sorted(found):
             await _remove_topic(store, term, root, topic_id)
+
+
+async def remove_deleted(
+    store: MetadataStore, topics: Sequence[TopicId], term: ControllerTerm
+) -> None:
+    """Remove the partitions of deleted topics; raises as `sweep` does."""
+    for topic_id in topics:
+        await _remove_topic(store, term, PARTITIONS, id_text(topic_id))
 
 
 async def remove_surplus(store: MetadataStore, term: ControllerTerm, topic: TopicImage) -> None:
@@ -61,7 +68,11 @@ async def _remove_topic(
     store: MetadataStore, term: ControllerTerm, root: str, topic_id: str
 ) -> None:
     parent = f"{root}/{topic_id}"
-    paths = [f"{parent}/{name}" for name in await store.children(parent)]
+    try:
+        paths = [f"{parent}/{name}" for name in await store.children(parent)]
+    except NoNodeError:
+        # Whoever collects its objects was faster.
+        return
     if root == TIER and await _is_claimed(store, paths):
         # It points at objects, and nothing proves that the topic was deleted.
         _log.warning("tier_without_topic", topic_id=topic_id)

@@ -5,7 +5,8 @@ the others are still right either, so the image catches up with the store and al
 planned anew.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -90,27 +91,29 @@ async def settle(
         moment = Moment(images.image, await _placement(store, images.image, term))
         planned = _plan_rest(work, moment, outcomes)
         if work.is_trial:
-            outcomes |= {index: each.result for index, each in planned.items()}
+            outcomes.update((index, each.result) for index, each in planned)
+            hindered: Sequence[Planned] = ()
         else:
-            sequence = await _write(store, term, planned, outcomes)
-            await images.reached(sequence)
-        left = planned.keys() - outcomes.keys()
-        if not left:
+            hindered = await _write(store, images, term, planned, outcomes)
+        if len(outcomes) == work.count:
             return [outcomes[index] for index in range(work.count)]
         await images.reached(await last_sequence(store))
-        await _clear_away(store, term, images.image, [planned[index] for index in left])
+        await _clear_away(store, term, images.image, hindered)
     raise MetadataConflictError("the cluster kept changing while this was being decided")
 
 
-def _plan_rest(work: TopicWork, moment: Moment, outcomes: dict[int, Outcome]) -> dict[int, Planned]:
-    planned: dict[int, Planned] = {}
+def _plan_rest(
+    work: TopicWork, moment: Moment, outcomes: dict[int, Outcome]
+) -> Iterator[tuple[int, Planned]]:
+    """Plan what has no outcome yet, one by one: thousands at once would hold up the loop."""
     for index in range(work.count):
         if index not in outcomes:
             try:
-                planned[index] = work.plan(index, moment)
+                planned = work.plan(index, moment)
             except RejectedError as error:
                 outcomes[index] = error
-    return planned
+            else:
+                yield index, planned
 
 
 async def _placement(store: MetadataStore, image: ClusterImage, term: ControllerTerm) -> Placement:
@@ -125,32 +128,51 @@ async def _placement(store: MetadataStore, image: ClusterImage, term: Controller
 
 async def _write(
     store: MetadataStore,
+    images: ImageFollower,
     term: ControllerTerm,
-    planned: Mapping[int, Planned],
+    planned: Iterator[tuple[int, Planned]],
     outcomes: dict[int, Outcome],
-) -> int:
-    """Write until something is in the way; return the number of the last change, -1 if none."""
-    outcomes |= {index: each.result for index, each in planned.items() if each.edit is None}
-    waiting = [(index, each, each.edit) for index, each in planned.items() if each.edit is not None]
-    sequence, done = -1, 0
-    try:
-        for _, each, _ in waiting:
-            for unseen in each.unseen:
-                await term.write(store, unseen.ops)
-        for batch in batches(edit for _, _, edit in waiting):
-            part = waiting[done : done + len(batch)]
-            done += len(batch)
-            try:
-                leaders = _leaders([each for _, each, _ in part])
-                sequence = await term.publish(store, batch, leaders=leaders)
-            except NodeTooLargeError as error:
-                outcomes |= {index: error for index, _, _ in part}
-            else:
-                outcomes |= {index: each.result for index, each, _ in part}
-    except NodeError:
-        # What has no outcome yet is decided again.
-        return sequence
-    return sequence
+) -> Sequence[Planned]:
+    """Write until something is in the way; return what it was in the way of."""
+    waiting: deque[tuple[int, Planned]] = deque()
+    sequence = -1
+    hindered: Sequence[Planned] = ()
+    for batch in batches(_edits(planned, waiting, outcomes)):
+        part = [waiting.popleft() for _ in batch]
+        each_planned = [each for _, each in part]
+        try:
+            sequence = await _publish(store, term, each_planned)
+        except NodeTooLargeError as error:
+            outcomes.update((index, error) for index, _ in part)
+        except NodeError:
+            # None of them has an outcome now: they are decided again.
+            hindered = each_planned
+            break
+        else:
+            outcomes.update((index, each.result) for index, each in part)
+    await images.reached(sequence)
+    return hindered
+
+
+def _edits(
+    planned: Iterator[tuple[int, Planned]],
+    waiting: deque[tuple[int, Planned]],
+    outcomes: dict[int, Outcome],
+) -> Iterator[Edit]:
+    for index, each in planned:
+        if each.edit is None:
+            outcomes[index] = each.result
+        else:
+            waiting.append((index, each))
+            yield each.edit
+
+
+async def _publish(store: MetadataStore, term: ControllerTerm, planned: Sequence[Planned]) -> int:
+    for each in planned:
+        for unseen in each.unseen:
+            await term.write(store, unseen.ops)
+    edits = [each.edit for each in planned if each.edit is not None]
+    return await term.publish(store, edits, leaders=_leaders(planned))
 
 
 def _leaders(planned: Sequence[Planned]) -> dict[NodeId, int]:

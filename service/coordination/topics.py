@@ -16,7 +16,7 @@ from everlog.model.ids import TopicId, TopicName
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.metadata_store import MetadataStore
-from service.coordination.remnants import sweep
+from service.coordination.remnants import remove_deleted
 from service.coordination.topic_edits import configuration, creation, deletion, growth
 from service.coordination.topic_errors import (
     InvalidTopicRequestError,
@@ -114,7 +114,8 @@ class TopicRegistry:
         settled = await self._settle(
             TopicWork(plan=plan, count=len(topics), refused=_named_twice(topics))
         )
-        self._controller.perform_later(partial(sweep, self._store, self._images))
+        deleted = [topic.topic_id for topic in settled if isinstance(topic, TopicImage)]
+        self._controller.perform_later(partial(remove_deleted, self._store, deleted))
         return settled
 
     async def alter_topic_config(

@@ -4,7 +4,10 @@ Topics are found by name, everything about their partitions by topic id: a topic
 again is another one, and nothing written for the old one can touch it.
 """
 
-from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName, id_bytes, id_text
+from functools import lru_cache
+
+from everlog.model import ids
+from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName, id_bytes
 
 CLUSTER_ID = "/cluster/id"
 CONTROLLER = "/controller"
@@ -21,6 +24,11 @@ CHANGE_PREFIX = "/changes/seq-"
 PRODUCER_IDS = "/pid_block"
 
 _DEFAULT_CONFIG = "default"
+
+TEXTS_KEPT = 256
+"""Ids written lately: a topic's partitions come one after the other."""
+
+id_text = lru_cache(TEXTS_KEPT)(ids.id_text)
 
 
 def broker_path(broker_id: NodeId) -> str:

@@ -96,7 +96,8 @@ class HotLog:
         self._clock = clock
         self.segments = found.segments or [Segment(found.directory, found.log_start)]
         self._bases = [segment.base_offset for segment in self.segments]
-        self.log_start = Offset(max(found.log_start, self._bases[0]))
+        # May lie below the local start: then the archive holds what is between them.
+        self.log_start = Offset(found.log_start)
         self.next_offset = self.log_end = self.synced_end = Offset(self.active.next_offset)
         self._written_at = self._synced_at = (self.active, self.active.size)
         self._unsynced_since_ms: int | None = None
@@ -308,6 +309,11 @@ class HotLog:
         self.on_failure(LogFailedError(str(error)))
 
     # ---- giving space back
+
+    @property
+    def sealed(self) -> list[Segment]:
+        """The segments that are sealed and synced, in order; their files never change."""
+        return [each for each in self.segments[:-1] if each.next_offset <= self.synced_end]
 
     def release(self, before: Offset) -> list[Segment]:
         """Let go of sealed segments that end by ``before``; the caller removes their files."""

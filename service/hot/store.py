@@ -9,6 +9,7 @@ from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import Offset
+from service.hot.boundaries import Boundary, boundaries_of
 from service.hot.commit_group import FLUSH_THREADS, CommitLane
 from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
 from service.hot.index_cache import IndexCache
@@ -148,6 +149,21 @@ class HotStore:
         if released:
             await self._in_thread(self._remove_files, log.directory, released)
         return released
+
+    def newest_timestamp(self, segment: Segment) -> int:
+        """Return the greatest timestamp of a segment, -1 without one; may read its index file."""
+        return self._indexes.summarise(segment)
+
+    async def boundaries(self, segment: Segment, start: int, *, step: int) -> list[Boundary]:
+        """Find where a sealed segment may be divided; see `boundaries_of`."""
+        index = self._indexes.index_of(segment)
+        file = self._descriptors.pin(segment.path)
+        try:
+            return await self._in_thread(
+                lambda: boundaries_of(file, segment, index, start=start, step=step)
+            )
+        finally:
+            self._descriptors.unpin(segment.path)
 
     async def delete(self, partition: PartitionId) -> None:
         """Remove the log of a partition and everything in it."""

@@ -29,7 +29,8 @@ class Peer:
 class Deferred:
     """A response that comes later: what a future is, less the round through the loop.
 
-    Resolved once, on the loop, by whoever made it; one receiver takes it, before or after.
+    Resolved once, on the loop, by whoever made it; one receiver takes it, before or after. A
+    `ConnectionClosingError` in its place closes the connection.
     """
 
     __slots__ = ("_is_resolved", "_receive", "_response")

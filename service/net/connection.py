@@ -82,6 +82,9 @@ class _Slot:
     def fill(self, response: Any) -> None:
         """Take the response; None takes part in the order and sends nothing."""
         self.is_done = True
+        if isinstance(response, ConnectionClosingError):
+            self.connection.close(response)
+            return
         if response is not None:
             header = self.header
             self.buffers = encode_response(
@@ -91,7 +94,12 @@ class _Slot:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The protocol object of one accepted socket."""
+    """The protocol object of one accepted socket.
+
+    Attributes:
+        last_read: When something was received last, in seconds of the monotonic clock.
+        frame_began: When the request began that is not here as a whole; None between requests.
+    """
 
     def __init__(self, admit: Admit, services: ConnectionServices) -> None:
         self._admit = admit
@@ -107,6 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self.peer: Peer
         self.last_read = services.clock.monotonic()
+        self.frame_began: float | None = None
 
     # ---- asyncio's side
 
@@ -129,6 +138,10 @@ class Connection(asyncio.BufferedProtocol):
         except ProtocolError as error:
             self.close(error)
             return
+        if self._receiver.is_idle:
+            self.frame_began = None
+        elif frames or self.frame_began is None:
+            self.frame_began = self.last_read
         for frame in frames:
             self._services.budget.take(len(frame), self)
             if self._is_serial or len(self._slots) >= REQUESTS_IN_FLIGHT_MAX:
@@ -163,9 +176,9 @@ class Connection(asyncio.BufferedProtocol):
     # ---- the listener's and the budget's side
 
     @property
-    def is_receiving(self) -> bool:
-        """Whether a frame has been begun and not been finished."""
-        return not self._receiver.is_idle
+    def is_paused(self) -> bool:
+        """Whether the broker itself has stopped reading."""
+        return self._pauses > 0
 
     @property
     def has_requests(self) -> bool:
@@ -188,6 +201,9 @@ class Connection(asyncio.BufferedProtocol):
         """Read on when nobody else wants a pause."""
         self._pauses -= 1
         if self._pauses == 0 and not self._transport.is_closing():
+            if self.frame_began is not None:
+                # The client could not go on with its request; it is not to blame for the pause.
+                self.frame_began = self._services.clock.monotonic()
             self._transport.resume_reading()
 
     # ---- requests

@@ -24,7 +24,8 @@ class ListenerLimits:
         connections_per_ip_max: Open connections of one address.
         idle_seconds_max: A connection without a request for so long is closed
             (``connections.max.idle.ms``).
-        frame_seconds_max: A frame that has been begun has to go on within this time.
+        frame_seconds_max: A frame has to be complete so long after its first byte
+            (``socket.request.timeout.ms``).
         frame_bytes_max: ``socket.request.max.bytes``.
     """
 
@@ -99,11 +100,20 @@ class ClientListener:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self._clock.monotonic()
             for connection in list(self._connections):
-                silent = now - connection.last_read
-                if connection.is_receiving and silent > self._limits.frame_seconds_max:
-                    connection.close(ConnectionClosingError("a request was never finished"))
-                elif silent > self._limits.idle_seconds_max and not connection.has_requests:
+                if self._is_too_slow(connection, now):
+                    connection.close(ConnectionClosingError("a request took too long to arrive"))
+                elif self._is_idle(connection, now):
                     connection.close()
+
+    def _is_too_slow(self, connection: Connection, now: float) -> bool:
+        began = connection.frame_began
+        if began is None or connection.is_paused:
+            return False
+        return now - began > self._limits.frame_seconds_max
+
+    def _is_idle(self, connection: Connection, now: float) -> bool:
+        silent = now - connection.last_read
+        return silent > self._limits.idle_seconds_max and not connection.has_requests
 
     def close(self) -> None:
         """Stop accepting; open connections go on."""

@@ -11,9 +11,10 @@ from collections.abc import Awaitable
 from typing import NamedTuple
 
 from everlog.model.clock import Clock
+from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
-from everlog.records.batch import stamp_append_time
+from everlog.records.batch import BatchHeader, stamp_append_time
 from everlog.records.validation import validate_batch
 from service.hot.log import HotLog
 from service.model.log import (
@@ -23,7 +24,7 @@ from service.model.log import (
     ReadBounds,
     TimestampOffset,
 )
-from service.model.topic_config import TopicConfig
+from service.model.topic_config import RecordValidation, TopicConfig
 from service.partition.errors import (
     StaleLeaderEpochError,
     TransactionsNotOfferedError,
@@ -49,7 +50,11 @@ class Appended(NamedTuple):
 
 
 class Partition:
-    """A partition that this broker leads."""
+    """A partition that this broker leads.
+
+    Attributes:
+        opens_batches: Whether what clients produce has to go by `DeepValidation`.
+    """
 
     def __init__(
         self,
@@ -69,6 +74,8 @@ class Partition:
         self.log = log
         self.config = config
         self._limits = batch_limits(config)
+        self.opens_batches = config.record_validation is RecordValidation.FULL
+        self._resignation: EverlogError | None = None
         self.append_waiters = AppendWaiters()
         self.read_waiters = ReadWaiters()
         self.high_watermark = hot.durable_end
@@ -110,6 +117,18 @@ class Partition:
             raise StaleLeaderEpochError(message)
         raise UnknownLeaderEpochError(message)
 
+    def end_of_epoch(self, epoch: int) -> tuple[LeaderEpoch, Offset] | None:
+        """Return the greatest known term up to ``epoch`` and where it ended (KIP-279).
+
+        None when every known term is newer, or when ``epoch`` itself is newer than this term.
+        """
+        if epoch == self.leader_epoch:
+            # A term that has written nothing yet ends at the log end all the same.
+            return self.leader_epoch, self.hot.log_end
+        if epoch > self.leader_epoch:
+            return None
+        return self.hot.epochs.end_of(epoch, log_end=self.hot.log_end)
+
     def append(self, records: memoryview | None, *, zstd_allowed: bool = True) -> Appended:
         """Validate a produced batch and give it its place; `append_waiters` tell when it counts.
 
@@ -122,6 +141,30 @@ class Partition:
         now_ms = self._clock.wall_ms()
         header = validate_batch(records, self._limits, now_ms=now_ms, zstd_allowed=zstd_allowed)
         assert records is not None
+        return self._place(records, header, now_ms)
+
+    def check(self, records: memoryview | None, *, zstd_allowed: bool = True) -> BatchHeader:
+        """Validate a produced batch like `append`, and leave it at that.
+
+        Raises:
+            RejectedError: A subclass says what is wrong with the batch.
+        """
+        now_ms = self._clock.wall_ms()
+        return validate_batch(records, self._limits, now_ms=now_ms, zstd_allowed=zstd_allowed)
+
+    def append_checked(self, records: memoryview, header: BatchHeader) -> Appended:
+        """Give a batch its place that was validated some time ago.
+
+        Raises:
+            NotLeaderError: The partition has been given up since.
+            RejectedError: Its producer has gone another way.
+            LogFailedError: The disk refuses writes.
+        """
+        if self._resignation is not None:
+            raise self._resignation
+        return self._place(records, header, self._clock.wall_ms())
+
+    def _place(self, records: memoryview, header: BatchHeader, now_ms: int) -> Appended:
         if header.producer_id >= 0:
             if header.is_transactional:
                 raise TransactionsNotOfferedError("transactions are not offered yet")
@@ -167,11 +210,13 @@ class Partition:
         """Take on new settings of the topic; appends that are under way keep the old ones."""
         self.config = config
         self._limits = batch_limits(config)
+        self.opens_batches = config.record_validation is RecordValidation.FULL
         self.hot.config = hot_config(config)
 
-    def resign(self, error: Exception) -> None:
+    def resign(self, error: EverlogError) -> None:
         """Tell everybody who waits that this partition is not served here any more."""
-        self._fail(LogFailedError(str(error)))
+        self._resignation = error
+        self._fail(error)
 
     def _advance(self) -> None:
         self.high_watermark = max(self.high_watermark, self.hot.durable_end)
@@ -179,6 +224,6 @@ class Partition:
         self.append_waiters.reach(self.high_watermark)
         self.read_waiters.wake_all()
 
-    def _fail(self, error: LogFailedError) -> None:
+    def _fail(self, error: EverlogError) -> None:
         self.append_waiters.fail(error)
         self.read_waiters.wake_all()

@@ -1,5 +1,7 @@
 """What a topic's configuration means for its partitions' logs."""
 
+from everlog.model.errors import EverlogError
+from everlog.records.batch import BatchHeader
 from everlog.records.validation import BatchLimits
 from service.hot.log import HotLogConfig
 from service.hot.rolling import RollLimits
@@ -15,6 +17,38 @@ def batch_limits(config: TopicConfig) -> BatchLimits:
         timestamp_after_ms_max=config.timestamp_after_ms_max,
         log_append_time=config.timestamp_type is TimestampType.APPEND,
     )
+
+
+def check_records(
+    records: memoryview,
+    header: BatchHeader,
+    config: TopicConfig,
+    *,
+    unpacked_bytes_max: int,
+    now_ms: int,
+) -> BatchHeader | EverlogError:
+    """Look at the records of a batch; return its header, or what is wrong. Blocks.
+
+    Args:
+        records: The whole batch.
+        header: Its header, checked.
+        config: Of the topic.
+        unpacked_bytes_max: ``record.decompressed.max.bytes``; a batch that the topic would take as
+            it is may unpack to the topic's own limit in any case.
+        now_ms: For the limits of timestamps.
+    """
+    # numpy costs 20 MB and a noticeable part of a start, and most brokers open no batches.
+    from everlog.records.record_validation import RecordLimits, validate_records  # noqa: PLC0415
+
+    limits = RecordLimits(
+        batch=batch_limits(config),
+        unpacked_bytes_max=max(unpacked_bytes_max, config.max_message_bytes),
+        keys_required=config.compact,
+    )
+    try:
+        return validate_records(records, header, limits, now_ms=now_ms)
+    except EverlogError as error:
+        return error
 
 
 def hot_config(config: TopicConfig) -> HotLogConfig:

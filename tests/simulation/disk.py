@@ -54,6 +54,8 @@ class SimFile:
 
     def sync(self) -> None:
         self._disk.check("sync", self._path)
+        if self._disk.lies_about_syncs:
+            return
         self._inode.synced = bytes(self._inode.content)
 
     def truncate(self, size: int) -> None:
@@ -72,6 +74,7 @@ class SimDisk:
 
     Attributes:
         is_cold: Nothing is in the page cache.
+        lies_about_syncs: Says that a file is synced and does nothing, as some disks do.
         room: Bytes left before the disk is full; None for no limit.
     """
 
@@ -81,6 +84,7 @@ class SimDisk:
         self._changes: dict[str, list[tuple[str, _Inode | str | None]]] = {}
         self._failures: dict[str, DiskError] = {}
         self.is_cold = False
+        self.lies_about_syncs = False
         self.room: int | None = None
 
     # ---- faults

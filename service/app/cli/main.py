@@ -1,19 +1,89 @@
 """The command `everlog`: nouns are loaded when they are asked for, so that ``--help`` is quick."""
 
-import typer
+import sys
+from importlib import import_module
+from typing import Any
 
-from service.app.cli.servers import broker, dev
+import typer
+from typer.core import TyperGroup
+from typing_extensions import override
+
+from service.app.cli.failure import USAGE_STATUS, fail
+
+_NOUNS = {
+    "dev": ("servers", "Run everything on this machine: broker, metadata, archive, gateway."),
+    "broker": ("servers", "Run one broker of a cluster, or check its configuration."),
+    "topic": ("topics", "List, create, describe, alter and delete topics."),
+    "produce": ("produce", "Write records from a file or from standard input."),
+    "consume": ("consume", "Read records, from whichever tier holds them."),
+    "group": ("groups", "List, describe, move and delete consumer groups."),
+    "tier": ("tier", "Show what is local and what is in the archive."),
+    "config": ("config", "Show the settings of brokers and topics."),
+}
+"""By name: the module of this package, and what one line of help says."""
+
+
+class _Nouns(TyperGroup):
+    """Knows all nouns by name, and imports the one that is meant."""
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_NOUNS)
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _NOUNS:
+            return None
+        module = import_module(f"service.app.cli.{_NOUNS[cmd_name][0]}")
+        command = typer.main.get_command(getattr(module, f"{cmd_name}_app", None) or module.app)
+        command.name = cmd_name
+        command.help = _NOUNS[cmd_name][1] if command.help is None else command.help
+        return command
+
+    @override
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _NOUNS.items()])
+
 
 app = typer.Typer(
     name="everlog",
+    cls=_Nouns,
     help="A log that any Kafka client can talk to and that never has to forget.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-app.command()(dev)
-app.command()(broker)
+
+
+@app.callback()
+def _everlog() -> None:
+    """A log that any Kafka client can talk to and that never has to forget."""
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    command = typer.main.get_command(app)
+    # Typer tells a group's own commands from these when it suggests what was meant.
+    try:
+        status = command.main(standalone_mode=False)
+    except typer.Abort:
+        fail("stopped", "nothing was changed")
+    except typer.TyperException as error:
+        _explain(error)
+    except BrokenPipeError:
+        # Whoever read our output has had enough of it.
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: typer.TyperException) -> None:
+    """End because of how the command was called."""
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    if "\n" in text:  # the help of a command that was called with nothing
+        print(text, file=sys.stderr)
+        raise SystemExit(USAGE_STATUS)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "everlog"
+    fail(text.rstrip("."), f'"{path} --help" shows how', status=USAGE_STATUS)

@@ -5,21 +5,24 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from service.app.cli.failure import USAGE_STATUS, fail
 
 if TYPE_CHECKING:
     from service.app.gateway_process import GatewayProcess
     from service.model.broker_config import BrokerConfig
     from service.model.cluster import Endpoint
 
-USAGE_STATUS = 2
-FAILURE_STATUS = 1
+dev_app = typer.Typer(rich_markup_mode=None, add_completion=False)
+broker_app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 DATA_DIR_DEFAULT = Path("everlog-data")
 KAFKA_PORT_DEFAULT = 9092
 HTTP_PORT_DEFAULT = 8080
+PORT_MAX = 65535
 
 _Set = Annotated[
     list[str] | None,
@@ -27,34 +30,50 @@ _Set = Annotated[
 ]
 
 
+@dev_app.command()
 def dev(
     *,
     data_dir: Annotated[
-        Path, typer.Option(help="Everything is kept below this directory.")
-    ] = DATA_DIR_DEFAULT,
+        Path | None,
+        typer.Option(help=f"Everything is kept below it. Default: {DATA_DIR_DEFAULT}."),
+    ] = None,
     port: Annotated[
-        int, typer.Option(help="Port for Kafka clients; 0 takes a free one.")
-    ] = KAFKA_PORT_DEFAULT,
+        int | None,
+        typer.Option(
+            min=0,
+            max=PORT_MAX,
+            help=f"Port for Kafka clients; 0 takes a free one. Default: {KAFKA_PORT_DEFAULT}.",
+        ),
+    ] = None,
     brokers: Annotated[int, typer.Option(help="How many brokers.")] = 1,
     http_port: Annotated[
-        int, typer.Option(help="Port of the gateway; 0 takes a free one.")
+        int, typer.Option(min=0, max=PORT_MAX, help="Port of the gateway; 0 takes a free one.")
     ] = HTTP_PORT_DEFAULT,
-    store: Annotated[str | None, typer.Option(help="URL of the object store.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="URL of the object store. Default: a directory there.")
+    ] = None,
     set_: _Set = None,
 ) -> None:
     """Run everything on this machine: broker, metadata, object store, gateway."""
     if brokers != 1:
         fail("replication is not there yet", "use --brokers 1", status=USAGE_STATUS)
-    root = data_dir.absolute()
     command = {
-        "data.dir": str(root),
-        "listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "store.url": store or f"file://{root}/store",
+        "data.dir": str(DATA_DIR_DEFAULT.absolute()),
+        "listeners": _listeners(KAFKA_PORT_DEFAULT),
         "broker.id": "1",
     }
-    _run(_load(command, None, set_ or []), http_port=http_port)
+    # What is written on the command line holds against the environment, which holds against the
+    # command's own defaults; --set comes last and holds against all.
+    asked: dict[str, str | None] = {
+        "data.dir": None if data_dir is None else str(data_dir.absolute()),
+        "listeners": None if port is None else _listeners(port),
+        "store.url": store,
+    }
+    flags = [f"{name}={value}" for name, value in asked.items() if value is not None]
+    _run(_load(command, None, flags + (set_ or [])), http_port=http_port)
 
 
+@broker_app.command()
 def broker(
     *,
     config: Annotated[Path, typer.Option(help="A TOML file.")],
@@ -69,10 +88,8 @@ def broker(
     _run(_load({}, config, set_ or []), http_port=None)
 
 
-def fail(problem: str, advice: str, *, status: int = FAILURE_STATUS) -> NoReturn:
-    """Say what is wrong and what to do, and end."""
-    print(f"everlog: {problem}; {advice}" if advice else f"everlog: {problem}", file=sys.stderr)
-    raise SystemExit(status)
+def _listeners(port: int) -> str:
+    return f"PLAINTEXT://127.0.0.1:{port}"
 
 
 def _load(command: dict[str, str], file: Path | None, flags: list[str]) -> "BrokerConfig":
@@ -116,7 +133,7 @@ def _greet(
     http_port = admin_port if gateway is None else gateway.port
     print(
         f"everlog ready  kafka {bootstrap}  http http://127.0.0.1:{http_port}  "
-        f"data {config.data_dir}  store {config.store_url}",
+        f"data {config.data_dir}  store {config.store_url or f'file://{config.data_dir}/store'}",
         flush=True,
     )
     if gateway is not None and sys.stdout.isatty():

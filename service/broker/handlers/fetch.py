@@ -6,16 +6,18 @@ goes on in the background and the next poll finds it done (TIER-37).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from everlog.model.errors import EverlogError
 from service.broker.context import RequestContext
 from service.broker.fetch_reading import FetchReading, Pass, Wanted
 from service.broker.fetch_sessions import FetchSessions, SessionRefusedError, SessionView
+from service.broker.leaders import Leaders
 from service.model.log import LogSlice
 from service.model.serving import Deferred
 from service.partition.table import PartitionTable
-from service.protocol.messages.fetch import FetchRequest, FetchResponse
+from service.protocol.messages.fetch import FetchRequest, FetchResponse, NodeEndpoint
 
 FETCH_BYTES_MAX = 55 * 1024 * 1024
 """Kafka's ``fetch.max.bytes`` of a broker."""
@@ -31,13 +33,13 @@ class _Waiting(Deferred):
         self,
         *,
         reading: FetchReading,
-        view: SessionView,
+        answer: Callable[[Pass], FetchResponse],
         bytes_min: int,
     ) -> None:
         super().__init__()
         self.reading = reading
         self.bytes_min = bytes_min
-        self._view = view
+        self._answer = answer
         self._is_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -56,7 +58,7 @@ class _Waiting(Deferred):
         """Answer with what was found."""
         if not self.is_resolved:
             self._stop()
-            self.resolve(self._view.respond(made.results))
+            self.resolve(self._answer(made))
 
     def _look(self) -> None:
         self._is_scheduled = False
@@ -91,6 +93,7 @@ class FetchHandler:
 
     Args:
         partitions: Those that this broker leads.
+        leaders: Tells who leads the others.
         sessions: Incremental fetch sessions (KIP-227).
         spawn: Starts the task of a slow read under an owner.
     """
@@ -99,11 +102,13 @@ class FetchHandler:
         self,
         *,
         partitions: PartitionTable,
+        leaders: Leaders,
         sessions: FetchSessions,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         bytes_max: int = FETCH_BYTES_MAX,
     ) -> None:
         self._partitions = partitions
+        self._leaders = leaders
         self._sessions = sessions
         self._spawn = spawn
         self._bytes_max = bytes_max
@@ -124,6 +129,7 @@ class FetchHandler:
 
         reading = FetchReading(
             partitions=self._partitions,
+            leaders=self._leaders,
             wanted=view.wanted,
             bytes_max=max(0, min(request.max_bytes, self._bytes_max)),
             isolation=request.isolation_level,
@@ -132,10 +138,26 @@ class FetchHandler:
         made = reading.run()
         bytes_min = min(request.min_bytes, self._bytes_max)
         if made.size >= bytes_min or made.is_urgent or request.max_wait_ms <= 0 or not view.wanted:
-            return view.respond(made.results)
-        waiting = _Waiting(reading=reading, view=view, bytes_min=bytes_min)
+            return self._answer(view, context.listener, made)
+        waiting = _Waiting(
+            reading=reading,
+            answer=partial(self._answer, view, context.listener),
+            bytes_min=bytes_min,
+        )
         waiting.wait(min(request.max_wait_ms, WAIT_MS_MAX))
         return waiting
+
+    def _answer(self, view: SessionView, listener: str, made: Pass) -> FetchResponse:
+        response = view.respond(made.results)
+        for broker in self._leaders.brokers(made.leaders) if made.leaders else ():
+            endpoint = broker.endpoint(listener)
+            if endpoint is not None:
+                response.node_endpoints.append(
+                    NodeEndpoint(
+                        node_id=broker.id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+                    )
+                )
+        return response
 
 
 async def _read_slowly(each: Wanted, work: Awaitable[LogSlice], wake: Callable[[], None]) -> None:

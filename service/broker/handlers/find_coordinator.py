@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from everlog.model.errors import EverlogError
-from everlog.model.ids import TopicName
 from service.broker.context import RequestContext
 from service.broker.metadata_view import NO_NODE, Images
 from service.groups.limits import NAME_CHARS_MAX
@@ -98,11 +97,11 @@ class FindCoordinatorHandler:
         return self._leader(context, topic, partition)
 
     async def _topic(self) -> TopicImage | None:
-        topic = self._images().topic(TopicName(OFFSETS_TOPIC))
+        topic = self._images().topic(OFFSETS_TOPIC)
         if topic is not None:
             return topic
         await self._offsets_topic.create()
-        return self._images().topic(TopicName(OFFSETS_TOPIC))
+        return self._images().topic(OFFSETS_TOPIC)
 
     def _leader(self, context: RequestContext, topic: TopicImage, partition: int) -> _Found:
         leader = topic.partitions[partition].leader

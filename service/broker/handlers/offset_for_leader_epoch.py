@@ -42,12 +42,7 @@ class OffsetForLeaderEpochHandler:
         except EverlogError as error:
             result.error_code = code_of(error)
             return result
-        if wanted.leader_epoch == partition.leader_epoch:
-            # The current term may have written nothing yet; it ends at the log end all the same.
-            result.leader_epoch = partition.leader_epoch
-            result.end_offset = partition.hot.log_end
-            return result
-        known = partition.hot.epochs.end_of(wanted.leader_epoch, log_end=partition.hot.log_end)
+        known = partition.end_of_epoch(wanted.leader_epoch)
         if known is not None:
             result.leader_epoch, result.end_offset = known
         return result

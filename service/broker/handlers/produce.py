@@ -10,14 +10,22 @@ from typing import Any
 
 from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
+from everlog.records.validation import InvalidRecordError, InvalidTimestampError
 from service.broker.context import RequestContext
-from service.broker.error_mapping import code_of
+from service.broker.error_mapping import code_of, message_of
+from service.broker.leaders import Leaders
+from service.broker.metadata_view import INTERNAL_TOPICS
+from service.coordination.topic_errors import InvalidTopicNameError
 from service.model.serving import ConnectionClosingError, Deferred
-from service.partition.errors import UnknownPartitionError, UnknownTopicIdError
+from service.partition.deep_validation import DeepValidation
+from service.partition.errors import NotLeaderError
 from service.partition.partition import Appended, Partition
 from service.partition.table import PartitionTable
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.produce import (
+    BatchIndexAndErrorMessage,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
     PartitionProduceData,
     PartitionProduceResponse,
     ProduceRequest,
@@ -36,23 +44,40 @@ _ACKS = (-1, 0, 1)
 
 
 class _Pending(Deferred):
-    """A request whose batches are appended and not all committed."""
+    """A request whose batches are not all committed.
 
-    __slots__ = ("deadline", "left", "response", "waiting")
+    ``is_opening`` says that some have to be looked at first; ``is_silent``, that nobody waits for
+    the outcome.
+    """
+
+    __slots__ = ("deadline", "is_opening", "is_silent", "left", "response", "waiting")
 
     def __init__(self, response: ProduceResponse) -> None:
         super().__init__()
         self.response = response
         self.deadline = 0.0
         self.left = 0
+        self.is_opening = False
+        self.is_silent = False
         self.waiting: list[PartitionProduceResponse] = []
 
 
 class ProduceHandler:
-    """Appends produced batches."""
+    """Appends produced batches.
 
-    def __init__(self, *, partitions: PartitionTable, clock: Clock) -> None:
+    Args:
+        partitions: Those that this broker leads.
+        leaders: Tells who leads the others.
+        deep: Appends to topics whose batches are opened first.
+        clock: For time-outs.
+    """
+
+    def __init__(
+        self, *, partitions: PartitionTable, leaders: Leaders, deep: DeepValidation, clock: Clock
+    ) -> None:
         self._partitions = partitions
+        self._leaders = leaders
+        self._deep = deep
         self._clock = clock
         self._pending: dict[_Pending, None] = {}
 
@@ -74,7 +99,7 @@ class ProduceHandler:
             for data in topic.partition_data:
                 result = PartitionProduceResponse(index=data.index, base_offset=-1)
                 results.append(result)
-                key = (topic.name or bytes(topic.topic_id), data.index)
+                key = (topic.name or topic.topic_id, data.index)
                 if refusal is not None or key in seen:
                     _refuse(result, refusal or _TWICE)
                 else:
@@ -84,8 +109,9 @@ class ProduceHandler:
         if request.acks == _ACKS_NONE:
             if failed:
                 # A client that wants no answer can be told in no other way (as in Kafka).
-                raise ConnectionClosingError("a batch with acks=0 was refused")
-            return None
+                raise ConnectionClosingError(_SILENT_FAILURE)
+            pending.is_silent = True
+            return pending if pending.is_opening else None
         if not pending.left:
             return response
         pending.deadline = self._clock.monotonic() + request.timeout_ms / 1000
@@ -114,9 +140,14 @@ class ProduceHandler:
         try:
             partition = self._partition(context, topic, data.index)
             records: Any = data.records
+            if partition.opens_batches:
+                self._open(context, partition, records, result, pending)
+                return
             appended = partition.append(records, zstd_allowed=context.api_version >= _ZSTD_SINCE)
         except EverlogError as error:
-            _refuse(result, (code_of(error), str(error)))
+            _blame(result, error)
+            if isinstance(error, NotLeaderError):
+                self._name_leader(context, topic, result, pending.response)
             return
         if appended.end_offset <= partition.high_watermark:
             _accept(result, appended, partition)
@@ -130,14 +161,76 @@ class ProduceHandler:
 
     def _partition(self, context: RequestContext, topic: TopicProduceData, index: int) -> Partition:
         if context.api_version >= _TOPIC_IDS_SINCE:
-            found = self._partitions.by_id(bytes(topic.topic_id), index)
-            if found is None:
-                raise UnknownTopicIdError("no topic with that id is served here")
-            return found
-        found = self._partitions.by_name(topic.name, index)
+            found = self._partitions.by_id(topic.topic_id, index)
+        else:
+            found = self._partitions.by_name(topic.name, index)
         if found is None:
-            raise UnknownPartitionError(f"{topic.name}-{index} is not served here")
+            raise self._leaders.why_not_served(topic.name, topic.topic_id, index)
         return found
+
+    def _name_leader(
+        self,
+        context: RequestContext,
+        topic: TopicProduceData,
+        result: PartitionProduceResponse,
+        response: ProduceResponse,
+    ) -> None:
+        """Save the client a Metadata request (KIP-951)."""
+        leader = self._leaders.leader_of(topic.name, topic.topic_id, result.index)
+        if leader is None:
+            return
+        result.current_leader = LeaderIdAndEpoch(
+            leader_id=leader.node_id, leader_epoch=leader.epoch
+        )
+        named = {each.node_id for each in response.node_endpoints}
+        for broker in self._leaders.brokers({leader.node_id} - named):
+            endpoint = broker.endpoint(context.listener)
+            if endpoint is not None:
+                response.node_endpoints.append(
+                    NodeEndpoint(
+                        node_id=broker.id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+                    )
+                )
+
+    def _open(
+        self,
+        context: RequestContext,
+        partition: Partition,
+        records: Any,
+        result: PartitionProduceResponse,
+        pending: _Pending,
+    ) -> None:
+        """Have a batch looked at before it is appended; other requests go on meanwhile."""
+        if partition.topic in INTERNAL_TOPICS:
+            raise InvalidTopicNameError(f"{partition.topic} is written by the broker itself")
+        self._deep.append(
+            partition,
+            records,
+            partial(self._opened, pending, result, partition),
+            zstd_allowed=context.api_version >= _ZSTD_SINCE,
+        )
+        pending.left += 1
+        pending.waiting.append(result)
+        pending.is_opening = True
+
+    def _opened(
+        self,
+        pending: _Pending,
+        result: PartitionProduceResponse,
+        partition: Partition,
+        outcome: Appended | EverlogError,
+    ) -> None:
+        if isinstance(outcome, EverlogError):
+            _blame(result, outcome)
+        elif outcome.end_offset <= partition.high_watermark:
+            _accept(result, outcome, partition)
+        else:
+            partition.append_waiters.add(
+                outcome.end_offset,
+                partial(self._acknowledge, pending, result, outcome, partition),
+            )
+            return
+        self._finish_one(pending)
 
     def _acknowledge(
         self,
@@ -151,16 +244,25 @@ class ProduceHandler:
         if error is None:
             _accept(result, appended, partition)
         else:
-            _refuse(result, (code_of(error), str(error)))
+            _blame(result, error)
+        self._finish_one(pending)
+
+    def _finish_one(self, pending: _Pending) -> None:
         pending.left -= 1
         if not pending.left:
             self._settle(pending)
 
     def _settle(self, pending: _Pending) -> None:
         self._pending.pop(pending, None)
-        pending.resolve(pending.response)
+        if not pending.is_silent:
+            pending.resolve(pending.response)
+        elif any(result.error_code for result in pending.waiting):
+            pending.resolve(ConnectionClosingError(_SILENT_FAILURE))
+        else:
+            pending.resolve(None)
 
 
+_SILENT_FAILURE = "a batch with acks=0 was refused"
 _Refusal = tuple[ErrorCode, str | None]
 _TWICE: _Refusal = (ErrorCode.INVALID_REQUEST, "the partition is named twice in one request")
 
@@ -180,6 +282,17 @@ def _refusal(request: ProduceRequest) -> _Refusal | None:
 def _refuse(result: PartitionProduceResponse, refusal: _Refusal) -> None:
     result.error_code, result.error_message = refusal
     result.base_offset = -1
+
+
+def _blame(result: PartitionProduceResponse, error: EverlogError) -> None:
+    _refuse(result, (code_of(error), message_of(error)))
+    if isinstance(error, InvalidRecordError | InvalidTimestampError):
+        result.record_errors = [
+            BatchIndexAndErrorMessage(
+                batch_index=fault.index, batch_index_error_message=fault.message
+            )
+            for fault in error.faults
+        ]
 
 
 def _accept(result: PartitionProduceResponse, appended: Appended, partition: Partition) -> None:

@@ -1,0 +1,333 @@
+"""``everlog topic``: list, create, describe, alter and delete topics."""
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.app.cli.connection import (
+    BOOTSTRAP_DEFAULT,
+    BootstrapOption,
+    connect_admin,
+    kafka_errors,
+)
+from service.app.cli.failure import fail, misuse
+from service.app.cli.marks import Marks, read_marks
+from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
+from service.app.cli.sizes import count_text, plural
+from service.app.cli.times import duration_text, instant_text
+from service.app.cli.topic_options import INTERNAL_PREFIX, find_topic, read_cluster, read_pairs
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient, TopicMetadata
+
+app = typer.Typer(
+    help="List, create, describe, alter and delete topics.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+_Name = Annotated[str, typer.Argument(metavar="TOPIC", help="Name of the topic.")]
+_RETENTION = "retention.ms"
+_TIERED = "remote.storage.enable"
+_FROM_TOPIC = "DYNAMIC_TOPIC_CONFIG"
+
+
+@app.command("list")
+def list_topics(
+    *,
+    internal: Annotated[bool, typer.Option(help="Also those that brokers keep.")] = False,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show all topics: what is in them, what is archived, how long it is kept."""
+    with kafka_errors(bootstrap):
+        admin = connect_admin(bootstrap)
+        metadata = read_cluster(admin)
+        names = sorted(n for n in metadata.topics if internal or not n.startswith(INTERNAL_PREFIX))
+        marks = read_marks(admin, metadata, names)
+        configs = _configs(admin, names)
+    facts = [
+        _summary(metadata.topics[name], configs[name], _of_topic(marks, name)) for name in names
+    ]
+    if output is Output.JSON:
+        show_json(facts)
+    elif not facts:
+        print("no topics yet; create one with: everlog topic create NAME --partitions 3")
+    else:
+        show(_list_table(facts))
+
+
+@app.command()
+def create(
+    name: _Name,
+    *,
+    partitions: Annotated[
+        int | None, typer.Option("--partitions", "-p", min=1, help="How many partitions.")
+    ] = None,
+    replicas: Annotated[
+        int | None, typer.Option("--replicas", "-r", min=1, help="How many replicas of each.")
+    ] = None,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", "-c", metavar="NAME=VALUE", help="A setting.")
+    ] = None,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Create a topic; what is not said is as the cluster has it by default."""
+    from confluent_kafka.admin import NewTopic
+
+    overrides = read_pairs("--config", config)
+    # -1 leaves the number to the cluster (KIP-464).
+    wanted = NewTopic(name, partitions or -1, replicas or -1, config=overrides)
+    with kafka_errors(bootstrap):
+        admin = connect_admin(bootstrap)
+        admin.create_topics([wanted])[name].result()
+        made = read_cluster(admin).topics[name]
+    facts = {"topic": name, **_shape(made), "config": overrides}
+    if output is Output.JSON:
+        show_json(facts)
+    else:
+        sizes = f"{plural(facts['partitions'], 'partition')}, {plural(facts['replicas'], 'replica')}"
+        print(f"created {name}  {sizes}")
+
+
+@app.command()
+def describe(
+    name: _Name,
+    *,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show one topic: its partitions, their leaders and ends, and its settings."""
+    with kafka_errors(bootstrap):
+        admin = connect_admin(bootstrap)
+        metadata = read_cluster(admin)
+        topic = find_topic(metadata, name)
+        marks = _of_topic(read_marks(admin, metadata, [name]), name)
+        config = _configs(admin, [name])[name]
+    facts = _summary(topic, config, marks)
+    facts["settings"] = {
+        entry.name: entry.value for entry in config.values() if _is_of_topic(entry)
+    }
+    facts["partition_list"] = [
+        _partition_facts(topic, number, marks.get(number)) for number in sorted(topic.partitions)
+    ]
+    if output is Output.JSON:
+        show_json(facts)
+        return
+    kept = facts["retention"]
+    tier = "tiered" if facts["tiered"] else "not tiered"
+    sizes = f"{plural(facts['partitions'], 'partition')}, {plural(facts['replicas'], 'replica')}"
+    print(f"{name}  {sizes}, {tier}, kept {kept if kept == 'for ever' else 'for ' + kept}")
+    show(_partition_table(facts["partition_list"]))
+    settings = "  ".join(f"{key}={value}" for key, value in sorted(facts["settings"].items()))
+    print(f"Settings other than default: {settings or 'none'}")
+
+
+@app.command()
+def alter(
+    name: _Name,
+    *,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting.")
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option("--unset", metavar="NAME", help="Take the default again.")
+    ] = None,
+    partitions: Annotated[
+        int | None, typer.Option("--partitions", "-p", min=1, help="More partitions than now.")
+    ] = None,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Change settings of a topic, or give it more partitions."""
+    values = read_pairs("--set", set_)
+    if not (values or unset or partitions):
+        misuse("nothing to change", "use --set NAME=VALUE, --unset NAME or --partitions N")
+    with kafka_errors(bootstrap):
+        admin = connect_admin(bootstrap)
+        find_topic(read_cluster(admin), name)
+        if values or unset:
+            _alter_settings(admin, name, values, unset or [])
+        if partitions:
+            _add_partitions(admin, name, partitions)
+    facts = {"topic": name, "set": values, "unset": unset or [], "partitions": partitions}
+    if output is Output.JSON:
+        show_json(facts)
+    else:
+        print(f"altered {name}")
+
+
+@app.command()
+def delete(
+    names: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="Names of topics.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Delete topics with everything in them, in the archive too."""
+    if not yes and not sys.stdin.isatty():
+        misuse("nobody is there to be asked", "use --yes")
+    with kafka_errors(bootstrap):
+        admin = connect_admin(bootstrap)
+        metadata = read_cluster(admin)
+        for name in names:
+            find_topic(metadata, name)
+        question = f"Delete {', '.join(names)} and every record of it?"
+        if not yes and not typer.confirm(question, err=True):
+            fail("nothing was deleted", "")
+        for future in admin.delete_topics(names).values():
+            future.result()
+    if output is Output.JSON:
+        show_json([{"topic": name, "deleted": True} for name in names])
+    else:
+        print("\n".join(f"deleted {name}" for name in names))
+
+
+def _alter_settings(
+    admin: "AdminClient", name: str, values: dict[str, str], unset: list[str]
+) -> None:
+    from confluent_kafka.admin import (
+        AlterConfigOpType,
+        ConfigEntry,
+        ConfigResource,
+        ResourceType,
+    )
+
+    entries = [
+        ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+        for key, value in values.items()
+    ]
+    entries += [
+        ConfigEntry(key, None, incremental_operation=AlterConfigOpType.DELETE) for key in unset
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result()
+
+
+def _add_partitions(admin: "AdminClient", name: str, count: int) -> None:
+    from confluent_kafka.admin import NewPartitions
+
+    for future in admin.create_partitions([NewPartitions(name, count)]).values():
+        future.result()
+
+
+def _configs(admin: "AdminClient", names: list[str]) -> dict[str, dict[str, Any]]:
+    """Return the settings of each topic."""
+    from confluent_kafka.admin import ConfigResource, ResourceType
+
+    if not names:
+        return {}
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    futures = admin.describe_configs(resources)
+    return {resource.name: future.result() for resource, future in futures.items()}
+
+
+def _is_of_topic(entry: Any) -> bool:
+    """Whether a setting was given to the topic itself, not to the brokers and not by default."""
+    from confluent_kafka.admin import ConfigSource
+
+    return bool(entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value)
+
+
+def _of_topic(marks: dict[tuple[str, int], Marks], name: str) -> dict[int, Marks]:
+    return {number: each for (topic, number), each in marks.items() if topic == name}
+
+
+def _shape(topic: "TopicMetadata") -> dict[str, int]:
+    replicas = max((len(each.replicas) for each in topic.partitions.values()), default=0)
+    return {"partitions": len(topic.partitions), "replicas": replicas}
+
+
+def _summary(
+    topic: "TopicMetadata", config: dict[str, Any], marks: dict[int, Marks]
+) -> dict[str, Any]:
+    """Return the facts of one line of the list."""
+    archived = [each.archived for each in marks.values()]
+    oldest = [each.oldest_ms for each in marks.values() if each.oldest_ms is not None]
+    retention_ms = int(config[_RETENTION].value)
+    return {
+        "topic": topic.topic,
+        **_shape(topic),
+        "records": sum(each.records for each in marks.values()),
+        "archived_records": None if None in archived else sum(filter(None, archived)),
+        "oldest_ms": min(oldest, default=None),
+        "retention_ms": retention_ms,
+        "retention": duration_text(retention_ms),
+        "tiered": _TIERED in config and config[_TIERED].value == "true",
+    }
+
+
+def _partition_facts(topic: "TopicMetadata", number: int, marks: Marks | None) -> dict[str, Any]:
+    partition = topic.partitions[number]
+    known = asdict(marks) if marks is not None else dict.fromkeys(Marks.__dataclass_fields__)
+    return {
+        "partition": number,
+        "leader": partition.leader if partition.leader >= 0 else None,
+        "replicas": sorted(partition.replicas),
+        "in_sync": sorted(partition.isrs),
+        **known,
+        "records": None if marks is None else marks.records,
+        "upload_lag": None if marks is None else marks.upload_lag,
+    }
+
+
+def _list_table(facts: list[dict[str, Any]]) -> Table:
+    return Table(
+        [
+            Column("TOPIC"),
+            Column("PARTITIONS", is_number=True),
+            Column("REPLICAS", is_number=True),
+            Column("RECORDS", is_number=True),
+            Column("ARCHIVED", is_number=True),
+            Column("OLDEST"),
+            Column("RETENTION"),
+        ],
+        [
+            [
+                each["topic"],
+                str(each["partitions"]),
+                str(each["replicas"]),
+                count_text(each["records"]),
+                count_text(each["archived_records"]),
+                instant_text(each["oldest_ms"]),
+                each["retention"],
+            ]
+            for each in facts
+        ],
+    )
+
+
+def _partition_table(facts: list[dict[str, Any]]) -> Table:
+    return Table(
+        [
+            Column("PARTITION", is_number=True),
+            Column("LEADER", is_number=True),
+            Column("IN SYNC"),
+            Column("START", is_number=True),
+            Column("LOCAL FROM", is_number=True),
+            Column("ARCHIVED TO", is_number=True),
+            Column("HIGH WATERMARK", is_number=True),
+            Column("RECORDS", is_number=True),
+            Column("OLDEST"),
+        ],
+        [
+            [
+                str(each["partition"]),
+                "none" if each["leader"] is None else str(each["leader"]),
+                " ".join(map(str, each["in_sync"])),
+                count_text(each["start"]),
+                count_text(each["local_start"]),
+                count_text(each["archived_end"]),
+                count_text(each["end"]),
+                count_text(each["records"]),
+                instant_text(each["oldest_ms"]),
+            ]
+            for each in facts
+        ],
+    )

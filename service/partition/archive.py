@@ -1,0 +1,387 @@
+"""What is done to one partition's segments: uploaded, committed, released, expired.
+
+One turn at a time does all of it, so nothing here is locked.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from everlog.format.segment_sections import EpochStart
+from everlog.model.clock import Clock, IdSource
+from everlog.model.errors import CorruptionError, RejectedError, RetriableError
+from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.stores.backoff import RetryPolicy, wait_s
+from service.hot.layout import PRODUCERS_SUFFIX, file_name
+from service.hot.log import HotLog
+from service.hot.segment import Segment
+from service.hot.store import HotStore
+from service.model.topic_config import TopicConfig
+from service.partition.table import PartitionTable
+from service.tiering.cold_log import ColdLog
+from service.tiering.partition_tier import PartitionTier, Skip, TierChange
+from service.tiering.planner import Cut, MissingRecordsError, SealedFile, UploadPlan, plan_next
+from service.tiering.retention import Limits, LocalSegment, expired_before, tier_cut
+from service.tiering.stats import TierStats
+from service.tiering.sweeper import Sweeper, is_worth_a_commit
+from service.tiering.uploader import Uploaded, Uploader
+
+FOR_EVER = RetryPolicy(transient_wait_s_min=0.1, deadline_s=None)
+
+UPLOADS_PER_TURN_MAX = 4
+"""Objects of one partition that are uploaded side by side; their commits stay in order."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveParts:
+    """What all partitions of a broker share."""
+
+    hot: HotStore
+    table: PartitionTable
+    uploader: Uploader
+    sweeper: Sweeper
+    clock: Clock
+    ids: IdSource
+    stats: TierStats
+    uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiered:
+    """The cold side of a partition: what is committed, and how it is read."""
+
+    tier: PartitionTier
+    cold: ColdLog
+
+
+class PartitionArchive:
+    """One partition that this broker leads.
+
+    Attributes:
+        tiered: None while the partition has no tier.
+        is_fenced: Whether somebody else owns the tier; then nothing changes here any more.
+        stalled_since: When uploading began to fail, in monotonic seconds; None while it goes well.
+    """
+
+    def __init__(
+        self,
+        hot: HotLog,
+        *,
+        leader_epoch: LeaderEpoch,
+        config: TopicConfig,
+        parts: ArchiveParts,
+    ) -> None:
+        self.hot = hot
+        self.leader_epoch = leader_epoch
+        self.config = config
+        self.tiered: Tiered | None = None
+        self.is_fenced = False
+        self.stalled_since: float | None = None
+        self._parts = parts
+        self._is_start_saved = False
+
+    @property
+    def tiered_end(self) -> Offset:
+        """What is below it may be released."""
+        return Offset(0) if self.tiered is None else self.tiered.tier.end
+
+    @property
+    def lag_bytes(self) -> int:
+        """Bytes of sealed segments that wait for their upload."""
+        if self.tiered is None or not self.config.tiered:
+            return 0
+        end = self.tiered_end
+        return sum(each.size for each in self.hot.sealed if each.next_offset > end)
+
+    def lag_ms(self, now_ms: int) -> int:
+        """Return the age of the oldest sealed segment that waits for its upload; 0 without one."""
+        if self.tiered is None or not self.config.tiered:
+            return 0
+        end = self.tiered_end
+        waiting = (each for each in self.hot.sealed if each.next_offset > end)
+        oldest = next(waiting, None)
+        if oldest is None or oldest.first_append_ms is None:
+            return 0
+        return max(0, now_ms - oldest.first_append_ms)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a sealed segment waits for its upload."""
+        sealed = self.hot.sealed
+        return bool(sealed) and self.config.tiered and sealed[-1].next_offset > self.tiered_end
+
+    def note_stall(self) -> None:
+        """Take note that uploading fails, for the metrics page."""
+        if self.stalled_since is None:
+            self.stalled_since = self._parts.clock.monotonic()
+
+    async def turn(self) -> bool:
+        """Upload some of what waits, and let go of what may go; return whether more waits."""
+        if self.is_fenced or self.hot.failure is not None:
+            return False
+        is_more = await self._upload_some()
+        await self._expire()
+        await self._release()
+        return is_more
+
+    # ---- uploading
+
+    async def _upload_some(self) -> bool:
+        if self.tiered is None or not self.config.tiered:
+            return False
+        tier = self.tiered.tier
+        await self._skip_lost(tier)
+        plans = await self._plans(tier)
+        if not plans:
+            return False
+        await self._upload_and_commit(tier, plans)
+        return self.has_work
+
+    async def _upload_and_commit(self, tier: PartitionTier, plans: list[UploadPlan]) -> None:
+        stamp = tier.next_stamp
+        async with asyncio.TaskGroup() as tasks:
+            uploads = [
+                tasks.create_task(
+                    self._parts.uploader.upload(
+                        plan,
+                        path=tier.path,
+                        stamp=stamp,
+                        lineage=self._lineage(plan),
+                        on_failure=self.note_stall,
+                    )
+                )
+                for plan in plans
+            ]
+            while uploads:
+                ready = [await uploads.pop(0)]
+                while uploads and uploads[0].done():
+                    ready.append(await uploads.pop(0))
+                await self._commit(tier, ready)
+
+    async def _commit(self, tier: PartitionTier, uploaded: list[Uploaded]) -> None:
+        """Make objects part of the tier, however often the store has to be asked."""
+        gone = await self._empty_trash(tier)
+        await self._persist(tier, TierChange(uploaded=uploaded, trash_gone=gone))
+        self.stalled_since = None
+        stats = self._parts.stats
+        stats.objects += len(uploaded)
+        stats.object_bytes += sum(each.entry.size_bytes for each in uploaded)
+        _log.info(
+            "tier_committed",
+            partition=_name(self.hot),
+            tiered_end=tier.end,
+            objects=len(uploaded),
+            ver=tier.pointer.stamp.ver,
+        )
+        await self._release()
+        try:
+            await tier.hint()
+        except (RetriableError, RejectedError) as error:
+            # Only readers without a broker look at the hint, and they look further.
+            _log.warning("tier_hint_failed", partition=_name(self.hot), reason=str(error))
+
+    async def _persist(self, tier: PartitionTier, change: TierChange) -> bool:
+        """Commit a change; failures of the store are retried for ever, others end the turn."""
+        failures = 0
+        while True:
+            try:
+                return await tier.commit(change)
+            except RetriableError as error:
+                failures += 1
+                self.note_stall()
+                self._parts.stats.upload_retries += 1
+                wait = wait_s(
+                    FOR_EVER,
+                    failures=failures,
+                    throttled=False,
+                    chance=self._parts.ids.uniform(),
+                )
+                if failures & (failures - 1) == 0:
+                    _log.warning(
+                        "tier_commit_failed",
+                        partition=_name(self.hot),
+                        failures=failures,
+                        reason=str(error),
+                    )
+                await asyncio.sleep(wait)
+
+    async def _skip_lost(self, tier: PartitionTier) -> None:
+        """Go on behind records that were deleted before they were uploaded (TIER-49)."""
+        start = self.hot.local_start
+        if start <= tier.end:
+            return
+        if start > self.hot.log_start:
+            raise MissingRecordsError(tiered_end=tier.end, local_start=start)
+        epoch = self.hot.epochs.epoch_of(start - 1) or self.hot.epochs.epoch_of(start)
+        skip = Skip(to=start, end_epoch=epoch or self.leader_epoch)
+        everything = tier_cut(Limits(None, None), log_start=start, untiered_bytes=0, now_ms=0)
+        await self._persist(tier, TierChange(cut=everything, skip=skip))
+
+    async def _plans(self, tier: PartitionTier) -> list[UploadPlan]:
+        """Plan as many objects as are uploaded side by side."""
+        partition = self._parts.table.by_id(
+            self.hot.partition.topic_id, self.hot.partition.partition
+        )
+        if partition is None:
+            return []
+        committed = min(partition.high_watermark, partition.last_stable_offset)
+        object_bytes = self.config.remote_object_bytes
+        room = object_bytes * self._parts.uploads_per_turn_max
+        files: list[SealedFile] = []
+        for segment in self.hot.sealed:
+            if segment.next_offset <= tier.end:
+                continue
+            files.append(await self._sealed_file(segment, tier.end, object_bytes))
+            room -= segment.size
+            if room <= 0:
+                break
+        plans: list[UploadPlan] = []
+        start = tier.end
+        while len(plans) < self._parts.uploads_per_turn_max:
+            plan = plan_next(start, files, committed=committed, object_bytes=object_bytes)
+            if plan is None:
+                break
+            plans.append(plan)
+            start = plan.offsets.end
+        return plans
+
+    async def _sealed_file(self, segment: Segment, start: int, object_bytes: int) -> SealedFile:
+        cuts: tuple[Cut, ...] = ()
+        if segment.size > object_bytes // 2 or segment.base_offset < start:
+            step = max(1, object_bytes // 4)
+            found = await self._parts.hot.boundaries(segment, start, step=step)
+            cuts = tuple(Cut(each.offset, each.position) for each in found)
+        after = file_name(segment.next_offset, PRODUCERS_SUFFIX)
+        return SealedFile(
+            path=segment.path,
+            base=segment.base_offset,
+            end=segment.next_offset,
+            size=segment.size,
+            producers_before=segment.producers_path,
+            producers_after=f"{segment.directory}/{after}",
+            cuts=cuts,
+        )
+
+    def _lineage(self, plan: UploadPlan) -> list[EpochStart]:
+        return [
+            EpochStart(LeaderEpoch(epoch), Offset(start))
+            for epoch, start in self.hot.epochs
+            if start < plan.offsets.end
+        ]
+
+    # ---- letting go
+
+    async def _release(self) -> None:
+        """Remove local segments that are in the tier and have outlived their local retention."""
+        hot = self.hot
+        if self.tiered is None or not hot.active.size:
+            # An empty active segment has no file yet: the last sealed one has to tell, at the next
+            # start, where the log ends.
+            return
+        limits = Limits(self.config.local_retention_ms, self.config.local_retention_bytes)
+        before = expired_before(
+            self._local_segments(),
+            limits,
+            size=hot.size,
+            end=self.tiered_end,
+            now_ms=self._parts.clock.wall_ms(),
+        )
+        if before is None or before <= hot.local_start:
+            return
+        if not self._is_start_saved:
+            # From now on the files do not tell where the log starts.
+            await self._parts.hot.set_log_start(hot, hot.log_start)
+            self._is_start_saved = True
+        released = await self._parts.hot.release(hot, before)
+        _log.info(
+            "segments_released",
+            partition=_name(hot),
+            segments=len(released),
+            local_start=hot.local_start,
+        )
+
+    async def _expire(self) -> None:
+        """Drop what has outlived the topic's retention, on both tiers."""
+        limits = Limits(self.config.retention_ms, self.config.retention_bytes)
+        if self.tiered is not None and self.tiered.tier.pointer.root is not None:
+            await self._expire_tier(self.tiered.tier, limits)
+        elif self.tiered is None and limits != Limits(None, None):
+            await self._expire_local(limits)
+
+    async def _expire_tier(self, tier: PartitionTier, limits: Limits) -> None:
+        hot = self.hot
+        root = tier.loaded_root
+        now_ms = self._parts.clock.wall_ms()
+        is_due = root is not None and is_worth_a_commit(root.trash.due(now_ms))
+        if limits == Limits(None, None) and hot.log_start <= tier.start and not is_due:
+            return
+        end = tier.end
+        untiered = sum(each.size for each in hot.segments if each.base_offset >= end)
+        cut = tier_cut(
+            limits,
+            log_start=hot.log_start,
+            untiered_bytes=untiered,
+            now_ms=now_ms,
+        )
+        gone = await self._empty_trash(tier) if is_due else 0
+        await self._persist(tier, TierChange(cut=cut, trash_gone=gone))
+        if tier.start > hot.log_start:
+            # The tier's start first: a stop in between must not lose what the tier still shows.
+            await self._parts.hot.set_log_start(hot, tier.start)
+            self._is_start_saved = True
+            _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
+
+    async def _expire_local(self, limits: Limits) -> None:
+        hot = self.hot
+        before = expired_before(
+            self._local_segments(),
+            limits,
+            size=hot.size,
+            end=hot.synced_end,
+            now_ms=self._parts.clock.wall_ms(),
+        )
+        if before is not None and before > hot.log_start:
+            await self._parts.hot.set_log_start(hot, before)
+            _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
+
+    async def _empty_trash(self, tier: PartitionTier) -> int:
+        """Delete what has been retired for long enough; return how many items of trash that is."""
+        try:
+            return await self._parts.sweeper.empty_trash(tier, now_ms=self._parts.clock.wall_ms())
+        except (RetriableError, RejectedError) as error:
+            # It stays listed, and is deleted at a later commit.
+            _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))
+            return 0
+
+    def _local_segments(self) -> list[LocalSegment]:
+        newest = self._parts.hot.newest_timestamp
+        return [
+            LocalSegment(each.base_offset, each.next_offset, each.size, newest(each))
+            for each in self.hot.sealed
+        ]
+
+
+def _name(hot: HotLog) -> str:
+    return f"{hot.partition.topic_id.hex()}/{hot.partition.partition}"
+
+
+def lineage_fault(hot: HotLog, tier: PartitionTier) -> CorruptionError | None:
+    """Return why a local log does not continue a tier; None when it does (TIER-12)."""
+    pointer = tier.pointer
+    name = _name(hot)
+    if hot.log_end < pointer.tiered_end:
+        return CorruptionError(
+            f"the local log of {name} ends at {hot.log_end}, but its records up to "
+            f"{pointer.tiered_end} are archived: bring the data directory back, or restore the "
+            "partition from the archive"
+        )
+    epoch = hot.epochs.epoch_of(pointer.tiered_end - 1)
+    if pointer.tiered_end_epoch is None or epoch in {None, pointer.tiered_end_epoch}:
+        return None
+    return CorruptionError(
+        f"offset {pointer.tiered_end - 1} of {name} has leader epoch {epoch} on this disk and "
+        f"{pointer.tiered_end_epoch} in the archive: the logs have diverged"
+    )

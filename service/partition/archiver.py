@@ -1,0 +1,227 @@
+"""Archiver: the cold side of all partitions of a broker, and who works on which of them next.
+
+A partition at rest costs an entry in a dictionary: there is no task for it. Seals, new settings and
+a timer put partitions into one queue; each gets a turn and goes to the back, so that those who have
+waited longest come first and nobody is starved (TIER-29).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from everlog.format.object_keys import PartitionPath
+from everlog.model.errors import EverlogError, FencedError
+from everlog.model.ids import PartitionId
+from everlog.model.offsets import LeaderEpoch
+from service.hot.log import HotLog
+from service.model.log import LogReader
+from service.model.topic_config import TopicConfig
+from service.partition.archive import ArchiveParts, PartitionArchive, Tiered, lineage_fault
+from service.tiering.authority import Authority, ClaimRequest, Held
+
+TURNS_MAX = 16
+"""Partitions that are worked on side by side."""
+
+UNSERVED_SECONDS = 0.1
+"""A partition that is just being opened is looked at again after so long."""
+
+MakeTiered = Callable[[Held, PartitionPath], Tiered]
+"""Makes the cold side of a claimed partition."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Entry:
+    """A partition, and where it stands in the queue."""
+
+    __slots__ = ("archive", "is_woken", "task")
+
+    def __init__(self, archive: PartitionArchive) -> None:
+        self.archive = archive
+        self.task: asyncio.Task[None] | None = None
+        self.is_woken = False
+
+
+class Archiver:
+    """Implements `service.partition.keeper.Tiers`.
+
+    Args:
+        cluster_id: Names the objects of this cluster.
+        check_seconds: Time between two looks at all partitions for what has expired.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster_id: str,
+        authority: Authority,
+        make_tiered: MakeTiered,
+        parts: ArchiveParts,
+        check_seconds: float,
+        turns_max: int = TURNS_MAX,
+    ) -> None:
+        self._cluster_id = cluster_id
+        self._authority = authority
+        self._make_tiered = make_tiered
+        self._parts = parts
+        self._check_seconds = check_seconds
+        self._turns_max = turns_max
+        self._entries: dict[PartitionId, _Entry] = {}
+        self._queue: dict[PartitionId, None] = {}
+        self._running = 0
+        self._woken = asyncio.Event()
+
+    @property
+    def archives(self) -> Iterable[PartitionArchive]:
+        """The partitions, for the metrics page."""
+        return (entry.archive for entry in self._entries.values())
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nobody is being worked on, and nobody waits for it."""
+        return not self._queue and not self._running
+
+    async def open(
+        self, partition: PartitionId, leader_epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
+    ) -> LogReader | None:
+        """Claim the tier for this term, before the first append; None without a tier.
+
+        Raises:
+            FencedError: A later leader has claimed it.
+            CorruptionError: The local log does not continue the tier; the partition stays offline.
+            RetriableError: The metadata store did not answer for too long.
+        """
+        archive = PartitionArchive(hot, leader_epoch=leader_epoch, config=config, parts=self._parts)
+        await self._begin(archive)
+        self._entries[partition] = _Entry(archive)
+        hot.on_sealed = lambda: self.wake(partition)
+        if archive.has_work:
+            self.wake(partition)
+        return None if archive.tiered is None else archive.tiered.cold
+
+    def reconfigure(self, partition: PartitionId, config: TopicConfig) -> None:
+        entry = self._entries.get(partition)
+        if entry is not None:
+            entry.archive.config = config
+            self.wake(partition)
+
+    async def close(self, partition: PartitionId) -> None:
+        entry = self._entries.pop(partition, None)
+        self._queue.pop(partition, None)
+        if entry is None:
+            return
+        entry.archive.is_fenced = True
+        if entry.task is not None:
+            entry.task.cancel()
+            await asyncio.wait([entry.task])
+
+    def wake(self, partition: PartitionId) -> None:
+        """Give a partition a turn: it has a new sealed segment, or more of it is committed."""
+        entry = self._entries.get(partition)
+        if entry is None:
+            return
+        if entry.task is not None:
+            entry.is_woken = True
+        else:
+            self._queue[partition] = None
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._check_all())
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                while self._queue and self._running < self._turns_max:
+                    partition = next(iter(self._queue))
+                    del self._queue[partition]
+                    entry = self._entries[partition]
+                    self._running += 1
+                    entry.task = tasks.create_task(self._turn(partition, entry))
+
+    async def _check_all(self) -> None:
+        while True:
+            await asyncio.sleep(self._check_seconds)
+            for partition in list(self._entries):
+                self.wake(partition)
+
+    async def _turn(self, partition: PartitionId, entry: _Entry) -> None:
+        is_more = False
+        try:
+            if self._parts.table.by_id(partition.topic_id, partition.partition) is None:
+                asyncio.get_running_loop().call_later(UNSERVED_SECONDS, self.wake, partition)
+                return
+            if entry.archive.tiered is None and entry.archive.config.tiered:
+                await self._begin_late(partition, entry.archive)
+            is_more = await entry.archive.turn()
+            entry.archive.stalled_since = None
+        except* FencedError as error:
+            self._fence(entry.archive, error)
+        except* EverlogError as error:
+            self._park(entry.archive, error)
+        except* Exception as error:  # noqa: BLE001  (it must not end others' work, TIER-28)
+            _log.exception("archiver_failed", partition=partition.partition)
+            self._park(entry.archive, error)
+        finally:
+            entry.task = None
+            self._running -= 1
+            if is_more or entry.is_woken:
+                entry.is_woken = False
+                self.wake(partition)
+            self._woken.set()
+
+    async def _begin(self, archive: PartitionArchive) -> None:
+        """Claim the tier of a partition, if it has or is to have one."""
+        hot, config = archive.hot, archive.config
+        held = await self._authority.claim(
+            ClaimRequest(
+                partition=hot.partition,
+                epoch=archive.leader_epoch,
+                start=hot.local_start,
+                may_begin=config.tiered,
+            )
+        )
+        if held is None:
+            hot.raise_log_start(hot.local_start)
+            return
+        path = PartitionPath(
+            cluster_id=self._cluster_id,
+            topic_id=hot.partition.topic_id,
+            partition=hot.partition.partition,
+        )
+        tiered = self._make_tiered(held, path)
+        fault = lineage_fault(hot, tiered.tier)
+        if fault is not None:
+            raise fault
+        hot.raise_log_start(tiered.tier.start)
+        archive.tiered = tiered
+
+    async def _begin_late(self, partition: PartitionId, archive: PartitionArchive) -> None:
+        """Begin the tier of a topic that was not tiered when it was opened."""
+        await self._begin(archive)
+        served = self._parts.table.by_id(partition.topic_id, partition.partition)
+        if served is not None and archive.tiered is not None:
+            served.log.cold = archive.tiered.cold
+
+    def _fence(self, archive: PartitionArchive, error: BaseException) -> None:
+        archive.is_fenced = True
+        self._parts.stats.fenced += 1
+        _log.error("tier_fenced", partition=archive.hot.partition.partition, reason=str(error))
+
+    def _park(self, archive: PartitionArchive, error: BaseException) -> None:
+        """Leave a partition alone until the next look at all of them."""
+        archive.note_stall()
+        _log.error(
+            "archive_stalled",
+            topic_id=archive.hot.partition.topic_id.hex(),
+            partition=archive.hot.partition.partition,
+            reason=_reasons(error),
+        )
+
+
+def _reasons(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_reasons(each) for each in error.exceptions)
+    return str(error)

@@ -1,0 +1,82 @@
+"""Removes the objects of deleted topics, and then the proof that the topics were deleted."""
+
+import asyncio
+
+import structlog
+
+from everlog.format.object_keys import PartitionPath
+from everlog.model.errors import EverlogError
+from everlog.model.ids import PartitionId, TopicId
+from service.coordination.deleted_topics import forget_deleted_topic, list_deleted_topics
+from service.coordination.metadata_store import MetadataStore
+from service.coordination.payloads import DeletedTopic
+from service.coordination.znodes import tier_path
+from service.tiering.sweeper import Sweeper
+
+ROUND_SECONDS = 30.0
+"""Between two looks; an upload that was broken off has ended by the next one."""
+
+EMPTY_ROUNDS = 2
+"""A topic is forgotten once so many looks in a row have found nothing (TIER-51)."""
+
+_log = structlog.get_logger(__name__)
+
+
+class DeletedTiers:
+    """Works through the deleted topics; several brokers at it do no harm."""
+
+    def __init__(
+        self,
+        *,
+        cluster_id: str,
+        metadata: MetadataStore,
+        sweeper: Sweeper,
+        round_seconds: float = ROUND_SECONDS,
+    ) -> None:
+        self._cluster_id = cluster_id
+        self._metadata = metadata
+        self._sweeper = sweeper
+        self._round_seconds = round_seconds
+        self._empty_rounds: dict[TopicId, int] = {}
+
+    async def run(self) -> None:
+        """Look every now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(self._round_seconds)
+            try:
+                await self.sweep()
+            except EverlogError as error:
+                _log.warning("deleted_topics_not_swept", reason=str(error))
+
+    async def sweep(self) -> None:
+        """Look once.
+
+        Raises:
+            RetriableError: A store did not answer; the rest is left for the next time.
+        """
+        for topic in await list_deleted_topics(self._metadata):
+            found = 0
+            for prefix in await self._prefixes(topic):
+                found += await self._sweeper.empty_prefix(prefix)
+            if found:
+                _log.info("deleted_topic_swept", topic=topic.name, objects=found)
+                self._empty_rounds[topic.topic_id] = 0
+                continue
+            rounds = self._empty_rounds.get(topic.topic_id, 0) + 1
+            self._empty_rounds[topic.topic_id] = rounds
+            if rounds >= EMPTY_ROUNDS:
+                await forget_deleted_topic(self._metadata, topic)
+                del self._empty_rounds[topic.topic_id]
+
+    async def _prefixes(self, topic: DeletedTopic) -> list[str]:
+        """Return where objects of the topic may be: of partitions whose tier was ever claimed."""
+        numbers = range(topic.partitions)
+        paths = [tier_path(PartitionId(topic.topic_id, number)) for number in numbers]
+        nodes = await self._metadata.get_many(paths)
+        return [
+            PartitionPath(
+                cluster_id=self._cluster_id, topic_id=topic.topic_id, partition=number
+            ).prefix
+            for number, node in zip(numbers, nodes, strict=True)
+            if node is not None and node[0]
+        ]

@@ -1,0 +1,1 @@
+"""The cold tier: sealed segments move to the object store and are read from there."""

@@ -1,0 +1,304 @@
+"""ColdLog: the part of a partition's log that is in the object store, as a `LogReader`."""
+
+import asyncio
+from collections.abc import Awaitable
+from concurrent.futures import Executor
+
+import structlog
+
+from everlog.format.entries import Entry
+from everlog.format.errors import CorruptObjectError
+from everlog.format.lookup import entry_at, entry_at_time
+from everlog.format.page import Page
+from everlog.format.page_refs import PageId
+from everlog.format.walk import drive, drive_async
+from everlog.model.errors import EverlogError
+from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.stores.errors import ObjectMissingError
+from service.model.disk import Buffer
+from service.model.log import (
+    EMPTY_SLICE,
+    LogSlice,
+    OffsetOutOfRangeError,
+    ReadBounds,
+    TimestampOffset,
+)
+from service.tiering.batch_cut import cut_batches
+from service.tiering.chunk_cache import CachedRange
+from service.tiering.cold_objects import ColdObject, ColdObjects, ObjectRange
+from service.tiering.open_files import OpenFiles
+from service.tiering.partition_tier import PartitionTier
+from service.tiering.prefetch import ReadAhead
+from service.tiering.range_sources import RangeSource
+from service.tiering.record_time import find_record
+from service.tiering.single_flight import Spawn
+from service.tiering.stats import TierStats
+
+READ_BYTES_MIN = 32 * 1024
+"""What an index row may lie before the wanted batch, and the batch's header."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _NotAtHandError(Exception):
+    """Something has to be fetched first; never leaves the module."""
+
+
+class ColdLog:
+    """Reads one partition's objects; what is in the page cache is answered at once.
+
+    Args:
+        tier: What is committed.
+        objects: Opens objects, for all partitions.
+        ranges: Brings their bytes within reach, for all partitions.
+        files: Reads them.
+        executor: Threads that search opened batches.
+        spawn: Owns the tasks that fetch ahead.
+        window_max: Ranges that are fetched ahead at most.
+    """
+
+    def __init__(
+        self,
+        tier: PartitionTier,
+        *,
+        objects: ColdObjects,
+        ranges: RangeSource,
+        files: OpenFiles,
+        executor: Executor | None,
+        spawn: Spawn,
+        stats: TierStats,
+        window_max: int,
+    ) -> None:
+        self._tier = tier
+        self._objects = objects
+        self._ranges = ranges
+        self._files = files
+        self._executor = executor
+        self._spawn = spawn
+        self._stats = stats
+        self._ahead = ReadAhead(window_max=window_max)
+        self._is_going_ahead = False
+        self._latest: ColdObject | None = None
+
+    @property
+    def start(self) -> Offset:
+        """First offset that this log can serve."""
+        return self._tier.start
+
+    @property
+    def end(self) -> Offset:
+        """Offset after the last one that this log can serve."""
+        return self._tier.end
+
+    def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:
+        """Return whole batches from ``offset`` on; at once when they are in the page cache."""
+        if not self.start <= offset <= self.end:
+            raise OffsetOutOfRangeError(offset, self.start, self.end)
+        if offset >= min(self.end, bounds.end):
+            return EMPTY_SLICE
+        try:
+            found = self._read_at_hand(offset, bounds)
+        except _NotAtHandError:
+            self._stats.cache_misses += 1
+            return self._read_slowly(offset, bounds)
+        self._stats.cache_hits += 1
+        return found
+
+    async def newest_timestamp(self) -> int | None:
+        """Return the greatest timestamp of the tier."""
+        return self._tier.pointer.max_timestamp
+
+    async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
+        """Find the first record below ``end`` whose timestamp is at or after ``timestamp_ms``."""
+        newest = self._tier.pointer.max_timestamp
+        if end <= self.start or newest is None or newest < timestamp_ms:
+            return None
+        start = self.start
+        while True:
+            root = await self._tier.root()
+            if root is None:
+                return None
+            walk = entry_at_time(root, timestamp_ms, start=start)
+            entry = await drive_async(walk, self._tier.page)
+            if entry is None or entry.offsets.start >= end:
+                return None
+            found = await self._find_in(entry, timestamp_ms)
+            if found is not None and found.offset >= start:
+                return found if found.offset < end else None
+            # What was found had been deleted, up to the middle of the object.
+            start = entry.offsets.end
+
+    # ---- what is at hand
+
+    def _read_at_hand(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
+        found = self._object_at_hand(offset)
+        seek = found.index.seek(offset)
+        if seek is None:
+            raise _NotAtHandError
+        wanted = found.range_of(seek.chunk)
+        self._go_ahead(offset, found, wanted)
+        cached = self._ranges.at_hand(found, wanted)
+        if cached is None:
+            raise _NotAtHandError
+        length = _bytes_to_read(wanted, seek.position, bounds.bytes_max)
+        while True:
+            position = cached.position + seek.position - wanted.position
+            try:
+                data = self._files.read_cached(cached.path, position, length)
+            except FileNotFoundError as error:
+                raise _NotAtHandError from error
+            if data is None:
+                raise _NotAtHandError
+            cut = cut_batches(data, offset, bounds)
+            if isinstance(cut, LogSlice):
+                return cut
+            length = cut
+
+    def _object_at_hand(self, offset: Offset) -> ColdObject:
+        latest = self._latest
+        if latest is not None and offset in latest.entry.offsets:
+            return latest
+        root = self._tier.loaded_root
+        if root is None:
+            raise _NotAtHandError
+        entry = drive(entry_at(root, offset), self._cached_page)
+        found = None if entry is None else self._objects.at_hand(entry.uid)
+        if found is None:
+            raise _NotAtHandError
+        self._latest = found
+        return found
+
+    def _cached_page(self, page: PageId) -> Page:
+        found = self._tier.cached_page(page)
+        if found is None:
+            raise _NotAtHandError
+        return found
+
+    # ---- what has to be fetched
+
+    async def _read_slowly(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
+        try:
+            return await self._read_fetched(offset, bounds)
+        except ObjectMissingError as error:
+            # Retired since the manifest was looked at, perhaps: look again, once (TIER-31).
+            _log.warning("object_missing", object=error.key, offset=offset)
+            self._forget()
+        try:
+            return await self._read_fetched(offset, bounds)
+        except ObjectMissingError as error:
+            raise CorruptObjectError(
+                error.key, "the manifest names it, the store lacks it"
+            ) from error
+
+    async def _read_fetched(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
+        while self.start <= offset < min(self.end, bounds.end):
+            found = await self._object_of(offset)
+            seek = found.index.seek(offset)
+            if seek is None:
+                # The rest of this object holds nothing: compaction leaves such gaps (TIER-20).
+                offset = found.entry.offsets.end
+                continue
+            wanted = found.range_of(seek.chunk)
+            self._go_ahead(offset, found, wanted)
+            length = _bytes_to_read(wanted, seek.position, bounds.bytes_max)
+            data = await self._read_range(found, wanted, seek.position, length)
+            cut = cut_batches(data, offset, bounds)
+            if isinstance(cut, int):
+                data = await self._read_range(found, wanted, seek.position, cut)
+                cut = cut_batches(data, offset, bounds)
+            assert isinstance(cut, LogSlice), "a batch reaches beyond its chunk"
+            return cut
+        if offset < self.start:
+            raise OffsetOutOfRangeError(offset, self.start, self.end)
+        return EMPTY_SLICE
+
+    async def _object_of(self, offset: Offset) -> ColdObject:
+        root = await self._tier.root()
+        if root is None:
+            raise OffsetOutOfRangeError(offset, self.start, self.end)
+        entry = await drive_async(entry_at(root, offset), self._tier.page)
+        if entry is None:
+            raise OffsetOutOfRangeError(offset, self.start, self.end)
+        self._latest = await self._objects.open(self._tier.path, entry)
+        return self._latest
+
+    async def _read_range(
+        self, found: ColdObject, wanted: ObjectRange, position: int, length: int
+    ) -> Buffer:
+        """Read bytes of a range; ``position`` is that in the object."""
+        cached = await self._ranges.fetch(found, wanted)
+        try:
+            return await self._read_file(cached, position - wanted.position, length)
+        except FileNotFoundError:
+            # Evicted between its arrival and this read, or removed by somebody: fetch it again.
+            self._ranges.drop(found, wanted)
+        cached = await self._ranges.fetch(found, wanted)
+        try:
+            return await self._read_file(cached, position - wanted.position, length)
+        except FileNotFoundError as error:
+            raise ObjectMissingError(found.key) from error
+
+    async def _read_file(self, cached: CachedRange, position: int, length: int) -> Buffer:
+        at = cached.position + position
+        data = self._files.read_cached(cached.path, at, length)
+        return await self._files.read(cached.path, at, length) if data is None else data
+
+    async def _find_in(self, entry: Entry, timestamp_ms: int) -> TimestampOffset | None:
+        found = await self._objects.open(self._tier.path, entry)
+        seek = found.index.seek_time(timestamp_ms)
+        if seek is None:
+            return None
+        chunk = found.index.chunk(seek.chunk)
+        length = chunk.position + chunk.length - seek.position
+        data = await self._read_range(found, found.range_of(seek.chunk), seek.position, length)
+        record = await asyncio.get_running_loop().run_in_executor(
+            self._executor, find_record, data, timestamp_ms
+        )
+        if record is None:
+            return None
+        return TimestampOffset(record[0], Offset(record[1]), LeaderEpoch(record[2]))
+
+    def _forget(self) -> None:
+        """Trust nothing that was read of the manifest and the object."""
+        if self._latest is not None:
+            self._objects.forget(self._latest.entry.uid)
+            self._latest = None
+        self._tier.forget_root()
+
+    # ---- fetching ahead
+
+    def _go_ahead(self, offset: Offset, found: ColdObject, wanted: ObjectRange) -> None:
+        window = self._ahead.enter(offset, wanted.end)
+        if window and not self._is_going_ahead:
+            self._is_going_ahead = True
+            self._spawn(self._fetch_ahead(found, wanted.number, window))
+
+    async def _fetch_ahead(self, found: ColdObject, number: int, window: int) -> None:
+        """Start to fetch the ranges after one, across objects."""
+        try:
+            for _ in range(window):
+                number += 1
+                while number >= len(found.ranges):
+                    offset = found.entry.offsets.end
+                    if not self.start <= offset < self.end:
+                        return
+                    found, number = await self._next_object(offset), 0
+                if self._ranges.begin(found, found.ranges[number]):
+                    self._stats.prefetched += 1
+        except EverlogError as error:
+            # Nobody has asked for this yet; whoever does will meet the error.
+            _log.debug("prefetch_failed", reason=str(error))
+        finally:
+            self._is_going_ahead = False
+
+    async def _next_object(self, offset: Offset) -> ColdObject:
+        root = await self._tier.root()
+        entry = None if root is None else await drive_async(entry_at(root, offset), self._tier.page)
+        if entry is None:
+            raise OffsetOutOfRangeError(offset, self.start, self.end)
+        return await self._objects.open(self._tier.path, entry)
+
+
+def _bytes_to_read(wanted: ObjectRange, position: int, bytes_max: int) -> int:
+    left = wanted.position + wanted.length - position
+    return min(left, max(bytes_max, 0) + READ_BYTES_MIN)

@@ -1,0 +1,221 @@
+"""The tier of one partition in this term: what is committed, and how it changes.
+
+One actor per partition changes it; readers see the committed state only, which is replaced as a
+whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from everlog.format.folding import folded
+from everlog.format.manifest import (
+    append,
+    first_root,
+    skipped,
+    successor,
+    upgraded,
+    without_trash,
+)
+from everlog.format.object_keys import PartitionPath, Stamp, Uid
+from everlog.format.page import Page
+from everlog.format.page_refs import PageId
+from everlog.format.pointer import Pointer, committed
+from everlog.format.retention import Cut, expired
+from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, Root
+from everlog.format.root_codec import EncodedRoot, encode_root
+from everlog.format.walk import drive_async
+from everlog.model.clock import Clock, IdSource
+from everlog.model.offsets import LeaderEpoch, Offset
+from service.tiering.authority import Authority, Held
+from service.tiering.manifest_store import ManifestStore
+from service.tiering.stats import TierStats
+from service.tiering.uploader import Uploaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """Records below ``to`` that went before they were uploaded (TIER-49)."""
+
+    to: Offset
+    end_epoch: LeaderEpoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierChange:
+    """What one commit does.
+
+    Attributes:
+        uploaded: Objects that continue the tier, in order.
+        cut: What has expired.
+        skip: Where the tier goes on when it has fallen behind the start of the log.
+        trash_gone: So many of the oldest items of trash are no longer in the store.
+    """
+
+    uploaded: Sequence[Uploaded] = ()
+    cut: Cut = field(default_factory=Cut)
+    skip: Skip | None = None
+    trash_gone: int = 0
+
+
+class PartitionTier:
+    """A claimed tier.
+
+    Args:
+        grace_ms: How long retired objects stay for those who still read them.
+    """
+
+    def __init__(
+        self,
+        held: Held,
+        *,
+        path: PartitionPath,
+        authority: Authority,
+        manifests: ManifestStore,
+        clock: Clock,
+        ids: IdSource,
+        stats: TierStats,
+        grace_ms: int,
+    ) -> None:
+        self.path = path
+        self._held = held
+        self._root: Root | None = None
+        self._authority = authority
+        self._manifests = manifests
+        self._clock = clock
+        self._ids = ids
+        self._stats = stats
+        self._grace_ms = grace_ms
+
+    @property
+    def pointer(self) -> Pointer:
+        """What the metadata store holds."""
+        return self._held.pointer
+
+    @property
+    def start(self) -> Offset:
+        """First offset that may be read."""
+        return self.pointer.tiered_start
+
+    @property
+    def end(self) -> Offset:
+        """Everything below it is in the store, or has expired."""
+        return self.pointer.tiered_end
+
+    @property
+    def next_stamp(self) -> Stamp:
+        """The stamp of the next commit, and of the objects that are made for it."""
+        stamp = self.pointer.stamp
+        return Stamp(stamp.epoch, stamp.claim, stamp.ver + 1)
+
+    @property
+    def loaded_root(self) -> Root | None:
+        """The committed root if it has been fetched already."""
+        return self._root
+
+    async def root(self) -> Root | None:
+        """Return the committed root, from the store at the first time; None before any commit.
+
+        Raises:
+            ObjectMissingError: It is gone.
+            CorruptObjectError: It is damaged.
+            StoreUnavailableError: The store did not answer.
+        """
+        ref = self.pointer.root
+        if self._root is None and ref is not None:
+            found = await self._manifests.root(self.path, ref)
+            if self.pointer.root != ref:  # a commit came in between, and has set it
+                return self._root
+            self._root = found
+        return self._root
+
+    def forget_root(self) -> None:
+        """Let the next read fetch the root again."""
+        self._root = None
+
+    async def page(self, page: PageId) -> Page:
+        """Return a page of the manifest; raises like `root`."""
+        return await self._manifests.page(self.path, page)
+
+    def cached_page(self, page: PageId) -> Page | None:
+        """Return a page of the manifest if it is at hand."""
+        return self._manifests.cached_page(page)
+
+    async def commit(self, change: TierChange) -> bool:
+        """Make a change part of the tier; return whether there was anything to change.
+
+        Raises:
+            TierFencedError: Somebody else owns the tier now; nothing was changed.
+            NotContiguousError: An object does not begin where the tier ends.
+            RetriableError: The outcome is unknown; repeating the same change is safe, since a
+                commit that did arrive is found again.
+        """
+        before = await self.root()
+        root = await self._changed(before, change)
+        if root is None:
+            return False
+        making = await drive_async(
+            folded(root, uids=self._uids(), not_before_ms=self._not_before_ms()), self.page
+        )
+        encoded = encode_root(making.root)
+        await self._manifests.put(making.root, encoded, making.pages)
+        await self._move(making.root, encoded)
+        return True
+
+    async def _changed(self, before: Root | None, change: TierChange) -> Root | None:
+        """Return the root after a change; None if it would be as it is."""
+        root = self._next_root(before)
+        cut = await drive_async(
+            expired(root, change.cut, not_before_ms=self._not_before_ms()), self.page
+        )
+        is_cut = cut.tiered_start > root.tiered_start or cut.live_start > root.live_start
+        if not (is_cut or change.uploaded or change.skip or change.trash_gone):
+            return None
+        root = without_trash(cut, change.trash_gone) if change.trash_gone else cut
+        if change.skip is not None:
+            root = skipped(root, to=change.skip.to, end_epoch=change.skip.end_epoch)
+        if change.uploaded:
+            entries = [each.entry for each in change.uploaded]
+            if len(root.entries) + len(entries) > INLINE_ENTRIES_MAX:
+                root = upgraded(root)
+            root = append(root, entries, end_epoch=change.uploaded[-1].end_epoch)
+        return root
+
+    def _next_root(self, before: Root | None) -> Root:
+        uid, now_ms = Uid(self._ids.uuid()), self._clock.wall_ms()
+        if before is None:
+            start = self.pointer.tiered_start
+            return first_root(
+                self.path,
+                uid=uid,
+                stamp=self.next_stamp,
+                start=start,
+                created_ms=now_ms,
+                root_format=INLINE_FORMAT,
+            )
+        ref = self.pointer.root
+        assert ref is not None, "a root without a reference"
+        return successor(
+            before,
+            ref,
+            uid=uid,
+            stamp=self.next_stamp,
+            created_ms=now_ms,
+            not_before_ms=self._not_before_ms(),
+        )
+
+    async def _move(self, root: Root, encoded: EncodedRoot) -> None:
+        pointer = committed(self.pointer, root, encoded.ref)
+        self._held = await self._authority.commit(self._held, pointer)
+        self._root = root
+        self._stats.commits += 1
+
+    async def hint(self) -> None:
+        """Overwrite ``root/LATEST``; whoever calls may pass over a failure."""
+        await self._manifests.hint(self.path, self.pointer)
+
+    def _not_before_ms(self) -> int:
+        return self._clock.wall_ms() + self._grace_ms
+
+    def _uids(self) -> Iterator[Uid]:
+        while True:
+            yield Uid(self._ids.uuid())

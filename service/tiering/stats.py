@@ -1,0 +1,32 @@
+"""What the tier has done, as plain numbers for the metrics page."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class TierStats:
+    """Counters of one broker; only ever raised.
+
+    Attributes:
+        objects: Segment objects that were committed.
+        object_bytes: Of those.
+        commits: Roots that became the committed one.
+        upload_retries: Uploads and commits that had to be repeated.
+        fenced: Times that somebody else had claimed a tier.
+        cache_hits: Reads whose range was at hand.
+        cache_misses: Reads that had to send for it.
+        prefetched: Ranges that were sent for before anybody asked.
+        range_bytes: Bytes that were read from the store for readers.
+        deleted_objects: Objects that retention and topic deletion have removed.
+    """
+
+    objects: int = 0
+    object_bytes: int = 0
+    commits: int = 0
+    upload_retries: int = 0
+    fenced: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+    prefetched: int = 0
+    range_bytes: int = 0
+    deleted_objects: int = 0

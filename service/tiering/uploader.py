@@ -1,0 +1,164 @@
+"""Gets one planned object into the store, however often that has to be tried."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from everlog.format.entries import Entry
+from everlog.format.object_keys import PartitionPath, SegmentKey, Stamp, Uid
+from everlog.format.segment_sections import EpochStart
+from everlog.model.clock import Clock, IdSource
+from everlog.model.errors import CorruptionError, RejectedError, RetriableError
+from everlog.model.offsets import LeaderEpoch
+from everlog.stores.backoff import RetryPolicy, wait_s
+from everlog.stores.body import FilePart
+from everlog.stores.errors import StoreCorruptionError, StoreThrottledError
+from everlog.stores.object_store import ObjectStore
+from service.tiering.planner import UploadPlan
+from service.tiering.stats import TierStats
+from service.tiering.worker.channel import Fields
+from service.tiering.worker.remote_store import Caller
+from service.tiering.worker.sealing import SealOrder
+from service.tiering.worker.transfers import order_fields, sealed_fields, upload_object
+
+FOR_EVER = RetryPolicy(deadline_s=None)
+
+UPLOADS_MAX = 4
+"""Objects on their way at a time, of all partitions of a broker."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """An object that is in the store, verified, and not yet part of the tier."""
+
+    entry: Entry
+    end_epoch: LeaderEpoch
+
+
+class SealAndPut(Protocol):
+    """Builds an object from files and stores it; safe to repeat with the same order."""
+
+    async def __call__(self, order: SealOrder) -> Fields:
+        """Return the facts of `sealed_fields`; raises what `upload_object` raises."""
+        ...
+
+
+def through_worker(worker: Caller) -> SealAndPut:
+    """Let the transfer process do it."""
+
+    async def seal_and_put(order: SealOrder) -> Fields:
+        return (await worker.call("upload", order_fields(order)))[0]
+
+    return seal_and_put
+
+
+def in_process(store: ObjectStore) -> SealAndPut:
+    """Do it in this process: for tests and the simulator, whose store is in memory."""
+
+    async def seal_and_put(order: SealOrder) -> Fields:
+        return sealed_fields(await upload_object(store, order))
+
+    return seal_and_put
+
+
+class Uploader:
+    """Uploads plans, a bounded number at a time, and never gives up (TIER-8)."""
+
+    def __init__(
+        self,
+        seal_and_put: SealAndPut,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        stats: TierStats,
+        uploads_max: int = UPLOADS_MAX,
+        policy: RetryPolicy = FOR_EVER,
+    ) -> None:
+        self._seal_and_put = seal_and_put
+        self._clock = clock
+        self._ids = ids
+        self._stats = stats
+        self._policy = policy
+        self._slots = asyncio.Semaphore(uploads_max)
+
+    async def upload(
+        self,
+        plan: UploadPlan,
+        *,
+        path: PartitionPath,
+        stamp: Stamp,
+        lineage: list[EpochStart],
+        on_failure: Callable[[], None],
+    ) -> Uploaded:
+        """Store the object of a plan; return once it is verified.
+
+        ``on_failure`` is called whenever an attempt has failed and another will be made.
+
+        Raises:
+            CorruptObjectError: The local segments do not hold what was planned.
+        """
+        failures = 0
+        uid = Uid(self._ids.uuid())
+        created_ms = self._clock.wall_ms()
+        while True:
+            key = SegmentKey(path=path, offsets=plan.offsets, stamp=stamp, uid=uid)
+            order = SealOrder(
+                key=key,
+                parts=[FilePart(each.path, each.position, each.length) for each in plan.ranges],
+                lineage=lineage,
+                producers_path=plan.producers_path,
+                created_ms=created_ms,
+            )
+            try:
+                async with self._slots:
+                    return _uploaded(key, created_ms, await self._seal_and_put(order))
+            except StoreCorruptionError as error:
+                # Something else may be under that name now: never touch it again (TIER-26).
+                uid = Uid(self._ids.uuid())
+                failure: CorruptionError | RejectedError | RetriableError = error
+            except (RetriableError, RejectedError) as error:
+                failure = error
+            failures += 1
+            on_failure()
+            await self._wait(failure, failures, key)
+
+    async def _wait(
+        self,
+        failure: CorruptionError | RejectedError | RetriableError,
+        failures: int,
+        key: SegmentKey,
+    ) -> None:
+        self._stats.upload_retries += 1
+        # Refusals need a person, so they are tried as slowly as throttled calls.
+        slowly = isinstance(failure, StoreThrottledError | RejectedError)
+        wait = wait_s(self._policy, failures=failures, throttled=slowly, chance=self._ids.uniform())
+        if failures & (failures - 1) == 0:
+            _log.warning(
+                "upload_failed",
+                object=key.text,
+                failures=failures,
+                reason=str(failure),
+                wait_s=wait,
+            )
+        await asyncio.sleep(wait)
+
+
+def _uploaded(key: SegmentKey, created_ms: int, facts: Fields) -> Uploaded:
+    entry = Entry(
+        offsets=key.offsets,
+        max_timestamp=facts["max_timestamp"],
+        size_bytes=facts["size_bytes"],
+        data_bytes=facts["data_bytes"],
+        records=facts["records"],
+        stamp=key.stamp,
+        uid=key.uid,
+        crc32c=facts["crc32c"],
+        aborted=facts["aborted"],
+        created_ms=created_ms,
+    )
+    return Uploaded(entry=entry, end_epoch=LeaderEpoch(facts["end_epoch"]))

@@ -1,0 +1,68 @@
+"""The transfer process: serves the broker's calls until the channel, or the broker, is gone."""
+
+import asyncio
+import os
+import socket
+
+import structlog
+
+from everlog.model.errors import EverlogError
+from everlog.stores.errors import StoreUnavailableError
+from service.tiering.worker.channel import Fields, read_message, write_message
+from service.tiering.worker.faults import encode_fault
+from service.tiering.worker.transfers import Transfers
+
+PARENT_CHECK_SECONDS = 5.0
+"""A channel can stay open in a forked child of the broker; its process id tells the truth."""
+
+_log = structlog.get_logger(__name__)
+
+
+class TransferServer:
+    """Serves one channel; calls run side by side."""
+
+    def __init__(self, transfers: Transfers, *, channel: socket.socket) -> None:
+        self._transfers = transfers
+        self._channel = channel
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Serve until the other side hangs up, or the process that started this one is gone."""
+        reader, writer = await asyncio.open_unix_connection(sock=self._channel)
+        async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(self._watch_parent(writer, os.getppid()))
+            while (message := await read_message(reader)) is not None:
+                fields, body = message
+                if fields["op"] == "cancel":
+                    self._cancel(fields["id"])
+                else:
+                    work = tasks.create_task(self._serve(writer, fields, body))
+                    self._running[fields["id"]] = work
+            watch.cancel()
+            for task in self._running.values():
+                task.cancel()
+
+    def _cancel(self, number: int) -> None:
+        task = self._running.get(number)
+        if task is not None:
+            task.cancel()
+
+    async def _serve(self, writer: asyncio.StreamWriter, fields: Fields, body: bytes) -> None:
+        number, op = fields["id"], fields["op"]
+        try:
+            found, content = await self._transfers.perform(op, fields, body)
+            write_message(writer, {"id": number, "ok": found}, content)
+        except EverlogError as error:
+            write_message(writer, {"id": number, "fault": encode_fault(error)})
+        except Exception as error:  # noqa: BLE001  (the broker must hear of every end)
+            _log.exception("transfer_failed", op=op)
+            fault = StoreUnavailableError(op, str(fields.get("key", "")), f"defect: {error!r}")
+            write_message(writer, {"id": number, "fault": encode_fault(fault)})
+        finally:
+            self._running.pop(number, None)
+
+    async def _watch_parent(self, writer: asyncio.StreamWriter, parent: int) -> None:
+        while os.getppid() == parent:  # noqa: ASYNC110  (nothing tells of a parent's end)
+            await asyncio.sleep(PARENT_CHECK_SECONDS)
+        _log.warning("broker_gone", pid=parent)
+        writer.close()

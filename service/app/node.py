@@ -21,7 +21,6 @@ from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
-from service.coordination.controller_term import ControllerTerm
 from service.coordination.identity import Identity, establish_identity
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.producer_ids import ProducerIds
@@ -187,8 +186,8 @@ class BrokerNode:
         self._run(self._images.run())
         self._run(controller.run())
         await self._images.wait_for(lambda image: image.controller_id is not None)
-        if controller.term is not None:
-            await controller.perform(_nothing)
+        if self.image.controller_id == broker.id:
+            await controller.settled()
         await self._images.reached(await last_sequence(self._store))
         return controller
 
@@ -293,10 +292,6 @@ class BrokerNode:
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._background.append(self._tasks.create_task(work))
-
-
-async def _nothing(_term: ControllerTerm) -> None:
-    """Take a turn, so that everything queued before it has been done."""
 
 
 def _assigned(image: ClusterImage, broker: Broker) -> set[PartitionId]:

@@ -73,7 +73,7 @@ async def _serve(
     server = await open_tree(
         disk=seams.disk,
         directory=_metadata_dir(config, seams),
-        executor=seams.read_executor,
+        executor=seams.metadata_executor,
     )
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -19,6 +19,7 @@ class Seams:
     Attributes:
         flush_executor: Threads that write and sync; None for the loop's own.
         read_executor: Threads that read what is not in the page cache.
+        metadata_executor: The thread of the embedded metadata tree, so that no read delays it.
     """
 
     clock: Clock
@@ -27,6 +28,7 @@ class Seams:
     network: Network
     flush_executor: Executor | None
     read_executor: Executor | None
+    metadata_executor: Executor | None = None
 
 
 def system_seams(*, flush_threads: int, read_threads: int) -> Seams:
@@ -38,6 +40,7 @@ def system_seams(*, flush_threads: int, read_threads: int) -> Seams:
         network=SystemNetwork(),
         flush_executor=ThreadPoolExecutor(flush_threads, thread_name_prefix="flush"),
         read_executor=ThreadPoolExecutor(read_threads, thread_name_prefix="read"),
+        metadata_executor=ThreadPoolExecutor(1, thread_name_prefix="metadata"),
     )
 
 

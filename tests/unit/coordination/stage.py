@@ -156,11 +156,8 @@ async def running(
         following = tasks.create_task(images.run())
         leading = tasks.create_task(controller.run())
         await images.wait_for(lambda image: image.controller_id is not None)
-        while images.image.controller_id == broker_id and controller.term is None:
-            await asyncio.sleep(0)
-        if controller.term is not None:
-            # Its first turn is behind it when it answers.
-            await controller.perform(nothing)
+        if images.image.controller_id == broker_id:
+            await controller.settled()
         yield stage
         leading.cancel()
         following.cancel()

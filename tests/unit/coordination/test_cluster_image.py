@@ -3,24 +3,25 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName
-from service.coordination.changes import CHANGES_KEPT, Edit, batches, collect, publish
+from service.coordination.change_collection import collect_changes
+from service.coordination.changes import CHANGES_KEPT, Edit, batches, publish
 from service.coordination.cluster_image import ImageFollower
+from service.coordination.controller_term import ControllerTerm
 from service.coordination.elections import first_term
 from service.coordination.image_delta import ImageDelta
 from service.coordination.metadata_store import (
-    Check,
     ConnectionLostError,
     MetadataStore,
     SessionExpiredError,
+    SessionState,
 )
 from service.coordination.registration import register_broker
 from service.coordination.topic_edits import configuration, creation, deletion, growth, new_state
-from service.coordination.znodes import CONTROLLER_EPOCH
 from service.model.cluster import EMPTY_IMAGE, ClusterImage, TopicImage
 from tests.unit.coordination.stage import description, founded, open_server
 
@@ -210,8 +211,7 @@ async def test_a_reader_who_is_too_far_behind_reads_everything_again() -> None:
     for version in range(CHANGES_KEPT + 50):
         foo = replace(foo, version=version)
         sequence = await write(store, [], configuration(foo, {"n": str(version)}))
-    epoch = (await store.get(CONTROLLER_EPOCH))[1].version
-    await collect(store, fence=Check(CONTROLLER_EPOCH, epoch), last=sequence)
+    await collect_changes(store, ControllerTerm(0), last=sequence)
     following = asyncio.ensure_future(follower.run())
     await follower.reached(sequence)
     assert follower.image.topics[FOO].config == {"n": str(CHANGES_KEPT + 49)}
@@ -231,8 +231,7 @@ async def test_only_the_last_changes_are_kept() -> None:
     for version in range(CHANGES_KEPT + 299):
         foo = replace(foo, version=version)
         sequence = await write(store, [], configuration(foo, {}))
-    epoch = (await store.get(CONTROLLER_EPOCH))[1].version
-    await collect(store, fence=Check(CONTROLLER_EPOCH, epoch), last=sequence)
+    await collect_changes(store, ControllerTerm(0), last=sequence)
     names = await store.children("/changes")
     assert len(names) == CHANGES_KEPT
     assert names[-1] == f"seq-{sequence:010d}"
@@ -293,6 +292,71 @@ async def test_a_lost_session_ends_the_run_and_those_who_wait() -> None:
         await following
     with pytest.raises(ConnectionLostError):
         await waiting
+    with pytest.raises(ConnectionLostError):
+        await follower.reached(1000)
+
+
+class Disconnected:
+    """Passes calls on while it is connected; says when it is so again."""
+
+    def __init__(self, store: MetadataStore) -> None:
+        self._store = store
+        self._callbacks: list[Callable[[SessionState], None]] = []
+        self.is_connected = True
+
+    def __getattr__(self, name: str) -> Any:
+        if not self.is_connected:
+            raise ConnectionLostError(name)
+        return getattr(self._store, name)
+
+    def subscribe(self, callback: Callable[[SessionState], None]) -> None:
+        self._callbacks.append(callback)
+
+    def tell(self, state: SessionState) -> None:
+        self.is_connected = state is SessionState.CONNECTED
+        for callback in self._callbacks:
+            callback(state)
+
+
+@pytest.mark.rule("REL-K4")
+async def test_after_a_reconnect_everything_is_read_again() -> None:
+    server = await open_server()
+    writer = await founded(server)
+    store = Disconnected(await founded(server))
+    follower = ImageFollower(store=cast(MetadataStore, store), retry_seconds=1000)
+    await follower.load()
+    run = asyncio.ensure_future(follower.run())
+    await asyncio.sleep(0)
+    store.tell(SessionState.SUSPENDED)
+    await write(writer, *creation(topic("foo", 1)))
+    # No change is published when a session ends, so only reading again can tell.
+    await register_broker(writer, description(1))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert follower.image.topics == {}
+    store.tell(SessionState.CONNECTED)
+    image = await follower.wait_for(lambda image: FOO in image.topics)
+    assert 1 in image.brokers
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+async def test_a_read_that_fails_without_a_session_event_is_tried_again() -> None:
+    server = await open_server()
+    writer = await founded(server)
+    store = Disconnected(await founded(server))
+    follower = ImageFollower(store=cast(MetadataStore, store), retry_seconds=0)
+    await follower.load()
+    run = asyncio.ensure_future(follower.run())
+    await asyncio.sleep(0)
+    store.is_connected = False
+    await write(writer, *creation(topic("foo", 1)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    store.is_connected = True
+    await follower.wait_for(lambda image: FOO in image.topics)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
 
 
 async def test_a_burst_of_changes_is_told_in_few_deltas() -> None:

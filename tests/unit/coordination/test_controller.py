@@ -1,11 +1,13 @@
 """One controller at a time, one operation at a time, and a new term at each start."""
 
 import asyncio
+from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
 from everlog.model.errors import RejectedError
-from everlog.model.ids import NodeId
+from everlog.model.ids import NodeId, TopicName
 from service.coordination.changes import CHANGES_KEPT
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import COLLECT_EVERY, QUEUED_MAX, Controller, Operation
@@ -212,7 +214,7 @@ async def test_a_lost_session_ends_the_run() -> None:
     leading = asyncio.ensure_future(controller.run())
     following = asyncio.ensure_future(images.run())
     await images.wait_for(lambda image: image.controller_id == NodeId(1))
-    await controller.perform(nothing)
+    await controller.settled()
     await store.close()
     with pytest.raises(SessionExpiredError):
         await leading
@@ -222,12 +224,16 @@ async def test_a_lost_session_ends_the_run() -> None:
         await controller.perform(nothing)
 
 
+def _become(config: Mapping[str, str], _old: Mapping[str, str]) -> Mapping[str, str]:
+    return config
+
+
 @pytest.mark.rule("BP-D8")
 async def test_old_changes_are_collected_as_new_ones_come() -> None:
     async with running() as stage:
         await stage.create("foo")
         for number in range(CHANGES_KEPT + 2 * COLLECT_EVERY):
             config = {"n": str(number)}
-            await stage.topics.alter_topic_config(stage.topic("foo").name, lambda _, c=config: c)
+            await stage.topics.alter_topic_config(TopicName("foo"), partial(_become, config))
         kept = len(await stage.store.children("/changes"))
         assert CHANGES_KEPT <= kept <= CHANGES_KEPT + COLLECT_EVERY + 1

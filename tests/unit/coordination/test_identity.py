@@ -112,3 +112,8 @@ async def test_a_meta_json_that_cannot_be_read_is_refused(content: bytes) -> Non
         await _establish(store, disk)
     assert disk.content(META) == content
     assert await store.children("/") == []
+
+
+async def test_a_meta_json_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(StartRefusedError, match="newer"):
+        await _establish(await _empty(), MemoryDisk({META: b'{"format":2}'}))

@@ -39,6 +39,7 @@ from tests.unit.coordination.stage import (
     errors,
     founded,
     new_topic,
+    nothing,
     open_server,
     running,
 )
@@ -301,7 +302,7 @@ async def test_the_partitions_of_a_deleted_topic_go_and_its_tier_stays() -> None
         foo, kept = await stage.create("foo", partitions=3), await stage.create("kept")
         await stage.topics.delete_topics([FOO])
         # The next turn of the controller comes after it has cleared away.
-        await stage.topics.alter_topic_config(kept.name, dict)
+        await stage.controller.perform(nothing)
         store = stage.store
         assert await store.exists(state_path(PartitionId(kept.topic_id, 0))) is not None
         assert len(await _paths(store, "/partitions")) == 3
@@ -322,13 +323,15 @@ async def test_a_topic_created_again_has_another_id() -> None:
 
 
 @pytest.mark.rule("REL-C2")
-async def test_a_controller_that_was_replaced_writes_nothing() -> None:
+@pytest.mark.parametrize("partitions", [1, 1000])
+async def test_a_controller_that_was_replaced_writes_nothing(partitions: int) -> None:
     async with running() as stage:
         content, stat = await stage.store.get(CONTROLLER_EPOCH)
         await stage.store.set(CONTROLLER_EPOCH, content, version=stat.version)
         with pytest.raises(NotControllerError):
-            await stage.topics.create_topics([new_topic("foo")])
+            await stage.topics.create_topics([new_topic("foo", partitions=partitions)])
         assert await stage.store.children("/topics") == []
+        assert await stage.store.children("/partitions") == []
         await stage.store.multi([Check(CONTROLLER_EPOCH, stat.version + 1)])
 
 

@@ -17,11 +17,11 @@ from service.protocol.messages.offset_commit import (
 from service.protocol.messages.produce import ProduceRequest
 from service.protocol.primitives import ARRAY_ELEMENTS_MAX
 from service.protocol.schema import Message, reader
-from tests.unit.protocol.strategies import CASE_NAMES, CASES, encoded, sample
+from tests.unit.protocol.strategies import MESSAGES, encoded, sample, versions_of
 
-MUTATIONS_PER_CASE = 12
+MUTATIONS_PER_VERSION = 12
 
-every_case = pytest.mark.parametrize(("message", "version"), CASES, ids=CASE_NAMES)
+every_class = pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
 
 
 def mutated(frame: bytes, random: Random) -> bytes:
@@ -43,12 +43,10 @@ def mutated(frame: bytes, random: Random) -> bytes:
     return bytes(broken)
 
 
-@every_case
-def test_mutated_frames_are_read_or_refused_and_nothing_else(
-    message: type[Message], version: int
-) -> None:
-    random = Random(f"{message.__name__} {version}")  # repeatable, not secret
-    for _ in range(MUTATIONS_PER_CASE):
+@every_class
+def test_mutated_frames_are_read_or_refused_and_nothing_else(message: type[Message]) -> None:
+    random = Random(message.__name__)
+    for version in [*versions_of(message)] * MUTATIONS_PER_VERSION:
         frame = mutated(encoded(sample(message, version, random), version), random)
         try:
             value, end = reader(message, version)(frame, 0)
@@ -58,13 +56,14 @@ def test_mutated_frames_are_read_or_refused_and_nothing_else(
         assert end <= len(frame)
 
 
-@every_case
-def test_a_frame_cut_anywhere_is_refused(message: type[Message], version: int) -> None:
-    random = Random(f"{message.__name__} {version}")
-    frame = encoded(sample(message, version, random), version)
-    for size in range(len(frame)):
-        with pytest.raises(ProtocolError):
-            reader(message, version)(frame[:size], 0)
+@every_class
+def test_a_frame_cut_anywhere_is_refused(message: type[Message]) -> None:
+    random = Random(message.__name__)
+    for version in versions_of(message):
+        frame = encoded(sample(message, version, random), version)
+        for size in range(len(frame)):
+            with pytest.raises(ProtocolError):
+                reader(message, version)(frame[:size], 0)
 
 
 @pytest.mark.rule("REL-5.13")

@@ -19,6 +19,7 @@ from service.coordination.metadata_store import (
     SessionState,
     Set,
 )
+from service.model.disk import DiskFullError
 from tests.unit.coordination.memory_disk import (
     InlineExecutor,
     MemoryDisk,
@@ -302,3 +303,32 @@ async def test_a_watch_survives_a_refused_write_and_fires_at_the_next() -> None:
     await store.get("/a", watch=heard.append)
     await store.set("/a", b"written", version=0)
     assert heard == ["/a"]
+
+
+class FullAfter(MemoryDisk):
+    """Has room for so many writes to the log, and for any snapshot."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__()
+        self._writes_left = writes
+
+    @override
+    def step(self, operation: str, path: str, size: int = 0) -> None:
+        super().step(operation, path, size)
+        if operation == "write":
+            self._writes_left -= 1
+            if self._writes_left < 0:
+                raise DiskFullError(operation, path, "no space left")
+
+
+async def test_a_snapshot_holds_nothing_that_may_yet_be_refused() -> None:
+    disk = FullAfter(writes=3)
+    store = await EmbeddedStore.connect(await _open(disk))
+    await store.create("/a", b"x" * 2 * LOG_BYTES_MIN)
+    calls = [store.create(f"/{n}") for n in range(GROUP_TRANSACTIONS_MAX)]
+    *accepted, refused = await asyncio.gather(
+        *calls, store.create("/refused"), return_exceptions=True
+    )
+    assert all(isinstance(path, str) for path in accepted)
+    assert isinstance(refused, ConnectionLostError)
+    assert "/refused" not in await _contents(disk.after_crash(nothing_more))

@@ -45,8 +45,10 @@ def test_a_torn_tail_is_cut_and_what_follows_is_written_in_its_place() -> None:
     disk = MemoryDisk()
     _filled(disk)
     whole = disk.content(LOG)
-    log, tree = _open(MemoryDisk({LOG: whole + whole[:50]}))
+    torn = MemoryDisk({LOG: whole + whole[:50]})
+    log, tree = _open(torn)
     assert log.torn_bytes == 50
+    assert torn.after_crash(nothing_more).content(LOG) == whole
     assert tree.get("/a").data == b"one"
     cut = MemoryDisk({LOG: whole[:-1]})
     log, tree = _open(cut)

@@ -42,6 +42,7 @@ from service.partition.keeper import PartitionKeeper
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
+from service.telemetry.logs import Limited
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +82,7 @@ class BrokerNode:
         self._images = ImageFollower(store=store)
         self._listeners: dict[str, ClientListener] = {}
         self._dispatcher = Dispatcher(handlers={}, on_defect=_report_defect)
+        self._complaints = Limited()
         self.is_ready = False
         self.cold: ColdSide | None = None
         self.table = PartitionTable()
@@ -158,7 +160,7 @@ class BrokerNode:
                 budget=self.budget,
                 clock=self._seams.clock,
                 limits=limits,
-                on_refused=_report_refusal,
+                on_refused=self._report_refusal,
             )
             self._listeners[address.listener] = listener
             ports[address.listener] = await listener.bind(address.host, address.port, self._tasks)
@@ -287,6 +289,15 @@ class BrokerNode:
             ),
         )
 
+    def _report_refusal(self, peer: Peer, reason: Exception) -> None:
+        if isinstance(reason, OSError):
+            return  # the client has gone; that is its right
+        held_back = self._complaints.admit(peer.host, self._seams.clock.monotonic())
+        if held_back is not None:
+            _log.warning(
+                "connection_closed", client=peer.host, reason=str(reason), held_back=held_back
+            )
+
     def _topic_defaults(self) -> dict[str, Value]:
         return self._config.layers(self._images.image.broker_configs).topic_defaults()
 
@@ -334,10 +345,6 @@ def _end_process(error: DiskError) -> None:
 
 def _report_defect(key: ApiKey, version: int, error: Exception) -> None:
     _log.error("request_failed", api=key.name, version=version, exc_info=error)
-
-
-def _report_refusal(peer: Peer, reason: Exception) -> None:
-    _log.warning("connection_closed", client=peer.host, reason=str(reason))
 
 
 def _report_broken(topic: str, partition: PartitionId, error: Exception) -> None:

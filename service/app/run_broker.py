@@ -3,10 +3,11 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 import uvloop
 
 from service.app.admin import start_admin
@@ -23,7 +24,14 @@ METADATA_DIR = "metadata"
 STOP_SECONDS_MAX = 8.0
 """A stop that takes longer is cut short; the next start recovers, as after a crash."""
 
+_log = structlog.get_logger(__name__)
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class _StoppedError(Exception):
+    """Ends the group of all tasks after an orderly stop."""
+
 
 OnReady = Callable[[tuple[Endpoint, ...], int], None]
 """Told once when clients are served: where, and the port of the broker's own HTTP."""
@@ -94,14 +102,24 @@ async def _serve(
                 beside.append(tasks.create_task(gateway.run(bootstrap)))
             on_ready(endpoints, admin.port)
             await stopped.wait()
-            async with asyncio.timeout(STOP_SECONDS_MAX):
-                admin.close()
-                await node.stop()
-                for task in beside:
-                    task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+            admin.close()
+            await _stop(node, beside)
+            raise _StoppedError  # noqa: TRY301  (an error is what ends a TaskGroup)
+    except* _StoppedError:
+        pass  # the group has cancelled whatever was left
     finally:
         await server.close()
+
+
+async def _stop(node: BrokerNode, beside: Sequence[asyncio.Task[None]]) -> None:
+    for task in beside:
+        task.cancel()
+    try:
+        async with asyncio.timeout(STOP_SECONDS_MAX):
+            await node.stop()
+            await asyncio.gather(*beside, return_exceptions=True)
+    except TimeoutError:
+        _log.error("stop_cut_short", seconds=STOP_SECONDS_MAX, advice="the next start recovers")
 
 
 def _metadata_dir(config: BrokerConfig, seams: Seams) -> str:

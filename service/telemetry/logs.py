@@ -32,6 +32,10 @@ def configure_logs(*, stream: TextIO = sys.stderr, level: str = "info") -> None:
     )
 
 
+KEYS_MAX = 1000
+"""Complaints told apart; with more the count starts again."""
+
+
 class Limited:
     """Lets the first of many equal complaints through, and counts the others."""
 
@@ -44,12 +48,14 @@ class Limited:
         """Return how many were held back since the last one; None if this one is held back too.
 
         Args:
-            key: What the complaint is about; the caller keeps the number of keys small.
+            key: What the complaint is about.
             now: Monotonic seconds.
         """
         last = self._last.get(key)
         if last is not None and now - last < self._seconds:
             self._held[key] = self._held.get(key, 0) + 1
             return None
+        if len(self._last) >= KEYS_MAX:
+            self._last.clear()
         self._last[key] = now
         return self._held.pop(key, 0)

@@ -32,7 +32,6 @@ app = typer.Typer(
 _Name = Annotated[str, typer.Argument(metavar="TOPIC", help="Name of the topic.")]
 _RETENTION = "retention.ms"
 _TIERED = "remote.storage.enable"
-_FROM_TOPIC = "DYNAMIC_TOPIC_CONFIG"
 
 
 @app.command("list")
@@ -90,7 +89,9 @@ def create(
     if output is Output.JSON:
         show_json(facts)
     else:
-        sizes = f"{plural(facts['partitions'], 'partition')}, {plural(facts['replicas'], 'replica')}"
+        sizes = (
+            f"{plural(facts['partitions'], 'partition')}, {plural(facts['replicas'], 'replica')}"
+        )
         print(f"created {name}  {sizes}")
 
 

@@ -1,0 +1,116 @@
+"""``everlog consume``: records to standard output, from whichever tier holds them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from service.app.cli.connection import (
+    BOOTSTRAP_DEFAULT,
+    BootstrapOption,
+    kafka_errors,
+    wall_ms,
+)
+from service.app.cli.failure import misuse
+from service.app.cli.offsets_text import PLACES, Edge, Place, UnreadablePlaceError, parse_place
+from service.app.cli.output import Output, OutputOption
+from service.app.cli.reading import GroupReading, PlannedReading, Reading, Span
+from service.app.cli.record_format import (
+    DEFAULT_FORMAT,
+    BadFormatError,
+    Piece,
+    compile_format,
+    json_line,
+)
+from service.app.cli.sizes import plural, size_text
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def consume(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to read.")],
+    *,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="PLACE", help=f"Where to begin: {PLACES}.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="PLACE", help="Where to end, in the same words.")
+    ] = None,
+    partition: Annotated[
+        list[int] | None, typer.Option("--partition", "-p", min=0, help="Only this one.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", help="Share the work, and commit offsets.")
+    ] = None,
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-F",
+            help="%t topic, %p partition, %o offset, %k key, %v value, %T time, %h headers, \\n ...",
+        ),
+    ] = DEFAULT_FORMAT,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with new records until Ctrl-C.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Stop after so many records.")
+    ] = None,
+    stats: Annotated[bool, typer.Option("--stats", help="End with what was read.")] = False,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print records, up to what is there now unless --follow is given."""
+    write = _writer(format_, output)
+    if follow and to is not None:
+        misuse("--follow never ends and --to ends", "leave out one of them")
+    span = Span(
+        topic=topic,
+        partitions=partition or None,
+        begin=_place("--from", from_) or Edge.EARLIEST,
+        end=_place("--to", to),
+        follow=follow,
+        limit=limit,
+    )
+    if group is not None and (from_ is not None or to is not None or partition):
+        misuse(
+            "--group reads on from what the group has committed",
+            'leave out --from, --to and --partition, or use "everlog group seek"',
+        )
+    with kafka_errors(bootstrap):
+        reading: Reading
+        if group is None:
+            reading = PlannedReading(bootstrap, span)
+        else:
+            reading = GroupReading(bootstrap, span, group)
+        reading.run(write)
+    if stats:
+        _show_stats(reading)
+
+
+def _place(option: str, text: str | None) -> Place | None:
+    if text is None:
+        return None
+    try:
+        return parse_place(text, now_ms=wall_ms())
+    except UnreadablePlaceError as error:
+        misuse(f"{option}: {error}", f"write {PLACES}")
+
+
+def _writer(text: str, output: Output) -> Piece:
+    if output is Output.JSON:
+        return json_line
+    try:
+        return compile_format(text)
+    except BadFormatError as error:
+        misuse(f"--format: {error}", "")
+
+
+def _show_stats(reading: Reading) -> None:
+    rate = reading.records / reading.seconds if reading.seconds else 0.0
+    print(
+        f"{plural(reading.records, 'record')}, {size_text(reading.bytes)} "
+        f"in {reading.seconds:.1f} s ({rate:,.0f}/s)",
+        file=sys.stderr,
+    )

@@ -1,0 +1,69 @@
+"""A live line on stderr for work that takes a while; silent where nobody is looking."""
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+from service.app.cli.sizes import size_text
+
+REDRAWS_PER_SECOND = 5
+
+
+class Progress:
+    """Counts records and bytes, and shows them on a terminal.
+
+    Args:
+        what: What is being done, such as ``producing``.
+        records_total: Where it ends; None if nobody knows.
+        is_silent: Whether to show nothing even on a terminal, for the records are shown there.
+    """
+
+    def __init__(
+        self, what: str, *, records_total: int | None = None, is_silent: bool = False
+    ) -> None:
+        self._is_silent = is_silent
+        self.records = 0
+        self.bytes = 0
+        self._what = what
+        self._total = records_total
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self._is_silent or not sys.stderr.isatty():
+            return self
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns: list[Any] = [TextColumn("{task.description}"), TextColumn("{task.fields[facts]}")]
+        if self._total is not None:
+            columns += [BarColumn(bar_width=30), TimeRemainingColumn()]
+        self._bar = Bar(
+            *columns,
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            refresh_per_second=REDRAWS_PER_SECOND,
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(self._what, total=self._total, facts="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self) -> None:
+        """Draw what has been counted by now."""
+        if self._bar is None:
+            return
+        elapsed = self._bar.tasks[0].elapsed or 1.0
+        rates = f"{self.records / elapsed:,.0f}/s  {size_text(self.bytes / elapsed)}/s"
+        facts = f"{self.records:,} records  {size_text(self.bytes)}  {rates}"
+        self._bar.update(self._task, completed=self.records, facts=facts)

@@ -1,0 +1,299 @@
+"""Reads a topic and hands its records on: planned from offset to offset, or as one of a group."""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from service.app.cli.connection import client_settings
+from service.app.cli.failure import fail
+from service.app.cli.offsets_text import AtTime, Place, resolve_place
+from service.app.cli.progress import Progress
+from service.app.cli.record_format import Piece, ReceivedRecord
+from service.app.cli.topic_options import find_topic
+
+RECORDS_AT_ONCE = 1000
+WAIT_SECONDS = 0.2
+REQUEST_SECONDS_MAX = 15.0
+FETCH_BYTES_MAX = 8 * 1024 * 1024
+GROUP_IDLE_SECONDS = 10.0
+"""A group's member that does not follow leaves when it has had nothing for so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """What to read.
+
+    Attributes:
+        partitions: None for all.
+        end: Where to stop; None for the high watermark of the beginning.
+        follow: Whether to go on with what comes later.
+        limit: Records at most.
+    """
+
+    topic: str
+    partitions: list[int] | None
+    begin: Place
+    end: Place | None
+    follow: bool
+    limit: int | None
+
+
+class Reading(Protocol):
+    """A way to read, and what it has read."""
+
+    records: int
+    bytes: int
+    seconds: float
+
+    def run(self, write: Piece) -> None:
+        """Read to the end and write every record to standard output."""
+        ...
+
+
+class _Counting:
+    """Writes records to standard output and counts them."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.records = 0
+        self.bytes = 0
+        self.seconds = 0.0
+        self._limit = limit
+        self._out = sys.stdout.buffer
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self._limit is not None and self.records >= self._limit
+
+    def put(self, message: Any, write: Piece) -> None:
+        """Write one message."""
+        kind, timestamp = message.timestamp()
+        record = ReceivedRecord(
+            topic=message.topic(),
+            partition=message.partition(),
+            offset=message.offset(),
+            timestamp_ms=timestamp if kind else None,
+            key=message.key(),
+            value=message.value(),
+            headers=message.headers() or (),
+        )
+        self._out.write(write(record))
+        self.records += 1
+        self.bytes += len(record.value or b"") + len(record.key or b"")
+
+    def flush(self) -> None:
+        """Let whoever reads our output see it."""
+        self._out.flush()
+
+
+class PlannedReading(_Counting):
+    """Reads each partition from its offset to its end; commits nothing.
+
+    Args:
+        bootstrap: Where the cluster is.
+        span: What to read.
+    """
+
+    def __init__(self, bootstrap: str, span: Span) -> None:
+        from confluent_kafka import Consumer
+
+        super().__init__(span.limit)
+        self._span = span
+        self._consumer = Consumer(
+            client_settings(bootstrap)
+            | {
+                "group.id": "everlog-cli",  # never used: nothing is committed
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "fetch.message.max.bytes": FETCH_BYTES_MAX,
+            }
+        )
+        self._ends: dict[int, int] = {}
+
+    def run(self, write: Piece) -> None:
+        """Read to the end, or until Ctrl-C, which is how following ends."""
+        started = time.perf_counter()
+        try:
+            total = self._assign()
+            is_watched = sys.stdout.isatty()
+            with Progress("reading", records_total=total, is_silent=is_watched) as bar:
+                while (self._ends or self._span.follow) and not self.is_full:
+                    self._take(write)
+                    bar.records, bar.bytes = self.records, self.bytes
+                    bar.show()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.seconds = time.perf_counter() - started
+            self.flush()
+            self._consumer.close()
+
+    def _assign(self) -> int | None:
+        """Find begin and end of each partition; return how many offsets lie between."""
+        from confluent_kafka import TopicPartition
+
+        metadata = self._consumer.list_topics(timeout=REQUEST_SECONDS_MAX)
+        topic = find_topic(metadata, self._span.topic)
+        wanted = self._span.partitions or sorted(topic.partitions)
+        for number in wanted:
+            if number not in topic.partitions:
+                last = len(topic.partitions) - 1
+                fail(f"{topic.topic} has no partition {number}", f"its last one is {last}")
+        plan: list[Any] = []
+        total = 0
+        begins = self._offsets(wanted, self._span.begin)
+        ends = None if self._span.end is None else self._offsets(wanted, self._span.end)
+        for number in wanted:
+            begin, watermark = begins[number]
+            end = watermark if ends is None else ends[number][0]
+            total += max(0, end - begin)
+            if begin < end or self._span.follow:
+                plan.append(TopicPartition(topic.topic, number, begin))
+            if begin < end and not self._span.follow:
+                self._ends[number] = end
+        self._consumer.assign(plan)
+        if self._span.follow:
+            return None
+        return total if self._span.limit is None else min(total, self._span.limit)
+
+    def _offsets(self, numbers: list[int], place: Place) -> dict[int, tuple[int, int]]:
+        """Return the offset that a place is in each partition, and the high watermark."""
+        from confluent_kafka import TopicPartition
+
+        at_times: dict[int, int] = {}
+        if isinstance(place, AtTime):
+            asked = [
+                TopicPartition(self._span.topic, number, place.timestamp_ms) for number in numbers
+            ]
+            for found in self._consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX):
+                if found.error is None and found.offset >= 0:
+                    at_times[found.partition] = found.offset
+        offsets: dict[int, tuple[int, int]] = {}
+        for number in numbers:
+            start, end = self._consumer.get_watermark_offsets(
+                TopicPartition(self._span.topic, number), timeout=REQUEST_SECONDS_MAX
+            )
+            at = resolve_place(place, start=start, end=end, at_time=at_times.get(number))
+            offsets[number] = at, end
+        return offsets
+
+    def _take(self, write: Piece) -> None:
+        from confluent_kafka import KafkaError, KafkaException
+
+        for message in self._consumer.consume(RECORDS_AT_ONCE, timeout=WAIT_SECONDS):
+            error = message.error()
+            number = message.partition()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  (a public name)
+                    raise KafkaException(error)
+                if message.offset() >= self._ends.get(number, 0):
+                    self._finish(number)
+                continue
+            end = self._ends.get(number)
+            if not self._span.follow and (end is None or message.offset() >= end):
+                self._finish(number)
+                continue
+            self.put(message, write)
+            if end is not None and message.offset() + 1 >= end:
+                self._finish(number)
+            if self.is_full:
+                break
+        self.flush()
+
+    def _finish(self, number: int) -> None:
+        """Ask for no more of a partition that has been read to its end."""
+        from confluent_kafka import TopicPartition
+
+        if self._ends.pop(number, None) is not None:
+            self._consumer.incremental_unassign([TopicPartition(self._span.topic, number)])
+
+
+class GroupReading(_Counting):
+    """Reads as a member of a group, from what it has committed, and commits what was written.
+
+    Args:
+        bootstrap: Where the cluster is.
+        span: Only its topic, limit and whether to follow.
+        group: Name of the group.
+    """
+
+    def __init__(self, bootstrap: str, span: Span, group: str) -> None:
+        from confluent_kafka import Consumer
+
+        super().__init__(span.limit)
+        self._span = span
+        self._consumer = Consumer(
+            client_settings(bootstrap)
+            | {
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "fetch.message.max.bytes": FETCH_BYTES_MAX,
+            }
+        )
+        self._at_end: set[int] = set()
+
+    def run(self, write: Piece) -> None:
+        """Read until everything that is assigned is at its end, or with follow until Ctrl-C."""
+        started = time.perf_counter()
+        find_topic(self._consumer.list_topics(timeout=REQUEST_SECONDS_MAX), self._span.topic)
+        self._consumer.subscribe([self._span.topic], on_assign=self._begin)
+        quiet_since = started
+        try:
+            while not self.is_full and (self._span.follow or not self._is_done(quiet_since)):
+                if self._take(write):
+                    quiet_since = time.perf_counter()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.seconds = time.perf_counter() - started
+            self.flush()
+            self._commit()
+            self._consumer.close()
+
+    def _begin(self, _consumer: Any, _partitions: Any) -> None:
+        self._at_end.clear()
+
+    def _is_done(self, quiet_since: float) -> bool:
+        assigned = {each.partition for each in self._consumer.assignment()}
+        if assigned and assigned <= self._at_end:
+            return True
+        return time.perf_counter() - quiet_since > GROUP_IDLE_SECONDS
+
+    def _take(self, write: Piece) -> bool:
+        """Take what has come; return whether anything has."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        count = RECORDS_AT_ONCE
+        if self._span.limit is not None:
+            count = min(count, self._span.limit - self.records)
+        messages = self._consumer.consume(count, timeout=WAIT_SECONDS)
+        for message in messages:
+            error = message.error()
+            if error is None:
+                self.put(message, write)
+                self._consumer.store_offsets(message)
+                self._at_end.discard(message.partition())
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  (a public name)
+                self._at_end.add(message.partition())
+            else:
+                raise KafkaException(error)
+        self.flush()
+        if messages:
+            self._commit()
+        return bool(messages)
+
+    def _commit(self) -> None:
+        """Commit what was written; nothing to commit is no error."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        try:
+            self._consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001  (a public name)
+                raise

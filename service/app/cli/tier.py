@@ -1,0 +1,159 @@
+"""``everlog tier``: what is on local disks and what is in the archive, as far as brokers tell."""
+
+from typing import Annotated, Any
+
+import typer
+
+from service.app.cli.connection import (
+    BOOTSTRAP_DEFAULT,
+    BootstrapOption,
+    connect_admin,
+    kafka_errors,
+)
+from service.app.cli.marks import Key, Marks, read_marks
+from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
+from service.app.cli.sizes import count_text
+from service.app.cli.times import instant_text
+from service.app.cli.topic_options import INTERNAL_PREFIX, find_topic, read_cluster
+
+app = typer.Typer(
+    help="Show what is local and what is in the archive.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+_PERCENT = 100
+
+
+@app.command()
+def status(
+    topics: Annotated[
+        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="All, unless some are named.")
+    ] = None,
+    *,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show for each partition where the archive ends and the local disk begins."""
+    facts = [_facts(key, marks) for key, marks in sorted(_marks(bootstrap, topics).items())]
+    if output is Output.JSON:
+        show_json(facts)
+    elif not facts:
+        print("no topics yet; create one with: everlog topic create NAME --partitions 3")
+    else:
+        show(_table(facts))
+
+
+@app.command()
+def explain(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to explain.")],
+    *,
+    bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say in sentences where the records of a topic are, and what that means."""
+    partitions = [_facts(key, each) for key, each in sorted(_marks(bootstrap, [topic]).items())]
+    facts = {"topic": topic, **_sums(partitions)}
+    if output is Output.JSON:
+        show_json(facts)
+        return
+    for title, text in _sentences(facts):
+        print(f"{title:<7} {text}")
+
+
+def _marks(bootstrap: str, topics: list[str] | None) -> dict[Key, Marks]:
+    with kafka_errors(bootstrap):
+        admin = connect_admin(bootstrap)
+        metadata = read_cluster(admin)
+        for name in topics or []:
+            find_topic(metadata, name)
+        names = topics or [n for n in metadata.topics if not n.startswith(INTERNAL_PREFIX)]
+        return read_marks(admin, metadata, names)
+
+
+def _facts(key: Key, marks: Marks) -> dict[str, Any]:
+    local = None if marks.local_start is None else marks.end - marks.local_start
+    return {
+        "topic": key[0],
+        "partition": key[1],
+        "start": marks.start,
+        "local_start": marks.local_start,
+        "archived_end": marks.archived_end,
+        "end": marks.end,
+        "records": marks.records,
+        "local_records": local,
+        "archived_records": marks.archived,
+        "upload_lag": marks.upload_lag,
+        "oldest_ms": marks.oldest_ms,
+    }
+
+
+def _sums(partitions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add partitions up; what one of them does not know is not known of all."""
+
+    def total(name: str) -> int | None:
+        values = [each[name] for each in partitions]
+        return None if None in values else sum(values)
+
+    oldest = [each["oldest_ms"] for each in partitions if each["oldest_ms"] is not None]
+    return {
+        "partitions": len(partitions),
+        "records": total("records"),
+        "local_records": total("local_records"),
+        "archived_records": total("archived_records"),
+        "upload_lag": total("upload_lag"),
+        "oldest_ms": min(oldest, default=None),
+    }
+
+
+def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (title, text) for each thing that is known."""
+    records, local = facts["records"], facts["local_records"]
+    archived, lag = facts["archived_records"], facts["upload_lag"]
+    if archived is None or local is None:
+        return [("Where", "not known: the brokers of this topic do not tell where its records are")]
+    share = f" ({_PERCENT * archived // records}%)" if records else ""
+    lines = [
+        (
+            "Where",
+            f"local {count_text(local)} records - archive {count_text(archived)} "
+            f"of {count_text(records)}{share}",
+        ),
+        ("Lag", "nothing waits" if not lag else f"{count_text(lag)} records are not archived yet"),
+    ]
+    if facts["oldest_ms"] is not None:
+        lines.append(("Oldest", f"{instant_text(facts['oldest_ms'])} UTC"))
+    cold = records - local
+    if cold > 0:
+        lines.append(("Read", f"a scan of everything reads {count_text(cold)} from the archive"))
+    else:
+        lines.append(("Read", "a scan of everything is local"))
+    return lines
+
+
+def _table(facts: list[dict[str, Any]]) -> Table:
+    numbers = (
+        ("START", "start"),
+        ("LOCAL FROM", "local_start"),
+        ("ARCHIVED TO", "archived_end"),
+        ("HIGH WATERMARK", "end"),
+        ("UPLOAD LAG", "upload_lag"),
+    )
+    return Table(
+        [
+            Column("TOPIC"),
+            Column("PARTITION", is_number=True),
+            *(Column(title, is_number=True) for title, _ in numbers),
+            Column("OLDEST"),
+        ],
+        [
+            [
+                each["topic"],
+                str(each["partition"]),
+                *(count_text(each[name]) for _, name in numbers),
+                instant_text(each["oldest_ms"]),
+            ]
+            for each in facts
+        ],
+    )

@@ -16,15 +16,12 @@ def range_end(start: int, length: int) -> int:
     return start + length
 
 
-def range_beyond_end(
-    key: ObjectKey, start: int, end: int, *, size: int | None
-) -> StoreCorruptionError:
+def range_beyond_end(key: ObjectKey, start: int, end: int, *, size: int) -> StoreCorruptionError:
     """Return the error of a range that is not, or not all, in the object.
 
     Objects never change, so whoever asks knows the size from an index that is now contradicted.
     """
-    held = "its end" if size is None else f"its {size} bytes"
-    return StoreCorruptionError("read", key, f"[{start}, {end}) goes beyond {held}")
+    return StoreCorruptionError("read", key, f"[{start}, {end}) goes beyond its {size} bytes")
 
 
 def larger_than(key: ObjectKey, size: int, size_max: int) -> StoreCorruptionError:

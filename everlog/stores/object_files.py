@@ -34,7 +34,10 @@ from everlog.stores.received import Chunks, write_all
 from everlog.stores.temporary_folder import TemporaryFolder
 
 PROBE_BODY = b"everlog probe"
+
 _LINK_ATTEMPTS_MAX = 100
+"""Each one lost means that somebody emptied the folder within microseconds; one is rare."""
+
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP})
 _NAME_CLASHES = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 

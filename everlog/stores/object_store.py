@@ -84,7 +84,7 @@ class ObjectStore(Protocol):
             key: A name that no object has.
             body: All bytes of the object.
             crc32c: The checksum that the body had when it was made. None: computed here, before the
-            body is sent.
+                body is sent.
 
         Raises:
             ObjectExistsError: ``key`` is taken. Its object is unchanged.
@@ -107,7 +107,7 @@ class ObjectStore(Protocol):
             key: A name that no object has.
             parts: The body. Paths are opened here; descriptors stay the caller's.
             crc32c: The checksum of the whole body, from when it was made: a file that changed since
-            then is not stored.
+                then is not stored.
 
         Raises:
             ObjectExistsError: ``key`` is taken. Its object is unchanged.
@@ -129,9 +129,8 @@ class ObjectStore(Protocol):
     async def read(self, key: ObjectKey, start: int, length: int) -> bytes:
         """Return exactly the bytes ``[start, start + length)`` of an object.
 
-        ``length`` is at least 1.
-        The bytes come as the store sent them: verifying a range is up to the checksums inside the
-        object.
+        ``length`` is at least 1. The bytes come as the store sent them: verifying a range is up to
+        the checksums inside the object.
 
         Raises:
             ObjectMissingError: There is no such object.

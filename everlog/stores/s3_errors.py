@@ -105,7 +105,9 @@ def translating(operation: str, key: str) -> Iterator[None]:
     except _NO_ANSWER as error:
         raise StoreUnavailableError(operation, key, str(error)) from error
     except BotoCoreError as error:
-        raise StoreDeniedError(operation, key, f"{error}; {_CREDENTIALS}") from error
+        raise StoreDeniedError(
+            operation, key, f"{error}; {_CHECK_THE_URL}, and {_CREDENTIALS}"
+        ) from error
 
 
 def error_of(

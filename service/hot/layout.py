@@ -11,6 +11,9 @@
         leader-epochs                        epoch and start offset of each term up to the last roll
         log-start                            first offset, once DeleteRecords or retention has moved
         it
+        cleaned                              how far a compacted log is clean
+        cleaning                             a swap of segments that is under way
+        00000000000000000042.log.cleaned     what is to take the place of segments from 42 on
     logs/<...>.deleted                       a partition on its way out
     logs/<...>.stray                         a directory that nobody claims; never removed by itself
 """
@@ -21,7 +24,10 @@ LOGS_DIR = "logs"
 CLEAN_SHUTDOWN = "clean-shutdown"
 LEADER_EPOCHS = "leader-epochs"
 LOG_START = "log-start"
+CLEANED = "cleaned"
+CLEANING = "cleaning"
 SEGMENT_SUFFIX = ".log"
+CLEANED_SUFFIX = ".cleaned"
 INDEX_SUFFIX = ".index"
 PRODUCERS_SUFFIX = ".producers"
 DELETED_SUFFIX = ".deleted"

@@ -125,6 +125,8 @@ def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: i
         if segment.next_offset > covered or _lacks_epoch(found.epochs, segment):
             _replay(disk, segment, found, now_ms=now_ms, is_last=False)
     _replay(disk, found.segments[-1], found, now_ms=now_ms, is_last=True)
+    # The names of files that a killed process has made must be as durable as their bytes.
+    disk.sync_dir(directory)
     return found
 
 
@@ -219,6 +221,9 @@ def _replay(
             _, header = item
             _note(found, header, now_ms)
             _add(target, header)
+        if is_last and target.size:
+            # What a killed process has left in the page cache must not count before it is durable.
+            file.sync()
     finally:
         file.close()
     if is_last:

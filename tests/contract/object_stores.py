@@ -184,12 +184,13 @@ def seaweedfs_endpoint(program: str) -> Iterator[str]:
         identities = home / "s3.json"
         identities.write_text(json.dumps(_IDENTITIES))
         ports = _free_ports()
-        # It puts sockets into the temporary folder, named by its ports.
+        # It puts sockets into /tmp, whatever TMPDIR says, named by its ports.
         cleanup.callback(_remove_sockets, ports.values())
         log = cleanup.enter_context((home / "log").open("wb"))
         server = subprocess.Popen(
             [
                 program,
+                "-logtostderr=true",
                 "mini",
                 f"-dir={home}",
                 "-ip=127.0.0.1",
@@ -197,6 +198,7 @@ def seaweedfs_endpoint(program: str) -> Iterator[str]:
                 f"-s3.config={identities}",
                 f"-bucket={BUCKET}",
                 "-s3.autoCreateBucket=false",
+                "-s3.port.lance=0",
                 "-webdav=false",
                 "-admin.ui=false",
                 "-master.telemetry=false",
@@ -253,7 +255,7 @@ def _free_ports() -> dict[str, int]:
 
 def _remove_sockets(ports: Iterable[int]) -> None:
     for port in ports:
-        for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - not ours
             path.unlink(missing_ok=True)
 
 
@@ -290,7 +292,15 @@ def s3_settings(endpoint: str, **others: Any) -> S3Settings:
     )
 
 
-def s3_store(endpoint: str, **others: Any) -> S3ObjectStore:
-    """Open the bucket of a server of this module."""
+def s3_store(endpoint: str, *, signs_bodies: bool = True, **others: Any) -> S3ObjectStore:
+    """Open the bucket of a server of this module.
+
+    Args:
+        endpoint: The server.
+        signs_bodies: False sends bodies as over TLS: unread until they leave, and not signed.
+        others: More settings.
+    """
     settings = s3_settings(endpoint, **others)
-    return S3ObjectStore(settings, client=s3_client(settings, session=s3_session()))
+    client = s3_client(settings, session=s3_session())
+    client.meta.config.s3["payload_signing_enabled"] = signs_bodies
+    return S3ObjectStore(settings, client=client)

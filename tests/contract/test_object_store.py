@@ -41,9 +41,13 @@ def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
         case ["filesystem"]:
             root: Path = request.getfixturevalue("tmp_path")
             return FilesystemObjectStore(str(root / "store"))
-        case ["s3"]:
+        case ["s3" | "unsigned" as how]:
             # A prefix for each test: moto forgets nothing.
-            return s3_store(request.getfixturevalue("moto"), prefix=f"test-{next(TESTS)}/")
+            return s3_store(
+                request.getfixturevalue("moto"),
+                prefix=f"test-{next(TESTS)}/",
+                signs_bodies=how == "s3",
+            )
         case ["unreliable"]:
             return unreliable(MemoryObjectStore(clock=SteadyClock()), seed=7)
         case ["retrying", inner]:
@@ -61,7 +65,7 @@ def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
         "s3",
         "retrying-memory",
         "retrying-filesystem",
-        "retrying-s3",
+        "retrying-unsigned",
         "retrying-unreliable",
     ]
 )

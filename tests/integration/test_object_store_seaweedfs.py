@@ -34,9 +34,11 @@ def endpoint() -> Iterator[str]:
         yield endpoint
 
 
-@pytest.fixture
-async def store(endpoint: str) -> AsyncIterator[ObjectStore]:
-    opened = s3_store(endpoint, prefix=f"test-{next(TESTS)}/")
+@pytest.fixture(params=["signed", "unsigned"])
+async def store(endpoint: str, request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
+    opened = s3_store(
+        endpoint, prefix=f"test-{next(TESTS)}/", signs_bodies=request.param == "signed"
+    )
     yield opened
     await opened.close()
 

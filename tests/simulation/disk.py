@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from service.model.disk import Buffer, DiskError, DiskFullError, File
 
@@ -124,15 +125,24 @@ class SimDisk:
         return left
 
     def after_kill(self) -> "SimDisk":
-        """End the process that uses the disk: everything written is there, nothing new comes."""
+        """End the process that uses the disk: what it wrote is there, no more durable than before."""
         left = SimDisk()
-        for name, inode in self._names.items():
-            copied = None
-            if inode is not None:
-                copied = _Inode()
-                copied.content = inode.content[:]
-                copied.synced = inode.synced
-            left._names[name] = left._durable[name] = copied
+        copies: dict[int, _Inode] = {}
+
+        def copied(what: _Inode | str | None) -> Any:
+            if not isinstance(what, _Inode):
+                return what
+            if id(what) not in copies:
+                copies[id(what)] = made = _Inode()
+                made.content, made.synced = what.content[:], what.synced
+            return copies[id(what)]
+
+        left._names = {name: copied(inode) for name, inode in self._names.items()}
+        left._durable = {name: copied(inode) for name, inode in self._durable.items()}
+        left._changes = {
+            parent: [(name, copied(what)) for name, what in changes]
+            for parent, changes in self._changes.items()
+        }
         return left
 
     # ---- Disk

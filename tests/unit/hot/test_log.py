@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -263,6 +264,32 @@ def test_a_power_cut_keeps_every_synced_batch_in_order(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_killed_process_keeps_every_written_batch(seed: int) -> None:
     _acknowledged_survive(seed, always=False, power_cut=False)
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_what_a_killed_process_had_written_is_durable_before_it_counts(seed: int) -> None:
+    rng = random.Random(seed)
+    disk = SimDisk()
+    disk.make_dirs("/data")
+    store = store_on(disk)
+    await store.start([])
+    log = await store.open(PARTITION, config(always=False))
+    written = [batch(f"b{i}") for i in range(20)]
+    # The name of the new segment is not durable yet either.
+    disk.fail("sync_dir", log.directory)
+    for each in written:
+        append(log, each)
+    with suppress(AssertionError):
+        await settled(log)
+    disk.heal()
+    killed = disk.after_kill()
+    again = store_on(killed)
+    await again.start([PARTITION])
+    recovered = await again.open(PARTITION, config(always=True))
+    assert recovered.durable_end == 20
+    after_power_cut = store_on(killed.after_crash(rng))
+    await after_power_cut.start([PARTITION])
+    assert await read_all(await after_power_cut.open(PARTITION, config())) == b"".join(written)
 
 
 @pytest.mark.rule("REL-D2")

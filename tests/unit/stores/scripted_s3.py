@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from everlog.stores.s3 import S3ObjectStore
 from tests.contract.object_stores import s3_store
@@ -91,7 +92,7 @@ class ScriptedS3:
 
 @asynccontextmanager
 async def scripted_store(
-    *answers: Answer, **settings: object
+    *answers: Answer, **settings: Any
 ) -> AsyncIterator[tuple[S3ObjectStore, ScriptedS3]]:
     """Open a store on a server with a script; the script must have been used up at the end."""
     server = ScriptedS3()

@@ -1,0 +1,196 @@
+"""The two passes of a cleaning over segment files: noting keys, and writing what stays.
+
+Both are generators that block: each step reads about `SLICE_BYTES`, so whoever drives them decides
+how much of the machine they get, and may stop between two steps.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+from crc32c import crc32c
+
+from everlog.model.errors import CorruptionError
+from everlog.records.batch import HEADER_BYTES, MAGIC, BatchHeader, Buffer, batch_crc, read_header
+from everlog.records.places import locate, open_records
+from everlog.records.rewriting import empty_batch
+from service.hot.batch_filter import Keep, filter_batch, is_closed
+from service.hot.cleaning import KeyOffsets
+from service.hot.layout import CLEANED_SUFFIX
+from service.hot.segment import Segment
+from service.model.disk import Disk, File
+
+WINDOW_BYTES = 32 * 1024
+"""Read at a time: a thread that reads lets the event loop have its turn, about every millisecond
+of work."""
+
+SLICE_BYTES = 1024 * 1024
+"""Work of one step: some 50 ms with small records."""
+
+_NULL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A sealed segment, and its file, open."""
+
+    segment: Segment
+    file: File
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """What a rewrite has made; the file is synced.
+
+    Attributes:
+        segment: Of the new file, with its index.
+        crc: CRC-32C of the whole file.
+        is_changed: Whether it says anything else than its sources, or is fewer than they.
+        tombstones_until: When the last tombstone in it may go; None without any.
+    """
+
+    segment: Segment
+    crc: int
+    is_changed: bool
+    tombstones_until: int | None
+
+
+def batches_of(source: Source) -> Iterator[tuple[BatchHeader, memoryview]]:
+    """Yield each batch of a sealed segment.
+
+    Raises:
+        CorruptionError: Something in it is not a whole and undamaged batch.
+    """
+    file, size, path = source.file, source.segment.size, source.segment.path
+    position, wanted = 0, WINDOW_BYTES
+    while position < size:
+        asked = min(wanted, size - position)
+        window = memoryview(file.read_at(position, asked))
+        at, wanted = 0, WINDOW_BYTES
+        while len(window) - at >= HEADER_BYTES:
+            header = read_header(window, at)
+            end = at + header.size
+            if header.magic != MAGIC or not HEADER_BYTES <= header.size <= size - position - at:
+                raise CorruptionError(f"{path} at {position + at}: there is no whole batch")
+            if end > len(window):
+                wanted = max(header.size, WINDOW_BYTES)
+                break
+            if batch_crc(window, at, header.size) != header.crc:
+                raise CorruptionError(f"{path} at {position + at}: the checksum does not match")
+            yield header, window[at:end]
+            at = end
+        if at == 0 and (len(window) < asked or min(wanted, size - position) <= asked):
+            raise CorruptionError(f"{path} at {position}: a batch is cut off")
+        position += at
+
+
+def note_keys(sources: Sequence[Source], keys: KeyOffsets, *, start: int) -> Iterator[None]:
+    """Note the keys from ``start`` on; ``keys.end`` goes down to where noting had to stop.
+
+    Raises:
+        CorruptionError, DecompressionError: A batch cannot be read.
+    """
+    work = 0
+    for source in sources:
+        for header, batch in batches_of(source):
+            if header.base_offset < start or header.is_control:
+                continue
+            if header.base_offset >= keys.end or is_closed(header) or keys.is_full:
+                keys.end = min(keys.end, header.base_offset)
+                return
+            _note_batch(header, batch, keys)
+            work += header.size
+            if work >= SLICE_BYTES:
+                work = 0
+                yield
+
+
+def _note_batch(header: BatchHeader, batch: memoryview, keys: KeyOffsets) -> None:
+    records = open_records(batch, header)
+    base_offset, note = header.base_offset, keys.note
+    for _, _, delta, key_at, key_length, _, _ in locate(records, header.record_count):
+        if key_length != _NULL:
+            note(records[key_at : key_at + key_length], base_offset + delta)
+
+
+def rewrite(
+    disk: Disk, sources: Sequence[Source], keep: Keep, *, index_interval_bytes: int
+) -> Generator[None, None, Rewritten]:
+    """Write what stays of adjacent segments to one file next to the first of them.
+
+    The last batch stays in any case, emptied if need be: a segment ends where its last batch says,
+    or the log would end earlier after a restart and give an offset out twice.
+
+    Raises:
+        CorruptionError, DecompressionError: A batch cannot be read, or something is missing.
+        DiskError: The disk refused.
+    """
+    first, last = sources[0].segment, sources[-1].segment
+    out = _Output(disk, Segment(first.directory, first.base_offset), index_interval_bytes)
+    out.segment.first_append_ms = first.first_append_ms
+    until_ms: int | None = None
+    is_changed = len(sources) > 1
+    work = 0
+    try:
+        for source in sources:
+            for header, batch in batches_of(source):
+                content, tombstones_until = filter_batch(batch, header, keep)
+                if content is None and header.next_offset == last.next_offset:
+                    content = empty_batch(header) if header.record_count else batch
+                if tombstones_until is not None:
+                    until_ms = max(until_ms or 0, tombstones_until)
+                is_changed |= content is not batch
+                if content is not None:
+                    out.add(content, batch_header=header)
+                work += header.size
+                if work >= SLICE_BYTES:
+                    work = 0
+                    yield
+        out.finish()
+    finally:
+        out.close()
+    segment = out.segment
+    if segment.next_offset != last.next_offset:
+        raise CorruptionError(
+            f"{segment.path} would end at {segment.next_offset}, not at {last.next_offset}"
+        )
+    return Rewritten(segment=segment, crc=out.crc, is_changed=is_changed, tombstones_until=until_ms)
+
+
+class _Output:
+    """The file that is being written."""
+
+    def __init__(self, disk: Disk, segment: Segment, index_interval_bytes: int) -> None:
+        self.segment = segment
+        self.crc = 0
+        self._interval = index_interval_bytes
+        self._file = disk.open(segment.path + CLEANED_SUFFIX, create=True)
+        self._file.truncate(0)
+        self._buffers: list[Buffer] = []
+        self._written = 0
+
+    def add(self, batch: Buffer, *, batch_header: BatchHeader) -> None:
+        max_timestamp = batch_header.max_timestamp
+        if not isinstance(batch, memoryview):
+            max_timestamp = read_header(batch).max_timestamp
+        self.segment.add(
+            batch_header.next_offset,
+            len(batch),
+            max_timestamp,
+            base_offset=batch_header.base_offset,
+            interval=self._interval,
+        )
+        self.crc = crc32c(batch, self.crc)
+        self._buffers.append(batch)
+        if self.segment.size - self._written >= WINDOW_BYTES:
+            self._flush()
+
+    def finish(self) -> None:
+        self._flush()
+        self._file.sync()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _flush(self) -> None:
+        self._written += self._file.write_at(self._written, self._buffers)
+        self._buffers = []

@@ -91,6 +91,15 @@ def read_header(buffer: Buffer, position: int = 0) -> BatchHeader:
     return BatchHeader._make(_HEADER.unpack_from(buffer, position))
 
 
+def write_batch(header: BatchHeader, packed: Buffer) -> bytearray:
+    """Return a batch with this header, whose length and checksum are made anew."""
+    length = HEADER_BYTES - LENGTH_FIELD_END + len(packed)
+    batch = bytearray(_HEADER.pack(*header._replace(length=length, crc=0)))
+    batch += packed
+    _CRC.pack_into(batch, _CRC_AT, batch_crc(batch, 0, len(batch)))
+    return batch
+
+
 def walk(buffer: Buffer) -> Iterator[tuple[int, BatchHeader]]:
     """Yield (position, header) of each whole batch; stop at the first that is cut off."""
     position = 0

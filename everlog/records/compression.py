@@ -4,6 +4,7 @@ Decompression is bounded by the caller: a batch of a few kilobytes can claim to 
 """
 
 from enum import IntEnum
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import cramjam
 
@@ -66,18 +67,20 @@ def decompress(codec: Codec, records: Buffer, *, bytes_max: int) -> Buffer:
     if codec is Codec.SNAPPY:
         return _snappy(records, bytes_max)
     module = {Codec.GZIP: cramjam.gzip, Codec.LZ4: cramjam.lz4, Codec.ZSTD: cramjam.zstd}[codec]
+    # Pages of its own: only those that are written become memory, and all are given back at once.
     # One byte more than allowed tells "exactly the limit" from "above it".
-    room = bytearray(bytes_max + 1)
+    room = mmap(-1, bytes_max + 1, flags=MAP_PRIVATE | MAP_ANONYMOUS)
     try:
         size = module.decompress_into(records, room)
     except cramjam.DecompressionError as error:
+        room.close()
         if "failed to write whole buffer" in str(error):
             raise DecompressedTooLargeError(bytes_max) from error
         raise DecompressionError(f"{codec.name.lower()} records are damaged: {error}") from error
     if size > bytes_max:
+        room.close()
         raise DecompressedTooLargeError(bytes_max)
-    del room[size:]
-    return room
+    return memoryview(room)[:size]
 
 
 def _xerial(records: Buffer) -> bytes:

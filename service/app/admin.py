@@ -1,17 +1,16 @@
 """The broker's own HTTP: metrics, liveness and readiness."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prometheus_client.core import Metric
-
+from service.app.broker_metrics import broker_metrics, loop_metrics
 from service.app.node import BrokerNode
 from service.app.process_metrics import process_metrics
 from service.app.seams import Seams
 from service.app.tier_metrics import tier_metrics
 from service.model.broker_config import BrokerConfig
 from service.net.admin_http import AdminHttp, Answer
-from service.telemetry.metrics import CONTENT_TYPE, Metrics, gauge
+from service.telemetry.metrics import CONTENT_TYPE, Metrics
+from service.telemetry.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,9 @@ class Admin:
         self.http.close()
 
 
-async def start_admin(node: BrokerNode, config: BrokerConfig, seams: Seams) -> Admin:
+async def start_admin(
+    node: BrokerNode, config: BrokerConfig, seams: Seams, watchdog: Watchdog | None = None
+) -> Admin:
     """Serve the pages of a broker.
 
     Raises:
@@ -34,7 +35,8 @@ async def start_admin(node: BrokerNode, config: BrokerConfig, seams: Seams) -> A
     """
     metrics = Metrics(
         [
-            lambda: _broker_metrics(node),
+            lambda: broker_metrics(node),
+            lambda: loop_metrics(watchdog),
             lambda: tier_metrics(node.cold, seams.clock),
             process_metrics,
         ]
@@ -58,20 +60,3 @@ def _readiness(node: BrokerNode) -> Answer:
         names = ", ".join(f"{p.topic}-{p.index}" for p in offline[:10])
         return Answer(503, f"not ready: the disk refused writes of {names}\n".encode())
     return Answer(200, b"ok\n")
-
-
-def _broker_metrics(node: BrokerNode) -> Iterator[Metric]:
-    partitions = node.table.partitions
-    yield gauge("everlog_partitions", "Partitions that this broker leads.", len(partitions))
-    yield gauge(
-        "everlog_partitions_offline",
-        "Partitions whose disk has refused a write.",
-        sum(1 for p in partitions if p.hot.failure is not None),
-    )
-    yield gauge(
-        "everlog_local_bytes", "Bytes of local segments.", sum(p.hot.size for p in partitions)
-    )
-    yield gauge("everlog_connections", "Open client connections.", node.connection_count)
-    yield gauge(
-        "everlog_inflight_bytes", "Request bytes received and not answered.", node.budget.used
-    )

@@ -6,7 +6,7 @@ broker is in it, what it leads in this term, and only then its clients. The stop
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 import structlog
@@ -85,6 +85,7 @@ class BrokerNode:
         self._complaints = Limited()
         self.is_ready = False
         self.cold: ColdSide | None = None
+        self.groups: GroupCoordinator | None = None
         self.table = PartitionTable()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
         self.hot = HotStore(
@@ -102,6 +103,21 @@ class BrokerNode:
     def image(self) -> ClusterImage:
         """The cluster as this broker knows it."""
         return self._images.image
+
+    @property
+    def metadata_sequence(self) -> int:
+        """Number of the last change of the cluster that this broker knows."""
+        return self._images.sequence
+
+    @property
+    def request_counts(self) -> dict[ApiKey, int]:
+        """Requests that have come, by API."""
+        return self._dispatcher.request_counts
+
+    @property
+    def listeners(self) -> Collection[ClientListener]:
+        """All of them."""
+        return self._listeners.values()
 
     @property
     def connection_count(self) -> int:
@@ -235,7 +251,7 @@ class BrokerNode:
             partitions=self._config.offsets_topic_num_partitions,
             segment_bytes=self._config.offsets_topic_segment_bytes,
         )
-        groups = GroupCoordinator(
+        groups = self.groups = GroupCoordinator(
             log=PartitionOffsetsLog(
                 partitions=self.table, images=self._images, clock=self._seams.clock
             ),

@@ -4,9 +4,7 @@ import os
 import resource
 from collections.abc import Iterator
 
-from prometheus_client.core import Metric
-
-from service.telemetry.metrics import counter, gauge
+from service.telemetry.metrics import Metric, counter, gauge
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 

@@ -19,6 +19,7 @@ from service.app.tier_wiring import open_cold_side
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Endpoint
+from service.telemetry.watchdog import Watchdog
 
 METADATA_DIR = "metadata"
 STOP_SECONDS_MAX = 8.0
@@ -74,6 +75,7 @@ async def _serve(
     config: BrokerConfig, on_ready: OnReady, gateway: GatewayProcess | None, *, boot_id: str
 ) -> None:
     seams = system_seams(flush_threads=config.flush_threads, read_threads=config.read_threads)
+    watchdog = _watchdog(config, seams)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -94,12 +96,13 @@ async def _serve(
                 boot_id=boot_id,
             )
             endpoints = await node.start()
-            admin = await start_admin(node, config, seams)
+            admin = await start_admin(node, config, seams, watchdog)
             gc.freeze()
             beside = []
             if gateway is not None:
                 bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"
                 beside.append(tasks.create_task(gateway.run(bootstrap)))
+            _log.info("broker_ready", admin=f"http://{config.admin_host}:{admin.port}")
             on_ready(endpoints, admin.port)
             await stopped.wait()
             admin.close()
@@ -109,6 +112,17 @@ async def _serve(
         pass  # the group has cancelled whatever was left
     finally:
         await server.close()
+        if watchdog is not None:
+            watchdog.stop()
+
+
+def _watchdog(config: BrokerConfig, seams: Seams) -> Watchdog | None:
+    """Begin to watch this loop, if that is wanted."""
+    if not config.watchdog_enable:
+        return None
+    watchdog = Watchdog(clock=seams.clock, warn_seconds=config.watchdog_warn_ms / 1000)
+    watchdog.start()
+    return watchdog
 
 
 async def _stop(node: BrokerNode, beside: Sequence[asyncio.Task[None]]) -> None:

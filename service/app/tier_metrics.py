@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from prometheus_client.core import Metric
-
 from everlog.model.clock import Clock
 from service.app.tier_wiring import ColdSide
-from service.telemetry.metrics import counter, gauge
+from service.telemetry.metrics import Metric, counter, gauge
 
 _COUNTERS = {
     "objects": ("tier_objects", "Segment objects that became part of the archive."),

@@ -26,6 +26,12 @@ class Dispatcher:
     def __init__(self, *, handlers: Mapping[ApiKey, Handler], on_defect: OnDefect) -> None:
         self._handlers: dict[int, Handler] = {int(key): value for key, value in handlers.items()}
         self._on_defect = on_defect
+        self._counts = [0] * (max(self._handlers, default=0) + 1)
+
+    @property
+    def request_counts(self) -> dict[ApiKey, int]:
+        """Requests that have come, by API."""
+        return {ApiKey(key): self._counts[key] for key in self._handlers}
 
     def serve(
         self, peer: Peer, header: RequestHeader, frame: memoryview
@@ -39,6 +45,7 @@ class Dispatcher:
         handler = self._handlers.get(header.api_key)
         if handler is None:
             raise ProtocolError(f"API {header.api_key} is not served")
+        self._counts[header.api_key] += 1
         request = decode_request(header, frame)
         context = RequestContext(
             header.api_version,

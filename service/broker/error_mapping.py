@@ -1,6 +1,12 @@
 """The one table from what the server raises to what the wire calls it."""
 
-from everlog.model.errors import EverlogError
+from everlog.model.errors import (
+    CorruptionError,
+    EverlogError,
+    FencedError,
+    RejectedError,
+    RetriableError,
+)
 from everlog.records.compression import DecompressionError
 from everlog.records.validation import (
     CorruptMessageError,
@@ -12,10 +18,15 @@ from everlog.records.validation import (
 )
 from service.coordination.controller_term import (
     ControllerBusyError,
+    ControllerMovedError,
     MetadataConflictError,
     NotControllerError,
 )
-from service.coordination.metadata_store import ConnectionLostError, NodeTooLargeError
+from service.coordination.metadata_store import (
+    ConnectionLostError,
+    NodeTooLargeError,
+    SessionExpiredError,
+)
 from service.coordination.topic_errors import (
     InvalidPartitionsError,
     InvalidReplicaAssignmentError,
@@ -74,7 +85,17 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     UnknownPartitionError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     UnknownTopicIdError: ErrorCode.UNKNOWN_TOPIC_ID,
     UnsupportedCodecError: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+    # Errors that no client can cause on purpose: what it should do next is told by their class.
+    CorruptionError: ErrorCode.KAFKA_STORAGE_ERROR,
+    FencedError: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    RejectedError: ErrorCode.INVALID_REQUEST,
+    RetriableError: ErrorCode.REQUEST_TIMED_OUT,
+    ControllerMovedError: ErrorCode.NOT_CONTROLLER,
+    SessionExpiredError: ErrorCode.NOT_CONTROLLER,
 }
+
+ANSWERED: dict[ErrorCode, int] = {}
+"""How often this process has answered with each code of the table, for the metrics."""
 
 
 def code_of(error: EverlogError) -> ErrorCode:
@@ -86,6 +107,7 @@ def code_of(error: EverlogError) -> ErrorCode:
     for kind in type(error).__mro__:
         code = _CODES.get(kind)
         if code is not None:
+            ANSWERED[code] = ANSWERED.get(code, 0) + 1
             return code
     raise error
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from everlog.model.errors import EverlogError
-from everlog.model.ids import TopicId, TopicName
+from everlog.model.ids import NO_TOPIC_ID, TopicId, TopicName
 from service.broker.metadata_view import Images
 from service.model.cluster import Broker, PartitionState, TopicImage
 from service.partition.errors import NotLeaderError, UnknownPartitionError, UnknownTopicIdError
@@ -32,7 +32,7 @@ class Leaders:
             index: Number of the partition.
         """
         found = self._topic(topic, topic_id)
-        if found is None and not topic:
+        if found is None and topic_id != NO_TOPIC_ID:
             return UnknownTopicIdError("no topic with that id is known here")
         name = topic if found is None else found.name
         if found is None or _state(found, index) is None:

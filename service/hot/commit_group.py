@@ -9,6 +9,7 @@ syncs never queue behind those that do.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Protocol
 
 from service.hot.writes import Job, SyncFailedError
@@ -33,8 +34,28 @@ class Committable(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class RoundStats:
+    """What a lane has done; only ever raised.
+
+    Attributes:
+        rounds: All of them, and ``threaded_rounds`` those that went to threads.
+        jobs: Logs that took part, summed over the rounds.
+        threaded_seconds: Time of the loop from the start of a threaded round to its end.
+    """
+
+    rounds: int = 0
+    threaded_rounds: int = 0
+    jobs: int = 0
+    threaded_seconds: float = 0.0
+
+
 class CommitLane:
-    """Rounds of one kind of log: at most one is in a thread at a time."""
+    """Rounds of one kind of log: at most one is in a thread at a time.
+
+    Attributes:
+        stats: What it has done.
+    """
 
     def __init__(
         self,
@@ -54,6 +75,8 @@ class CommitLane:
         self._scheduled = False
         self._running = 0
         self._idle: list[asyncio.Future[None]] = []
+        self._threads_began = 0.0
+        self.stats = RoundStats()
 
     def touch(self, log: Committable) -> None:
         """Let the log take part in the next round, once the loop has read what has arrived."""
@@ -78,11 +101,16 @@ class CommitLane:
             job = log.take_job()
             if job is None:
                 continue
+            self.stats.jobs += 1
             if job.size <= inline_left and job.is_quick:
                 inline_left -= job.size
                 log.finish_job(job, self._run(job))
             else:
                 slow.append((log, job))
+        self.stats.rounds += 1
+        if slow:
+            self.stats.threaded_rounds += 1
+            self._threads_began = asyncio.get_running_loop().time()
         for first in range(min(len(slow), self._flush_threads)):
             self._start_thread(slow[first :: self._flush_threads])
         self._wake_if_idle()
@@ -107,6 +135,8 @@ class CommitLane:
         for (log, job), error in zip(share, done.result(), strict=True):
             log.finish_job(job, error)
         if not self._running:
+            now = asyncio.get_running_loop().time()
+            self.stats.threaded_seconds += now - self._threads_began
             if self._waiting:
                 self._start_round()
             self._wake_if_idle()

@@ -11,15 +11,17 @@ OPEN_FILES_MAX = 512
 class Descriptors:
     """Opens files on demand and closes the ones unused for longest.
 
-    A file handed to another thread is pinned, so that it cannot be closed under its feet. All of
-    this is called on the event loop.
+    A file handed to another thread is pinned, so that it cannot be closed under its feet, not even
+    when its path is forgotten because another file takes it. All of this is called on the event
+    loop.
     """
 
     def __init__(self, disk: Disk, *, open_max: int = OPEN_FILES_MAX) -> None:
         self._disk = disk
         self._open_max = open_max
         self._files: OrderedDict[str, File] = OrderedDict()
-        self._pins: dict[str, int] = {}
+        self._pins: dict[File, int] = {}
+        self._forgotten: set[File] = set()
 
     def get(self, path: str) -> File:
         """Return the file, open; valid until the next call, unless it is pinned."""
@@ -42,33 +44,44 @@ class Descriptors:
     def pin(self, path: str) -> File:
         """Return the file, open, and keep it open until `unpin`."""
         file = self.get(path)
-        self._pins[path] = self._pins.get(path, 0) + 1
+        self._pins[file] = self._pins.get(file, 0) + 1
         return file
 
-    def unpin(self, path: str) -> None:
+    def unpin(self, file: File) -> None:
         """Let go of a file that was pinned."""
-        left = self._pins[path] - 1
+        left = self._pins[file] - 1
         if left:
-            self._pins[path] = left
-        else:
-            del self._pins[path]
+            self._pins[file] = left
+            return
+        del self._pins[file]
+        if file in self._forgotten:
+            self._forgotten.remove(file)
+            file.close()
 
     def forget(self, path: str) -> None:
-        """Close the file, because it is about to go or to be replaced."""
+        """Let go of the file, because it is about to go or to be replaced.
+
+        Whoever has pinned it reads on; the next `get` opens what the path names by then.
+        """
         file = self._files.pop(path, None)
-        if file is not None:
+        if file is None:
+            return
+        if file in self._pins:
+            self._forgotten.add(file)
+        else:
             file.close()
 
     def close(self) -> None:
         """Close everything."""
-        for file in self._files.values():
+        for file in (*self._files.values(), *self._forgotten):
             file.close()
         self._files.clear()
+        self._forgotten.clear()
 
     def _close_surplus(self) -> None:
         # The newest one stays: its opener is about to use it.
         for path in list(self._files)[:-1]:
             if len(self._files) <= self._open_max:
                 return
-            if path not in self._pins:
+            if self._files[path] not in self._pins:
                 self.forget(path)

@@ -8,6 +8,7 @@
         00000000000000000042.log             segment: record batches from offset 42 on
         00000000000000000042.index           sparse index of a sealed segment; rebuilt when missing
         00000000000000000042.producers       state of idempotent producers just before offset 42
+        00000000000000000042.log.cut         what lay behind a torn tail; never removed by itself
         leader-epochs                        epoch and start offset of each term up to the last roll
         log-start                            first offset, once DeleteRecords or retention has moved
         it
@@ -30,6 +31,7 @@ SEGMENT_SUFFIX = ".log"
 CLEANED_SUFFIX = ".cleaned"
 INDEX_SUFFIX = ".index"
 PRODUCERS_SUFFIX = ".producers"
+CUT_SUFFIX = ".cut"
 DELETED_SUFFIX = ".deleted"
 STRAY_SUFFIX = ".stray"
 _OFFSET_DIGITS = 20

@@ -10,24 +10,26 @@ Readers see only what is written. What was assigned and not written when a write
 back, and the log serves nothing until it is opened again (REL-Y1).
 """
 
-from bisect import bisect_right
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
 from everlog.model.clock import Clock
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import BatchHeader, stamp
+from service.hot.background_sync import BackgroundSync
 from service.hot.commit_group import CommitLane
 from service.hot.descriptors import Descriptors
 from service.hot.layout import LEADER_EPOCHS
 from service.hot.leader_epochs import encode_epochs
+from service.hot.log_config import CommitLanes, HotLogConfig
+from service.hot.pending import PendingSteps
 from service.hot.recovery import RecoveredLog
-from service.hot.rolling import RollLimits, is_due, must_roll_for
+from service.hot.rolling import is_due, must_roll_for
 from service.hot.segment import Segment
+from service.hot.segment_list import SegmentList
 from service.hot.segment_reader import SegmentReader
 from service.hot.sparse_index import encode_index
 from service.hot.writes import Job, Seal, Write
-from service.model.disk import Buffer, DiskError, File
+from service.model.disk import Buffer, DiskError
 from service.model.log import (
     EMPTY_SLICE,
     LogFailedError,
@@ -38,30 +40,6 @@ from service.model.log import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HotLogConfig:
-    """What the topic's configuration means for its local logs.
-
-    Attributes:
-        flush_always: Whether a batch counts only once it is synced (``flush.messages=1``).
-        flush_ms: Longest time that a written byte stays unsynced otherwise.
-        index_interval_bytes: About how far apart the rows of the sparse index are.
-    """
-
-    roll: RollLimits
-    flush_always: bool
-    flush_ms: int
-    index_interval_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitLanes:
-    """The two ways to become durable; a log uses one of them at a time."""
-
-    always: CommitLane
-    interval: CommitLane
-
-
 class HotLog:
     """One partition's local log. Everything here runs on the event loop.
 
@@ -69,6 +47,9 @@ class HotLog:
         on_advance: Called after `log_end` or `synced_end` has risen.
         on_failure: Called once when the disk has refused a write.
         on_sealed: Called when a segment has been sealed and synced.
+        on_cleanable: Called then too, if the topic is compacted.
+        committed_end: Tells the offset up to which nothing can be undone any more.
+        is_held: Whether segments are just being replaced; none is released meanwhile.
     """
 
     def __init__(
@@ -87,35 +68,43 @@ class HotLog:
         self.epochs = found.epochs
         self.producers = found.producers
         self.failure: DiskError | None = None
-        self.on_advance: Callable[[], None] = _ignore
-        self.on_failure: Callable[[LogFailedError], None] = _ignore_failure
-        self.on_sealed: Callable[[], None] = _ignore
+        self.on_advance: Callable[[], None] = lambda: None
+        self.on_failure: Callable[[LogFailedError], None] = lambda _: None
+        self.on_sealed: Callable[[], None] = lambda: None
+        self.on_cleanable: Callable[[], None] = lambda: None
+        self.committed_end: Callable[[], Offset] = lambda: self.durable_end
+        self.is_held = False
         self._descriptors = descriptors
         self._lanes = lanes
         self._reader = reader
         self._clock = clock
-        self.segments = found.segments or [Segment(found.directory, found.log_start)]
-        self._bases = [segment.base_offset for segment in self.segments]
+        self._list = SegmentList(found.segments or [Segment(found.directory, found.log_start)])
         # May lie below the local start: then the archive holds what is between them.
         self.log_start = Offset(found.log_start)
         self.next_offset = self.log_end = self.synced_end = Offset(self.active.next_offset)
         self._written_at = self._synced_at = (self.active, self.active.size)
         self._unsynced_since_ms: int | None = None
-        self._sync_wanted = False
-        self._pending: list[Write | Seal] = []
-        self._pending_bytes = 0
+        self._pending = PendingSteps(descriptors)
         self._in_flight: Job | None = None
-        self._pinned: list[str] = []
+        self._seals_after: list[Seal] = []
+        self._background = BackgroundSync(
+            self, lane=lanes.always, pin=descriptors.pin, on_done=self._finish_background
+        )
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The local segments, in order."""
+        return self._list.all
 
     @property
     def active(self) -> Segment:
         """The segment that takes appends."""
-        return self.segments[-1]
+        return self._list.all[-1]
 
     @property
     def local_start(self) -> Offset:
         """First offset that is on this disk."""
-        return Offset(self._bases[0])
+        return Offset(self._list.all[0].base_offset)
 
     @property
     def durable_end(self) -> Offset:
@@ -130,7 +119,11 @@ class HotLog:
     @property
     def is_busy(self) -> bool:
         """Whether a write is pending or under way."""
-        return self._in_flight is not None or bool(self._pending)
+        return self._in_flight is not None or bool(self._pending) or self._background.is_busy
+
+    @property
+    def written_at(self) -> tuple[Segment, int]:
+        return self._written_at
 
     # ---- appending
 
@@ -159,24 +152,22 @@ class HotLog:
 
     def roll_if_due(self) -> bool:
         """Seal the active segment if ``segment.ms`` has passed since its first append."""
-        now_ms = self._clock.wall_ms()
         if self.failure is not None or self.active.size == 0:
             return False
-        if not is_due(self.config.roll, first_append_ms=self.active.first_append_ms, now_ms=now_ms):
+        since, now_ms = self.active.first_append_ms, self._clock.wall_ms()
+        if not is_due(self.config.roll, first_append_ms=since, now_ms=now_ms):
             return False
         self.roll()
         return True
 
     def roll(self) -> None:
         """Seal the active segment, which is not empty, and begin the next one."""
-        sealed = self.active
-        assert sealed.size > 0, "an empty segment is not sealed"
-        successor = Segment(self.directory, self.next_offset)
-        assert sealed.index is not None
-        self._pending.append(
+        sealed, successor = self.active, Segment(self.directory, self.next_offset)
+        assert sealed.index is not None, "an empty segment is not sealed"
+        self._pending.seal(
             Seal(
                 segment=sealed,
-                file=self._pin(sealed.path),
+                file=self._descriptors.pin(sealed.path),
                 index=encode_index(sealed.index, sealed.summary()),
                 epochs=encode_epochs(self.epochs),
                 epochs_path=f"{self.directory}/{LEADER_EPOCHS}",
@@ -184,8 +175,7 @@ class HotLog:
                 producers_path=successor.producers_path,
             )
         )
-        self.segments.append(successor)
-        self._bases.append(successor.base_offset)
+        self._list.append(successor)
         self._lane.touch(self)
 
     def _place(
@@ -204,10 +194,7 @@ class HotLog:
             segment = self.active
         if segment.first_append_ms is None:
             segment.first_append_ms = self._clock.wall_ms()
-        write = self._write_to(segment)
-        write.buffers.append(batch)
-        write.size += size
-        self._pending_bytes += size
+        self._pending.write(segment, batch, size)
         segment.add(
             last_offset + 1,
             size,
@@ -215,22 +202,6 @@ class HotLog:
             base_offset=base_offset,
             interval=self.config.index_interval_bytes,
         )
-
-    def _write_to(self, segment: Segment) -> Write:
-        """Return the pending write that ends at the segment's end."""
-        last = self._pending[-1] if self._pending else None
-        if isinstance(last, Write) and last.segment is segment:
-            return last
-        is_new = segment.size == 0
-        if is_new:
-            self._descriptors.create(segment.path)
-        write = Write(segment, self._pin(segment.path), segment.size, is_new=is_new)
-        self._pending.append(write)
-        return write
-
-    def _pin(self, path: str) -> File:
-        self._pinned.append(path)
-        return self._descriptors.pin(path)
 
     @property
     def _lane(self) -> CommitLane:
@@ -240,21 +211,23 @@ class HotLog:
 
     def take_job(self) -> Job | None:
         """Hand over what is pending; one job of a log is under way at a time."""
-        if self._in_flight is not None or not (self._pending or self._sync_wanted):
+        if self._in_flight is not None or not self._pending:
             return None
-        steps, self._pending = self._pending, []
-        sync = self.config.flush_always or self._sync_wanted
-        if not steps and self.active.size:
-            steps.append(Write(self.active, self._pin(self.active.path), self.active.size))
+        sync = self.config.flush_always
+        if sync and self._background.is_busy:
+            return None  # the topic's policy has changed: what went before has to be durable first
+        steps, size = self._pending.take()
+        if not sync:
+            # Nobody waits for a seal, so it does not hold up what comes after it.
+            self._seals_after = [step for step in steps if isinstance(step, Seal)]
+            steps = [step for step in steps if isinstance(step, Write)]
         self._in_flight = Job(
             directory=self.directory,
             steps=steps,
             end_offset=self.next_offset,
-            size=self._pending_bytes,
+            size=size,
             sync=sync,
         )
-        self._pending_bytes = 0
-        self._sync_wanted = False
         return self._in_flight
 
     def finish_job(self, job: Job, error: DiskError | None) -> None:
@@ -268,13 +241,13 @@ class HotLog:
             self._finish_step(step)
         self.log_end = Offset(job.end_offset)
         if job.sync:
-            self._synced_at = self._written_at
-            self.synced_end = self.log_end
-            self._unsynced_since_ms = None
+            self._note_synced(self.log_end, self._written_at)
         elif self._unsynced_since_ms is None:
             self._unsynced_since_ms = self._clock.wall_ms()
-        assert self.synced_end <= self.log_end <= self.next_offset
-        if self._pending or self._sync_wanted:
+        if self._seals_after:
+            seals, self._seals_after = self._seals_after, []
+            self._background.seal(seals)
+        if self._pending:
             self._lane.touch(self)
         self.on_advance()
 
@@ -282,30 +255,58 @@ class HotLog:
         """Ask for a sync when the oldest unsynced byte is ``flush.ms`` old."""
         since = self._unsynced_since_ms
         if since is not None and self._clock.wall_ms() - since >= self.config.flush_ms:
+            self._unsynced_since_ms = None
             self.sync()
 
     def sync(self) -> None:
         """Ask for a sync of everything written so far."""
-        if self.failure is None and self.synced_end < self.next_offset:
-            self._sync_wanted = True
-            self._lanes.always.touch(self)
+        if self.failure is None and self.synced_end < self.log_end:
+            self._background.sync()
+
+    def _finish_background(
+        self, job: Job, begun_at: tuple[Segment, int], error: DiskError | None
+    ) -> None:
+        if error is not None:
+            self._fail(error)
+            return
+        for step in job.steps:
+            if isinstance(step, Seal):
+                self._finish_step(step)
+            else:
+                self._descriptors.unpin(step.file)
+        if job.sync:
+            self._note_synced(Offset(job.end_offset), begun_at)
+        self._lane.touch(self)
+        self.on_advance()
+
+    def _note_synced(self, end: Offset, at: tuple[Segment, int]) -> None:
+        if end >= self.synced_end:
+            self.synced_end, self._synced_at = end, at
+        if self.synced_end == self.log_end:
+            self._unsynced_since_ms = None
+        elif self._unsynced_since_ms is None:
+            self._unsynced_since_ms = self._clock.wall_ms()
+        assert self.synced_end <= self.log_end <= self.next_offset
 
     def _finish_step(self, step: Write | Seal) -> None:
         if isinstance(step, Write):
-            self._descriptors.unpin(step.segment.path)
+            self._descriptors.unpin(step.file)
             self._written_at = (step.segment, step.position + step.size)
             return
-        self._descriptors.unpin(step.segment.path)
+        self._descriptors.unpin(step.file)
         # Sealed means synced, whatever the topic's flush policy.
-        self.synced_end = Offset(max(self.synced_end, step.segment.next_offset))
-        self._synced_at = (step.segment, step.segment.size)
+        if step.segment.next_offset >= self.synced_end:
+            self.synced_end = Offset(step.segment.next_offset)
+            self._synced_at = (step.segment, step.segment.size)
         step.segment.index = None
         self.on_sealed()
+        if self.config.cleaning is not None:
+            self.on_cleanable()
 
     def _fail(self, error: DiskError) -> None:
         """Forget what is not written, and refuse service until the log is opened again."""
         self.failure = error
-        self._pending = []
+        self._pending.take()
         self.on_failure(LogFailedError(str(error)))
 
     # ---- giving space back
@@ -317,13 +318,25 @@ class HotLog:
 
     def release(self, before: Offset) -> list[Segment]:
         """Let go of sealed segments that end by ``before``; the caller removes their files."""
-        released: list[Segment] = []
-        while len(self.segments) > 1 and self.segments[0].next_offset <= before:
-            segment = self.segments.pop(0)
-            self._bases.pop(0)
+        released = [] if self.is_held else self._list.remove_first(before)
+        for segment in released:
             self._descriptors.forget(segment.path)
-            released.append(segment)
         return released
+
+    def replace_segments(self, old: Sequence[Segment], new: Segment) -> None:
+        """Take on a segment whose file has just taken the place of adjacent sealed ones.
+
+        Whoever reads an old file has it pinned and reads on.
+        """
+        assert self.is_held, "segments that may be released meanwhile are not replaced"
+        assert new.next_offset <= self.synced_end, "only sealed segments are replaced"
+        self._list.replace(old, new)
+        for segment in old:
+            self._descriptors.forget(segment.path)
+        if self._synced_at[0] is old[-1]:
+            self._synced_at = (new, new.size)
+        if self._written_at[0] is old[-1]:
+            self._written_at = (new, new.size)
 
     def raise_log_start(self, offset: Offset) -> None:
         """Move the first offset of the log up; it never goes down (TIER-13)."""
@@ -334,54 +347,49 @@ class HotLog:
 
     @property
     def start(self) -> Offset:
-        """First offset that this log can serve."""
         return self.local_start
 
     @property
     def end(self) -> Offset:
-        """Offset after the last one that this log can serve."""
         return self.log_end
 
     def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:
-        """Return whole batches from ``offset`` on; at once when they are in the page cache."""
         if not self.local_start <= offset <= self.log_end:
             raise OffsetOutOfRangeError(offset, self.local_start, self.log_end)
         end = min(bounds.end, self.log_end)
-        segment = self.segment_at(offset)
-        while segment is not None and offset < end:
-            limit = self.written_size(segment, end)
-            found = self._reader.read(segment, offset, bounds, limit)
-            if not isinstance(found, LogSlice) or found:
-                return found
-            # The rest of this segment holds nothing: compaction leaves such gaps (TIER-20).
-            offset = Offset(segment.next_offset)
-            segment = self.segment_at(offset)
-        return EMPTY_SLICE
+        segment = self._list.at(offset)
+        if segment is None or offset >= end:
+            return EMPTY_SLICE
+        # A gap (TIER-20) never reaches the end of a segment, so there is no need to look further.
+        found = self._reader.read(segment, offset, bounds, self._written_size(segment, end))
+        return self._read_slowly(offset, bounds) if found is None else found
+
+    async def _read_slowly(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
+        # Looked up once more: before this first step other segments may have taken the place.
+        segment = self._list.at(offset)
+        end = min(bounds.end, self.log_end)
+        if segment is None or offset >= end:
+            return EMPTY_SLICE
+        limit = self._written_size(segment, end)
+        return await self._reader.read_slowly(segment, offset, bounds, limit)
 
     async def newest_timestamp(self) -> int | None:
-        """Return the greatest timestamp of the local records."""
         return self._reader.newest_timestamp(self.segments)
 
     async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
-        """Find the first record below ``end`` whose timestamp is at or after ``timestamp_ms``."""
-        return await self._reader.find_time(
-            [(segment, self.written_size(segment, end)) for segment in self.segments],
-            timestamp_ms,
-            end,
-            self.epochs,
-        )
+        segment = self._list.at(self.local_start)
+        while segment is not None and segment.base_offset < end:
+            limit = self._written_size(segment, end)
+            found = await self._reader.find_time(segment, limit, timestamp_ms)
+            if found is not None:
+                timestamp, offset = found
+                epoch = self.epochs.epoch_of(offset)
+                return TimestampOffset(timestamp, Offset(offset), epoch) if offset < end else None
+            segment = self._list.at(segment.next_offset)
+        return None
 
-    def segment_at(self, offset: int) -> Segment | None:
-        """The segment that holds ``offset``, or the first after a gap; None at the log end."""
-        row = bisect_right(self._bases, offset) - 1
-        if row < 0:
-            return None
-        while row < len(self.segments) and self.segments[row].next_offset <= offset:
-            row += 1
-        return self.segments[row] if row < len(self.segments) else None
-
-    def written_size(self, segment: Segment, end: int) -> int | None:
-        """Bytes of the segment that hold batches below ``end``; None when only reading can tell."""
+    def _written_size(self, segment: Segment, end: int) -> int | None:
+        """Bytes of the segment below ``end``; None when only reading can tell."""
         written_segment, written = self._written_at
         synced_segment, synced = self._synced_at
         if end >= self.log_end:
@@ -389,11 +397,3 @@ class HotLog:
         if end == self.synced_end and segment is synced_segment:
             return synced
         return segment.size if segment.next_offset <= end else None
-
-
-def _ignore() -> None:
-    """Stand in for a callback that nobody has set."""
-
-
-def _ignore_failure(error: LogFailedError) -> None:
-    """Stand in for a callback that nobody has set."""

@@ -96,6 +96,10 @@ class ProducerStates:
         if len(known.batches) > BATCHES_KEPT:
             del known.batches[0]
 
+    def last_bases(self) -> frozenset[int]:
+        """Return the base offset of the last batch of each producer."""
+        return frozenset(known.batches[-1][2] for known in self._producers.values())
+
     def expire(self, *, now_ms: int, expiration_ms: int) -> None:
         """Forget producers that have been silent for longer than ``producer.id.expiration.ms``."""
         self._producers = {

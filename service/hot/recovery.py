@@ -1,9 +1,9 @@
 """Opens a log directory after any kind of stop, and finds out what it holds.
 
-Sealed segments were synced before the next one began, so only the last segment can be torn. It is
-scanned from its start: each batch must be whole and match its checksum. The first one that does not
-ends the log if it is a torn tail; if something valid follows it, or if it lies below what is known
-to be synced, it is corruption, which is never mistaken for a shorter log (REL-Y6).
+A sealed segment has an index file, and was synced before that was written; only segments without
+one can be torn. They are scanned from their start: each batch must be whole and match its checksum.
+The first one that does not ends the log if it is a torn tail; if something valid follows it in its
+segment, it is corruption, which is never mistaken for a shorter log (REL-Y6).
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,20 @@ from everlog.model.errors import CorruptionError
 from everlog.model.ids import PartitionId
 from everlog.records.batch import HEADER_BYTES, MAGIC, BatchHeader, batch_crc, read_header
 from service.hot.layout import (
+    CUT_SUFFIX,
+    INDEX_SUFFIX,
     LEADER_EPOCHS,
     LOG_START,
     SEGMENT_SUFFIX,
     base_offset_of,
+    file_name,
 )
 from service.hot.leader_epochs import LeaderEpochs, decode_epochs
 from service.hot.log_start import decode_log_start
 from service.hot.producer_state import ProducerStates, decode_producers
 from service.hot.segment import Segment
 from service.hot.sparse_index import SparseIndex, encode_index
+from service.hot.swap import settle_swap
 from service.model.disk import Disk, File
 
 SCAN_BYTES = 1024 * 1024
@@ -108,6 +112,7 @@ def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: i
         DiskError: The disk refused.
     """
     disk.make_dirs(directory)
+    settle_swap(disk, directory, [name for name, _ in disk.list_dir(directory)])
     sizes = _segment_sizes(disk, directory)
     start = _read_log_start(disk, directory)
     found = RecoveredLog(partition, directory, start or 0, [], LeaderEpochs(), ProducerStates())
@@ -121,10 +126,11 @@ def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: i
         segment.next_offset = successor.base_offset
     found.epochs = _read_epochs(disk, directory)
     found.producers, covered = _read_producers(disk, found.segments)
-    for segment in found.segments[:-1]:
+    first_open = _first_open(disk, found)
+    for segment in found.segments[:first_open]:
         if segment.next_offset > covered or _lacks_epoch(found.epochs, segment):
-            _replay(disk, segment, found, now_ms=now_ms, is_last=False)
-    _replay(disk, found.segments[-1], found, now_ms=now_ms, is_last=True)
+            _replay(disk, segment, found, now_ms=now_ms, is_sealed=True)
+    _replay_open(disk, found, first_open, now_ms=now_ms)
     # The names of files that a killed process has made must be as durable as their bytes.
     disk.sync_dir(directory)
     return found
@@ -204,10 +210,48 @@ def _read_producers(disk: Disk, segments: list[Segment]) -> tuple[ProducerStates
     return ProducerStates(), segments[0].base_offset
 
 
+def _first_open(disk: Disk, found: RecoveredLog) -> int:
+    """Find the first segment that was not sealed: it has no index file, or is the last one."""
+    names = {name for name, _ in disk.list_dir(found.directory)}
+    for row, segment in enumerate(found.segments[:-1]):
+        if file_name(segment.base_offset, INDEX_SUFFIX) not in names:
+            return row
+    return len(found.segments) - 1
+
+
+def _replay_open(disk: Disk, found: RecoveredLog, first: int, *, now_ms: int) -> None:
+    """Find where the log ends, in the segments that were not sealed.
+
+    With ``flush=interval`` several can be: nothing in them has been promised to survive a power
+    cut. So the first tear ends the log, and what lies behind it is set aside.
+    """
+    for row in range(first, len(found.segments)):
+        segment = found.segments[row] = _replay(
+            disk, found.segments[row], found, now_ms=now_ms, is_sealed=False
+        )
+        if found.cut_bytes:
+            _set_aside(disk, found.segments[row + 1 :])
+            del found.segments[row + 1 :]
+            break
+        if row + 1 < len(found.segments):
+            content = encode_index(segment.index or SparseIndex(), segment.summary())
+            disk.write_file_atomically(segment.index_path, content)
+    last = found.segments[-1]
+    last.first_append_ms = now_ms if last.size else None
+
+
+def _set_aside(disk: Disk, segments: list[Segment]) -> None:
+    for segment in segments:
+        if segment.size:
+            disk.rename(segment.path, segment.path + CUT_SUFFIX)
+        else:
+            disk.unlink(segment.path)
+
+
 def _replay(
-    disk: Disk, segment: Segment, found: RecoveredLog, *, now_ms: int, is_last: bool
-) -> None:
-    """Read a segment's headers for what only they know; of the last one, find where it ends."""
+    disk: Disk, segment: Segment, found: RecoveredLog, *, now_ms: int, is_sealed: bool
+) -> Segment:
+    """Read a segment's headers for what only they know; cut the torn tail of an open one."""
     size = segment.size
     file = disk.open(segment.path)
     target = _segment(segment.directory, segment.base_offset, 0)
@@ -215,20 +259,18 @@ def _replay(
         for item in scan(file, size):
             if isinstance(item, TornTail):
                 if item.position < size:
-                    _cut_tail(file, item, size, target, is_last=is_last)
+                    _cut_tail(file, item, size, target, is_sealed=is_sealed)
                     found.cut_bytes = size - item.position
                 break
             _, header = item
             _note(found, header, now_ms)
             _add(target, header)
-        if is_last and target.size:
+        if not is_sealed and target.size:
             # What a killed process has left in the page cache must not count before it is durable.
             file.sync()
     finally:
         file.close()
-    if is_last:
-        target.first_append_ms = now_ms if target.size else None
-        found.segments[-1] = target
+    return target
 
 
 def _note(found: RecoveredLog, header: BatchHeader, now_ms: int) -> None:
@@ -249,10 +291,10 @@ def _add(segment: Segment, header: BatchHeader) -> None:
     )
 
 
-def _cut_tail(file: File, tail: TornTail, size: int, segment: Segment, *, is_last: bool) -> None:
+def _cut_tail(file: File, tail: TornTail, size: int, segment: Segment, *, is_sealed: bool) -> None:
     """Cut a torn tail off, unless what follows proves that it is none."""
     where = f"{segment.path} at {tail.position}: {tail.reason}"
-    if not is_last:
+    if is_sealed:
         raise CorruptionError(f"{where}; the segment is sealed, so this is no torn write")
     rest = file.read_at(tail.position, size - tail.position)
     if _holds_batch(rest, segment.next_offset):

@@ -1,18 +1,19 @@
 """Reads batches out of segment files: cached ones on the loop, others in a thread."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import TypeVar
 
-from everlog.model.offsets import Offset
 from everlog.records.slicing import first_batch_bytes, skip_to, whole_until
 from service.hot.descriptors import Descriptors
 from service.hot.index_cache import IndexCache
-from service.hot.leader_epochs import LeaderEpochs
 from service.hot.segment import Segment
 from service.hot.time_search import find_record_at
 from service.model.disk import Buffer
-from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds, TimestampOffset
+from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
+
+T = TypeVar("T")
 
 FIRST_READ_BYTES_MIN = 4 * 1024
 """Enough for the header of a first batch that is larger than the reader's limit."""
@@ -30,8 +31,10 @@ class SegmentReader:
 
     def read(
         self, segment: Segment, offset: int, bounds: ReadBounds, limit: int | None
-    ) -> LogSlice | Awaitable[LogSlice]:
+    ) -> LogSlice | None:
         """Return whole batches of ``segment`` from the one that holds ``offset`` on.
+
+        None if that would wait for the device, or takes another read: then `read_slowly`.
 
         Args:
             segment: The segment that holds the offset.
@@ -39,21 +42,47 @@ class SegmentReader:
             bounds: Limits of the reader.
             limit: Bytes of the file that hold batches below ``bounds.end``; None if unknown.
         """
+        start, stop, is_cut_exactly = self._span(segment, offset, bounds, limit)
+        data = self._descriptors.get(segment.path).read_cached(start, stop - start)
+        if data is None:
+            return None
+        found = _cut(data, offset, bounds, is_cut_exactly=is_cut_exactly)
+        return found if isinstance(found, LogSlice) else None
+
+    async def read_slowly(
+        self, segment: Segment, offset: int, bounds: ReadBounds, limit: int | None
+    ) -> LogSlice:
+        """Read like `read`, in a thread.
+
+        Until it waits for the first time it runs with its caller, so that index and file belong
+        together.
+        """
+        start, stop, _ = self._span(segment, offset, bounds, limit)
+        file = self._descriptors.pin(segment.path)
+        try:
+            data = await self._in_thread(file.read_at, start, stop - start)
+            found = _cut(data, offset, bounds, is_cut_exactly=False)
+            if isinstance(found, int):
+                data = await self._in_thread(file.read_at, start, found)
+                found = _cut(data, offset, bounds, is_cut_exactly=False)
+        finally:
+            self._descriptors.unpin(file)
+        assert isinstance(found, LogSlice), "a batch reaches beyond its segment"
+        return found
+
+    def _span(
+        self, segment: Segment, offset: int, bounds: ReadBounds, limit: int | None
+    ) -> tuple[int, int, bool]:
+        """Return where to read from and to, and whether the last batch of that is whole."""
         index = self._indexes.index_of(segment)
         start = index.position_before(offset - segment.base_offset)
         stop = segment.size if limit is None else limit
         wanted = start + max(bounds.bytes_max, FIRST_READ_BYTES_MIN)
         # Cutting at an indexed batch saves looking for the end of the last whole one.
         boundary = index.boundary_before(wanted) if wanted < stop else stop
-        is_cut_exactly = limit is not None and boundary > start
-        stop = boundary if boundary > start else min(stop, wanted)
-        data = self._descriptors.get(segment.path).read_cached(start, stop - start)
-        if data is None:
-            return self._read_slowly(segment, start, stop, offset, bounds)
-        found = _cut(data, offset, bounds, is_cut_exactly=is_cut_exactly)
-        if isinstance(found, LogSlice):
-            return found
-        return self._read_slowly(segment, start, start + found, offset, bounds)
+        if boundary > start:
+            return start, boundary, limit is not None
+        return start, min(stop, wanted), False
 
     def newest_timestamp(self, segments: Sequence[Segment]) -> int | None:
         """Return the greatest timestamp of the segments; None when all are empty."""
@@ -63,58 +92,27 @@ class SegmentReader:
         )
 
     async def find_time(
-        self,
-        segments: Sequence[tuple[Segment, int | None]],
-        timestamp_ms: int,
-        end: int,
-        epochs: LeaderEpochs,
-    ) -> TimestampOffset | None:
-        """Find the first record below ``end`` at or after ``timestamp_ms``.
+        self, segment: Segment, limit: int | None, timestamp_ms: int
+    ) -> tuple[int, int] | None:
+        """Find the first record of a segment at or after a time; return its time and offset.
 
         Args:
-            segments: Each with the bytes of it that may be read, or None where that is unknown.
+            segment: Where to look.
+            limit: Bytes of it that may be read; None for all.
             timestamp_ms: Milliseconds since the Unix epoch.
-            end: Exclusive bound.
-            epochs: To tell the term of what is found.
         """
-        for segment, limit in segments:
-            if segment.size == 0 or self._indexes.summarise(segment) < timestamp_ms:
-                continue
-            start = self._indexes.index_of(segment).position_before_time(timestamp_ms)
-            stop = segment.size if limit is None else limit
-            path = segment.path
-            file = self._descriptors.pin(path)
-            try:
-                found = await asyncio.get_running_loop().run_in_executor(
-                    self._executor, find_record_at, file, start, stop, timestamp_ms
-                )
-            finally:
-                self._descriptors.unpin(path)
-            if found is not None and found[1] < end:
-                timestamp, offset = found
-                return TimestampOffset(timestamp, Offset(offset), epochs.epoch_of(offset))
-        return None
-
-    async def _read_slowly(
-        self, segment: Segment, start: int, stop: int, offset: int, bounds: ReadBounds
-    ) -> LogSlice:
-        data = await self._read_device(segment, start, stop)
-        found = _cut(data, offset, bounds, is_cut_exactly=False)
-        if isinstance(found, int):
-            data = await self._read_device(segment, start, start + found)
-            found = _cut(data, offset, bounds, is_cut_exactly=False)
-        assert isinstance(found, LogSlice), "a batch reaches beyond its segment"
-        return found
-
-    async def _read_device(self, segment: Segment, start: int, stop: int) -> Buffer:
-        path = segment.path
-        file = self._descriptors.pin(path)
+        if segment.size == 0 or self._indexes.summarise(segment) < timestamp_ms:
+            return None
+        start = self._indexes.index_of(segment).position_before_time(timestamp_ms)
+        stop = segment.size if limit is None else limit
+        file = self._descriptors.pin(segment.path)
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._executor, file.read_at, start, stop - start
-            )
+            return await self._in_thread(find_record_at, file, start, stop, timestamp_ms)
         finally:
-            self._descriptors.unpin(path)
+            self._descriptors.unpin(file)
+
+    async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)
 
 
 def _cut(data: Buffer, offset: int, bounds: ReadBounds, *, is_cut_exactly: bool) -> LogSlice | int:

@@ -29,14 +29,6 @@ SLICE_BYTES = 1024 * 1024
 _NULL = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A sealed segment, and its file, open."""
-
-    segment: Segment
-    file: File
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewritten:
     """What a rewrite has made; the file is synced.
@@ -44,7 +36,7 @@ class Rewritten:
     Attributes:
         segment: Of the new file, with its index.
         crc: CRC-32C of the whole file.
-        is_changed: Whether it says anything else than its sources, or is fewer than they.
+        is_changed: Whether it differs from what it was made from.
         tombstones_until: When the last tombstone in it may go; None without any.
     """
 
@@ -54,13 +46,21 @@ class Rewritten:
     tombstones_until: int | None
 
 
-def batches_of(source: Source) -> Iterator[tuple[BatchHeader, memoryview]]:
+def batches_of(disk: Disk, segment: Segment) -> Iterator[tuple[BatchHeader, memoryview]]:
     """Yield each batch of a sealed segment.
 
     Raises:
         CorruptionError: Something in it is not a whole and undamaged batch.
     """
-    file, size, path = source.file, source.segment.size, source.segment.path
+    file = disk.open(segment.path, writable=False)
+    try:
+        yield from _batches_in(file, segment)
+    finally:
+        file.close()
+
+
+def _batches_in(file: File, segment: Segment) -> Iterator[tuple[BatchHeader, memoryview]]:
+    size, path = segment.size, segment.path
     position, wanted = 0, WINDOW_BYTES
     while position < size:
         asked = min(wanted, size - position)
@@ -83,15 +83,17 @@ def batches_of(source: Source) -> Iterator[tuple[BatchHeader, memoryview]]:
         position += at
 
 
-def note_keys(sources: Sequence[Source], keys: KeyOffsets, *, start: int) -> Iterator[None]:
+def note_keys(
+    disk: Disk, segments: Sequence[Segment], keys: KeyOffsets, *, start: int
+) -> Generator[None, None, None]:
     """Note the keys from ``start`` on; ``keys.end`` goes down to where noting had to stop.
 
     Raises:
         CorruptionError, DecompressionError: A batch cannot be read.
     """
     work = 0
-    for source in sources:
-        for header, batch in batches_of(source):
+    for segment in segments:
+        for header, batch in batches_of(disk, segment):
             if header.base_offset < start or header.is_control:
                 continue
             if header.base_offset >= keys.end or is_closed(header) or keys.is_full:
@@ -113,7 +115,7 @@ def _note_batch(header: BatchHeader, batch: memoryview, keys: KeyOffsets) -> Non
 
 
 def rewrite(
-    disk: Disk, sources: Sequence[Source], keep: Keep, *, index_interval_bytes: int
+    disk: Disk, segments: Sequence[Segment], keep: Keep, *, index_interval_bytes: int
 ) -> Generator[None, None, Rewritten]:
     """Write what stays of adjacent segments to one file next to the first of them.
 
@@ -124,15 +126,15 @@ def rewrite(
         CorruptionError, DecompressionError: A batch cannot be read, or something is missing.
         DiskError: The disk refused.
     """
-    first, last = sources[0].segment, sources[-1].segment
+    first, last = segments[0], segments[-1]
     out = _Output(disk, Segment(first.directory, first.base_offset), index_interval_bytes)
     out.segment.first_append_ms = first.first_append_ms
     until_ms: int | None = None
-    is_changed = len(sources) > 1
+    is_changed = len(segments) > 1
     work = 0
     try:
-        for source in sources:
-            for header, batch in batches_of(source):
+        for segment in segments:
+            for header, batch in batches_of(disk, segment):
                 content, tombstones_until = filter_batch(batch, header, keep)
                 if content is None and header.next_offset == last.next_offset:
                     content = empty_batch(header) if header.record_count else batch

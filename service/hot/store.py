@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
+from functools import partial
 from typing import TypeVar
 
 from everlog.model.clock import Clock
@@ -10,7 +11,8 @@ from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import Offset
 from service.hot.boundaries import Boundary, boundaries_of
-from service.hot.commit_group import FLUSH_THREADS, CommitLane
+from service.hot.cleaner import LogCleaner
+from service.hot.commit_group import FLUSH_THREADS, CommitLane, RoundStats
 from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
 from service.hot.index_cache import IndexCache
 from service.hot.layout import (
@@ -23,7 +25,8 @@ from service.hot.layout import (
     topic_dir,
     topic_id_of,
 )
-from service.hot.log import CommitLanes, HotLog, HotLogConfig
+from service.hot.log import HotLog
+from service.hot.log_config import CommitLanes, HotLogConfig
 from service.hot.log_start import encode_log_start
 from service.hot.recovery import recover_log
 from service.hot.segment import Segment
@@ -83,7 +86,19 @@ class HotStore:
                 flush_threads=flush_threads,
             ),
         )
+        self._cleaner = LogCleaner(
+            disk=disk,
+            clock=clock,
+            executor=read_executor,
+            indexes=self._indexes,
+            release=self.release,
+        )
         self._logs: dict[PartitionId, HotLog] = {}
+
+    @property
+    def round_stats(self) -> dict[str, RoundStats]:
+        """What the group commit has done, by lane."""
+        return {"always": self._lanes.always.stats, "interval": self._lanes.interval.stats}
 
     @property
     def logs(self) -> Collection[HotLog]:
@@ -119,12 +134,16 @@ class HotStore:
             reader=self._reader,
             clock=self._clock,
         )
+        log.on_cleanable = partial(self._cleaner.wake, log)
+        if config.cleaning is not None:
+            self._cleaner.wake(log)
         self._logs[partition] = log
         return log
 
     async def reopen(self, log: HotLog) -> HotLog:
         """Open a log again whose disk had refused a write."""
         assert log.failure is not None
+        await self._cleaner.leave(log)
         self._forget(log)
         try:
             return await self.open(log.partition, log.config)
@@ -163,18 +182,24 @@ class HotStore:
                 lambda: boundaries_of(file, segment, index, start=start, step=step)
             )
         finally:
-            self._descriptors.unpin(segment.path)
+            self._descriptors.unpin(file)
 
     async def delete(self, partition: PartitionId) -> None:
         """Remove the log of a partition and everything in it."""
         log = self._logs.get(partition)
         if log is not None:
             await self._drained()
+            await self._cleaner.leave(log)
             self._forget(log)
         await self._in_thread(self._remove_directory, partition)
 
     async def run(self) -> None:
-        """Roll and sync what is due, until cancelled."""
+        """Roll and sync what is due, and keep compacted logs compact, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._cleaner.run())
+            await self._tick()
+
+    async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             for log in self._logs.values():
@@ -183,6 +208,7 @@ class HotStore:
 
     async def close(self) -> None:
         """Write and sync everything, and leave the marker of a clean stop."""
+        await self._drained()
         for log in self._logs.values():
             log.sync()
         await self._drained()

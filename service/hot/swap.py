@@ -62,6 +62,13 @@ def begin_swap(disk: Disk, directory: str, intent: Intent) -> None:
     disk.write_file_atomically(f"{directory}/{CLEANING}", encode_intent(intent))
 
 
+def undo_swap(disk: Disk, directory: str, base: int) -> None:
+    """Take back what has been done before step 3."""
+    _unlink(disk, f"{directory}/{CLEANING}")
+    disk.sync_dir(directory)
+    _unlink(disk, f"{directory}/{file_name(base, SEGMENT_SUFFIX)}{CLEANED_SUFFIX}")
+
+
 def rename_cleaned(disk: Disk, directory: str, base: int) -> None:
     """Give the new file its name (step 3). Waits for no device."""
     path = f"{directory}/{file_name(base, SEGMENT_SUFFIX)}"

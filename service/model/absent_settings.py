@@ -11,6 +11,10 @@ _ONE_LOOP = (
 _NO_SECURITY = "TLS, authentication and authorization do not exist yet; leave it out"
 _NO_QUOTAS = "quotas do not exist yet; leave it out"
 _NO_TRANSACTIONS = "transactions have no settings yet; leave it out"
+_ONE_CLEANER = (
+    "compaction is always on and needs no tuning; leave it out (the settings of topics have their "
+    "defaults by log.cleaner.delete.retention.ms and the like)"
+)
 _NO_RAFT = "metadata is kept by ZooKeeper (zookeeper.connect) or by the broker itself; leave it out"
 _NO_PLUGINS = "classes of Java cannot be loaded; leave it out"
 _BUILT_IN = "tiering is built in: set store.url, and remote.storage.enable for topics"
@@ -59,7 +63,7 @@ _ABSENT_PREFIXES: Mapping[str, str] = {
     "remote.log.": _BUILT_IN,
     "rlmm.config.": _BUILT_IN,
     "rsm.config.": _BUILT_IN,
-    "log.cleaner.": "compaction does not exist yet; leave it out",
+    "log.cleaner.": _ONE_CLEANER,
     "quota.": _NO_QUOTAS,
     "client.quota.": _NO_QUOTAS,
     "replication.quota.": _NO_QUOTAS,

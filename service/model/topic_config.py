@@ -45,6 +45,10 @@ class TopicConfig:
         tiered: Whether sealed segments are uploaded.
         local_retention_ms: How long archived segments also stay on disk.
         local_retention_bytes: How much of a partition also stays on disk once it is archived.
+        delete_retention_ms: How long a tombstone outlives its first compaction.
+        min_compaction_lag_ms: Age that a record has at least before it is compacted away.
+        max_compaction_lag_ms: Age that a record has at most when compaction first sees it.
+        min_cleanable_dirty_ratio: Share of a log that must be new before it is compacted again.
         flush_always: Whether a batch is synced before it is acknowledged.
         flush_ms: Longest time that a written byte stays unsynced otherwise.
         min_insync_replicas: As configured; `min_in_sync` is what is enforced.
@@ -60,6 +64,10 @@ class TopicConfig:
     retention_bytes: int | None
     local_retention_ms: int | None
     local_retention_bytes: int | None
+    delete_retention_ms: int
+    min_compaction_lag_ms: int
+    max_compaction_lag_ms: int | None
+    min_cleanable_dirty_ratio: float
     segment_bytes: int
     segment_ms: int
     index_interval_bytes: int
@@ -103,6 +111,10 @@ class TopicConfig:
             retention_bytes=values.limit("bytes"),
             local_retention_ms=values.local_limit("ms", tiered=tiered),
             local_retention_bytes=values.local_limit("bytes", tiered=tiered),
+            delete_retention_ms=values.number("delete.retention.ms"),
+            min_compaction_lag_ms=values.number("min.compaction.lag.ms"),
+            max_compaction_lag_ms=values.distance("max.compaction.lag.ms"),
+            min_cleanable_dirty_ratio=values.ratio("min.cleanable.dirty.ratio"),
             segment_bytes=values.number("segment.bytes"),
             segment_ms=values.number("segment.ms"),
             index_interval_bytes=values.number("index.interval.bytes"),
@@ -195,6 +207,11 @@ class _Reader:
         """Read a number of which the greatest means "any"."""
         value = self.number(name)
         return None if value == LONG_MAX else value
+
+    def ratio(self, name: str) -> float:
+        value = self._values[name]
+        assert isinstance(value, int | float), f"{name} is a number"
+        return float(value)
 
     def flag(self, name: str) -> bool:
         value = self._values[name]

@@ -16,8 +16,6 @@ from service.model.setting_type import (
     Value,
 )
 
-_NO_COMPACTION = "topics are not compacted yet"
-
 _boolean = partial(Setting, type=SettingType.BOOLEAN, dynamic=True)
 _int = partial(Setting, type=SettingType.INT, dynamic=True)
 _long = partial(Setting, type=SettingType.LONG, dynamic=True)
@@ -39,7 +37,7 @@ _RETENTION = (
         documentation=(
             "What happens to old records: delete removes them after retention.ms and "
             "retention.bytes, compact keeps the newest of each key; both may be given. A topic "
-            "with compact is not tiered, and nothing is compacted away yet."
+            "with compact is not tiered."
         ),
         synonyms=(Synonym("log.cleanup.policy"),),
     ),
@@ -73,7 +71,6 @@ _RETENTION = (
             "How long the mark of a deleted key outlives its first compaction, in milliseconds."
         ),
         synonyms=(Synonym("log.cleaner.delete.retention.ms"),),
-        no_effect=_NO_COMPACTION,
     ),
     _long(
         name="min.compaction.lag.ms",
@@ -83,7 +80,6 @@ _RETENTION = (
             "How old a record is at least before it can be compacted away, in milliseconds."
         ),
         synonyms=(Synonym("log.cleaner.min.compaction.lag.ms"),),
-        no_effect=_NO_COMPACTION,
     ),
     _long(
         name="max.compaction.lag.ms",
@@ -91,7 +87,6 @@ _RETENTION = (
         low=1,
         documentation="How old a record is at most when compaction sees it first, in milliseconds.",
         synonyms=(Synonym("log.cleaner.max.compaction.lag.ms"),),
-        no_effect=_NO_COMPACTION,
     ),
     Setting(
         name="min.cleanable.dirty.ratio",
@@ -101,10 +96,10 @@ _RETENTION = (
         low=0,
         high=1,
         documentation=(
-            "Share of a log that must be new since the last compaction before the next one."
+            "Share of a log's sealed bytes that must be new since the last compaction before the "
+            "next one; 64 new segments are enough whatever their share is."
         ),
         synonyms=(Synonym("log.cleaner.min.cleanable.ratio"),),
-        no_effect=_NO_COMPACTION,
     ),
 )
 

@@ -7,7 +7,7 @@ it, and everything that is ready is sent in one write.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from typing_extensions import override
@@ -17,7 +17,7 @@ from service.model.disk import Buffer
 from service.model.serving import ConnectionClosingError, Deferred, Peer
 from service.net.budget import InflightBudget
 from service.protocol.codec import encode_response
-from service.protocol.errors import ProtocolError
+from service.protocol.errors import EncodeError, ProtocolError
 from service.protocol.framing import FrameReceiver
 from service.protocol.headers import RequestHeader, decode_request_header
 
@@ -45,6 +45,14 @@ Raises:
 """
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What has passed the connections of a listener, for the metrics; only ever raised."""
+
+    bytes_received: int = 0
+    bytes_sent: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionServices:
     """What all connections of a listener share.
@@ -61,6 +69,7 @@ class ConnectionServices:
     frame_bytes_max: int
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     on_close: "Callable[[Connection, Exception | None], None]"
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 Admit = Callable[["Connection", asyncio.Transport], Peer]
@@ -87,9 +96,14 @@ class _Slot:
             return
         if response is not None:
             header = self.header
-            self.buffers = encode_response(
-                response, header.api_key, header.api_version, header.correlation_id
-            )
+            try:
+                self.buffers = encode_response(
+                    response, header.api_key, header.api_version, header.correlation_id
+                )
+            except EncodeError as error:
+                # Raised further, it would end the round of whoever has brought the response.
+                self.connection.close(error)
+                return
         self.connection.send_ready(self)
 
 
@@ -133,6 +147,7 @@ class Connection(asyncio.BufferedProtocol):
     @override
     def buffer_updated(self, nbytes: int) -> None:
         self.last_read = self._services.clock.monotonic()
+        self._services.traffic.bytes_received += nbytes
         try:
             frames = self._receiver.received(nbytes)
         except ProtocolError as error:
@@ -259,7 +274,9 @@ class Connection(asyncio.BufferedProtocol):
             self._begin_waiting()
 
     def _write(self, buffers: list[Buffer]) -> None:
-        if sum(map(len, buffers)) <= JOIN_BYTES_MAX:
+        size = sum(map(len, buffers))
+        self._services.traffic.bytes_sent += size
+        if size <= JOIN_BYTES_MAX:
             self._transport.write(b"".join(buffers))
         else:
             self._transport.writelines(buffers)

@@ -8,7 +8,7 @@ from everlog.model.clock import Clock
 from service.model.network import Listener, Network
 from service.model.serving import ConnectionClosingError, Peer
 from service.net.budget import InflightBudget
-from service.net.connection import Connection, ConnectionServices, Serve
+from service.net.connection import Connection, ConnectionServices, Serve, Traffic
 from service.protocol.framing import FRAME_BYTES_MAX, STAGING_BYTES
 
 SWEEP_SECONDS = 1.0
@@ -37,7 +37,11 @@ class ListenerLimits:
 
 
 class ClientListener:
-    """The listening socket of the Kafka protocol, and its connections."""
+    """The listening socket of the Kafka protocol, and its connections.
+
+    Attributes:
+        traffic: What has passed them all.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class ClientListener:
         self._connections: dict[Connection, None] = {}
         self._by_host: dict[str, int] = {}
         self._next_id = 0
+        self.traffic = Traffic()
         self._tasks: asyncio.TaskGroup
         self._listener: Listener | None = None
 
@@ -67,6 +72,11 @@ class ClientListener:
     def connection_count(self) -> int:
         """Open connections."""
         return len(self._connections)
+
+    @property
+    def accepted_count(self) -> int:
+        """Connections that there have ever been."""
+        return self._next_id
 
     async def bind(self, host: str, port: int, tasks: asyncio.TaskGroup) -> int:
         """Listen, and return the port that was bound. Requests run as tasks of ``tasks``.
@@ -83,6 +93,7 @@ class ClientListener:
             frame_bytes_max=self._limits.frame_bytes_max,
             spawn=tasks.create_task,
             on_close=self._forget,
+            traffic=self.traffic,
         )
         self._listener = await self._network.listen(
             lambda: Connection(self._admit, services), host, port

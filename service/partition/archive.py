@@ -4,6 +4,7 @@ One turn at a time does all of it, so nothing here is locked.
 """
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -22,7 +23,7 @@ from service.partition.table import PartitionTable
 from service.tiering.cold_log import ColdLog
 from service.tiering.partition_tier import PartitionTier, Skip, TierChange
 from service.tiering.planner import Cut, MissingRecordsError, SealedFile, UploadPlan, plan_next
-from service.tiering.retention import Limits, LocalSegment, expired_before, tier_cut
+from service.tiering.retention import UNLIMITED, Limits, LocalSegment, expired_before, tier_cut
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper, is_worth_a_commit
 from service.tiering.uploader import Uploaded, Uploader
@@ -215,9 +216,9 @@ class PartitionArchive:
             return
         if start > self.hot.log_start:
             raise MissingRecordsError(tiered_end=tier.end, local_start=start)
-        epoch = self.hot.epochs.epoch_of(start - 1) or self.hot.epochs.epoch_of(start)
-        skip = Skip(to=start, end_epoch=epoch or self.leader_epoch)
-        everything = tier_cut(Limits(None, None), log_start=start, untiered_bytes=0, now_ms=0)
+        epoch = self.hot.epochs.epoch_of(start - 1)
+        skip = Skip(to=start, end_epoch=self.leader_epoch if epoch is None else epoch)
+        everything = tier_cut(UNLIMITED, log_start=start, untiered_bytes=0, now_ms=0)
         await self._persist(tier, TierChange(cut=everything, skip=skip))
 
     async def _plans(self, tier: PartitionTier) -> list[UploadPlan]:
@@ -282,6 +283,8 @@ class PartitionArchive:
             # start, where the log ends.
             return
         limits = Limits(self.config.local_retention_ms, self.config.local_retention_bytes)
+        if limits == UNLIMITED:
+            return
         before = expired_before(
             self._local_segments(),
             limits,
@@ -308,7 +311,7 @@ class PartitionArchive:
         limits = Limits(self.config.retention_ms, self.config.retention_bytes)
         if self.tiered is not None and self.tiered.tier.pointer.root is not None:
             await self._expire_tier(self.tiered.tier, limits)
-        elif self.tiered is None and limits != Limits(None, None):
+        elif self.tiered is None and limits != UNLIMITED:
             await self._expire_local(limits)
 
     async def _expire_tier(self, tier: PartitionTier, limits: Limits) -> None:
@@ -316,7 +319,7 @@ class PartitionArchive:
         root = tier.loaded_root
         now_ms = self._parts.clock.wall_ms()
         is_due = root is not None and is_worth_a_commit(root.trash.due(now_ms))
-        if limits == Limits(None, None) and hot.log_start <= tier.start and not is_due:
+        if limits == UNLIMITED and hot.log_start <= tier.start and not is_due:
             return
         end = tier.end
         untiered = sum(each.size for each in hot.segments if each.base_offset >= end)
@@ -356,12 +359,11 @@ class PartitionArchive:
             _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))
             return 0
 
-    def _local_segments(self) -> list[LocalSegment]:
-        newest = self._parts.hot.newest_timestamp
-        return [
-            LocalSegment(each.base_offset, each.next_offset, each.size, newest(each))
-            for each in self.hot.sealed
-        ]
+    def _local_segments(self) -> Iterator[LocalSegment]:
+        """Yield the sealed segments; their times, which may have to be read, only when wanted."""
+        for each in self.hot.sealed:
+            newest = self._parts.hot.newest_timestamp(each)
+            yield LocalSegment(each.base_offset, each.next_offset, each.size, newest)
 
 
 def _name(hot: HotLog) -> str:

@@ -77,11 +77,6 @@ class Archiver:
         """The partitions, for the metrics page."""
         return (entry.archive for entry in self._entries.values())
 
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether nobody is being worked on, and nobody waits for it."""
-        return not self._queue and not self._running
-
     async def open(
         self, partition: PartitionId, leader_epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
     ) -> LogReader | None:

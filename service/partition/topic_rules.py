@@ -3,7 +3,8 @@
 from everlog.model.errors import EverlogError
 from everlog.records.batch import BatchHeader
 from everlog.records.validation import BatchLimits
-from service.hot.log import HotLogConfig
+from service.hot.cleaning import CleaningRules
+from service.hot.log_config import HotLogConfig
 from service.hot.rolling import RollLimits
 from service.model.topic_config import TimestampType, TopicConfig
 
@@ -48,14 +49,27 @@ def check_records(
     try:
         return validate_records(records, header, limits, now_ms=now_ms)
     except EverlogError as error:
+        # The frames of a traceback hold all that was unpacked.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         return error
 
 
 def hot_config(config: TopicConfig) -> HotLogConfig:
     """How the local log is kept."""
+    segment_ms, cleaning = config.segment_ms, None
+    if config.compact:
+        # What is not sealed cannot be compacted, so a greatest lag bounds the age of a segment.
+        segment_ms = min(segment_ms, config.max_compaction_lag_ms or segment_ms)
+        cleaning = CleaningRules(
+            lag_ms_min=config.min_compaction_lag_ms,
+            lag_ms_max=config.max_compaction_lag_ms,
+            dirty_ratio_min=config.min_cleanable_dirty_ratio,
+            tombstone_ms=config.delete_retention_ms,
+        )
     return HotLogConfig(
-        roll=RollLimits(segment_bytes=config.segment_bytes, segment_ms=config.segment_ms),
+        roll=RollLimits(segment_bytes=config.segment_bytes, segment_ms=segment_ms),
         flush_always=config.flush_always,
         flush_ms=config.flush_ms,
         index_interval_bytes=config.index_interval_bytes,
+        cleaning=cleaning,
     )

@@ -1,6 +1,6 @@
 """Pure: which local segments may be released, which records have expired."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from everlog.format.retention import Cut
@@ -25,8 +25,11 @@ class Limits:
     keep_bytes: int | None
 
 
+UNLIMITED = Limits(None, None)
+
+
 def expired_before(
-    segments: Sequence[LocalSegment], limits: Limits, *, size: int, end: Offset, now_ms: int
+    segments: Iterable[LocalSegment], limits: Limits, *, size: int, end: Offset, now_ms: int
 ) -> Offset | None:
     """Return the offset below which segments have outlived their limits; None when none has.
 

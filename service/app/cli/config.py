@@ -1,4 +1,4 @@
-"""``everlog config``: the settings of brokers and topics, what they mean and where they are from."""
+"""``everlog config``: the settings of brokers and topics, their meaning and where they are from."""
 
 import os
 from collections.abc import Sequence
@@ -70,8 +70,12 @@ def _rows(*, topic: bool, file: Path | None, flags: list[str]) -> "Sequence[Conf
         if file is not None or flags:
             misuse("--config and --set are about brokers", "leave out --topic")
         return topic_rows()
-    # What has no default has to be there for the configuration to be complete; it is not shown.
-    needed = {"data.dir": "everlog-data", "broker.id": "1", "listeners": "PLAINTEXT://:9092"}
+    # As `everlog dev` has them: a configuration without these is not complete.
+    needed = {
+        "data.dir": "everlog-data",
+        "broker.id": "1",
+        "listeners": "PLAINTEXT://127.0.0.1:9092",
+    }
     try:
         return broker_rows(
             load_config(

@@ -3,14 +3,19 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from service.app.cli.client_library import (
+    ALL_BROKERS_DOWN,
+    TIMED_OUT,
+    TRANSPORT,
+    Admin,
+    kafka,
+    kafka_admin,
+)
 from service.app.cli.failure import fail, misuse
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
 
 BOOTSTRAP_DEFAULT = "127.0.0.1:9092"
 BOOTSTRAP_VARIABLE = "EVERLOG_BOOTSTRAP"
@@ -46,13 +51,11 @@ def client_settings(bootstrap: str) -> dict[str, Any]:
     }
 
 
-def connect_admin(bootstrap: str) -> "AdminClient":
+def connect_admin(bootstrap: str) -> Admin:
     """Return a client for administration; end if no broker answers."""
-    from confluent_kafka.admin import AdminClient
-
     settings = client_settings(bootstrap)
     del settings["allow.auto.create.topics"]
-    return AdminClient(settings)
+    return kafka_admin().AdminClient(settings)
 
 
 def check_reachable(bootstrap: str) -> None:
@@ -77,16 +80,14 @@ def addresses(bootstrap: str) -> list[tuple[str, int]]:
 @contextmanager
 def kafka_errors(bootstrap: str) -> Iterator[None]:
     """Turn errors of the client library into one line and an end."""
-    from confluent_kafka import KafkaError, KafkaException
-
     try:
         yield
-    except KafkaException as error:
+    except kafka().KafkaException as error:
         cause = error.args[0]
-        gone = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001  (public names)
+        gone = (TRANSPORT, ALL_BROKERS_DOWN)
         if cause.code() in gone:
             unreachable(bootstrap)
-        if cause.code() == KafkaError._TIMED_OUT:  # noqa: SLF001  (a public name)
+        if cause.code() == TIMED_OUT:
             fail(f"{bootstrap} did not answer in time", "look at the broker's log")
         fail(cause.str(), "")
 

@@ -48,7 +48,7 @@ def consume(
         typer.Option(
             "--format",
             "-F",
-            help="%t topic, %p partition, %o offset, %k key, %v value, %T time, %h headers, \\n ...",
+            help="%t topic, %p partition, %o offset, %k key, %v value, %T time, %h headers.",
         ),
     ] = DEFAULT_FORMAT,
     follow: Annotated[

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from service.app.cli.client_library import Admin, kafka
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
     BootstrapOption,
@@ -26,9 +27,6 @@ from service.app.cli.offsets_text import (
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.sizes import count_text, plural
 from service.app.cli.topic_options import find_topic, read_cluster
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
 
 app = typer.Typer(
     help="List, describe, move and delete consumer groups.",
@@ -137,7 +135,7 @@ def seek(
             fail(f"group {name} has {plural(members, 'member')}", advice)
         if not dry_run:
             _commit(admin, name, after)
-    moves = [
+    moves: list[dict[str, Any]] = [
         {"topic": key[0], "partition": key[1], "from": before.get(key), "to": offset}
         for key, offset in sorted(after.items())
     ]
@@ -178,11 +176,11 @@ def delete(
         print("\n".join(f"deleted {name}" for name in names))
 
 
-def _described(admin: "AdminClient", name: str) -> Any:
+def _described(admin: Admin, name: str) -> Any:
     return admin.describe_consumer_groups([name])[name].result()
 
 
-def _existing(admin: "AdminClient", name: str) -> Any:
+def _existing(admin: Admin, name: str) -> Any:
     """Return what is known of a group; end if there is none of that name."""
     group = _described(admin, name)
     if group.state.name.lower() == _DEAD:
@@ -199,10 +197,8 @@ def _group_facts(group: Any) -> dict[str, Any]:
     }
 
 
-def _committed(admin: "AdminClient", name: str) -> dict[Key, int]:
-    from confluent_kafka import ConsumerGroupTopicPartitions
-
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])
+def _committed(admin: Admin, name: str) -> dict[Key, int]:
+    asked = admin.list_consumer_group_offsets([kafka().ConsumerGroupTopicPartitions(name)])
     found = asked[name].result().topic_partitions
     return {
         (each.topic, each.partition): each.offset
@@ -220,13 +216,13 @@ def _owners(group: Any) -> dict[Key, Any]:
     }
 
 
-def _marks(admin: "AdminClient", topics: Iterable[str]) -> dict[Key, Marks]:
+def _marks(admin: Admin, topics: Iterable[str]) -> dict[Key, Marks]:
     metadata = read_cluster(admin)
     return read_marks(admin, metadata, sorted(set(topics) & set(metadata.topics)))
 
 
 def _targets(
-    admin: "AdminClient", topics: list[str], place: Place, partitions: list[int] | None
+    admin: Admin, topics: list[str], place: Place, partitions: list[int] | None
 ) -> dict[Key, int]:
     """Return the offset that a place is in each partition."""
     metadata = read_cluster(admin)
@@ -248,14 +244,12 @@ def _targets(
     }
 
 
-def _commit(admin: "AdminClient", name: str, offsets: dict[Key, int]) -> None:
-    from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-
-    wanted = [TopicPartition(*key, offset) for key, offset in offsets.items()]
-    asked = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(name, wanted)])
+def _commit(admin: Admin, name: str, offsets: dict[Key, int]) -> None:
+    wanted = [kafka().TopicPartition(*key, offset) for key, offset in offsets.items()]
+    asked = admin.alter_consumer_group_offsets([kafka().ConsumerGroupTopicPartitions(name, wanted)])
     for each in asked[name].result().topic_partitions:
         if each.error is not None:
-            raise KafkaException(each.error)
+            raise kafka().KafkaException(each.error)
 
 
 def _partition_facts(

@@ -1,14 +1,16 @@
 """The command `everlog`: nouns are loaded when they are asked for, so that ``--help`` is quick."""
 
+import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 from typing_extensions import override
 
-from service.app.cli.failure import USAGE_STATUS, fail
+from service.app.cli.failure import USAGE_STATUS, fail, misuse
 
 _NOUNS = {
     "dev": ("servers", "Run everything on this machine: broker, metadata, archive, gateway."),
@@ -41,6 +43,17 @@ class _Nouns(TyperGroup):
         return command
 
     @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if name not in _NOUNS and not name.startswith("-"):
+            near = get_close_matches(name, _NOUNS, n=1)
+            advice = (
+                f"did you mean {near[0]}?" if near else '"everlog --help" shows those there are'
+            )
+            misuse(f"there is no command {name!r}", advice)
+        return super().resolve_command(ctx, args)
+
+    @override
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _NOUNS.items()])
@@ -64,21 +77,22 @@ def _everlog() -> None:
 def main() -> None:
     """Entry point of the console script."""
     command = typer.main.get_command(app)
-    # Typer tells a group's own commands from these when it suggests what was meant.
     try:
         status = command.main(standalone_mode=False)
+        sys.stdout.flush()
     except typer.Abort:
         fail("stopped", "nothing was changed")
     except typer.TyperException as error:
         _explain(error)
     except BrokenPipeError:
-        # Whoever read our output has had enough of it.
-        sys.stderr.close()
+        # Whoever reads our output has had enough of it; nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
-    raise SystemExit(status if isinstance(status, int) else 0)
+    else:
+        raise SystemExit(status if isinstance(status, int) else 0)
 
 
-def _explain(error: typer.TyperException) -> None:
+def _explain(error: typer.TyperException) -> NoReturn:
     """End because of how the command was called."""
     text = error.format_message() if hasattr(error, "format_message") else str(error)
     if "\n" in text:  # the help of a command that was called with nothing
@@ -86,4 +100,4 @@ def _explain(error: typer.TyperException) -> None:
         raise SystemExit(USAGE_STATUS)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "everlog"
-    fail(text.rstrip("."), f'"{path} --help" shows how', status=USAGE_STATUS)
+    misuse(text[0].lower() + text[1:].rstrip("."), f'"{path} --help" shows how')

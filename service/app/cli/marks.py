@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from service.app.cli.client_library import Admin, Cluster, kafka, kafka_admin
 from service.app.cli.connection import REQUEST_SECONDS_MAX
 from service.app.cli.wire import ask
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 Key = tuple[str, int]
 """A topic's name and a partition's number."""
@@ -57,21 +55,17 @@ class Marks:
         return self.end - max(self.start, min(self.archived_end, self.end))
 
 
-def read_marks(
-    admin: "AdminClient", metadata: "ClusterMetadata", topics: Iterable[str]
-) -> dict[Key, Marks]:
+def read_marks(admin: Admin, metadata: Cluster, topics: Iterable[str]) -> dict[Key, Marks]:
     """Ask for the ends of all partitions of topics; those without a leader are left out."""
-    from confluent_kafka.admin import OffsetSpec
-
     keys = [
         (name, number)
         for name in topics
         for number, partition in sorted(metadata.topics[name].partitions.items())
         if partition.leader in metadata.brokers
     ]
-    starts = _ask_all(admin, keys, OffsetSpec.earliest())
-    ends = _ask_all(admin, keys, OffsetSpec.latest())
-    oldest = _ask_all(admin, keys, OffsetSpec.for_timestamp(0))
+    starts = _ask_all(admin, keys, kafka_admin().OffsetSpec.earliest())
+    ends = _ask_all(admin, keys, kafka_admin().OffsetSpec.latest())
+    oldest = _ask_all(admin, keys, kafka_admin().OffsetSpec.for_timestamp(0))
     tiers = _tier_marks(metadata, keys)
     found: dict[Key, Marks] = {}
     for key in keys:
@@ -89,46 +83,38 @@ def read_marks(
     return found
 
 
-def offsets_at_time(admin: "AdminClient", keys: Iterable[Key], timestamp_ms: int) -> dict[Key, int]:
+def offsets_at_time(admin: Admin, keys: Iterable[Key], timestamp_ms: int) -> dict[Key, int]:
     """Return the first offset at or after a time, for partitions that have one."""
-    from confluent_kafka.admin import OffsetSpec
-
-    found = _ask_all(admin, list(keys), OffsetSpec.for_timestamp(timestamp_ms))
+    found = _ask_all(admin, list(keys), kafka_admin().OffsetSpec.for_timestamp(timestamp_ms))
     return {key: each.offset for key, each in found.items() if each.offset >= 0}
 
 
-def _ask_all(admin: "AdminClient", keys: list[Key], spec: Any) -> dict[Key, Any]:
+def _ask_all(admin: Admin, keys: list[Key], spec: Any) -> dict[Key, Any]:
     """Ask for one kind of offset; what cannot be told is left out."""
-    from confluent_kafka import KafkaException, TopicPartition
-
     if not keys:
         return {}
     futures = admin.list_offsets(
-        {TopicPartition(*key): spec for key in keys}, request_timeout=REQUEST_SECONDS_MAX
+        {kafka().TopicPartition(*key): spec for key in keys}, request_timeout=REQUEST_SECONDS_MAX
     )
     answers: dict[Key, Any] = {}
     for partition, future in futures.items():
         try:
             answers[partition.topic, partition.partition] = future.result()
-        except KafkaException as error:
+        except kafka().KafkaException as error:
             if not error.args[0].retriable() and not _is_leaderless(error):
                 raise
     return answers
 
 
 def _is_leaderless(error: Any) -> bool:
-    from confluent_kafka import KafkaError
-
     return error.args[0].code() in (
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        kafka().KafkaError.LEADER_NOT_AVAILABLE,
+        kafka().KafkaError.NOT_LEADER_FOR_PARTITION,
+        kafka().KafkaError.UNKNOWN_TOPIC_OR_PART,
     )
 
 
-def _tier_marks(
-    metadata: "ClusterMetadata", keys: list[Key]
-) -> Mapping[Key, tuple[int | None, int | None]]:
+def _tier_marks(metadata: Cluster, keys: list[Key]) -> Mapping[Key, tuple[int | None, int | None]]:
     """Return (first local offset, last archived offset) by partition, as far as leaders tell."""
     by_leader: dict[int, list[Key]] = {}
     for topic, number in keys:

@@ -9,6 +9,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from service.app.cli.client_library import kafka
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
     BootstrapOption,
@@ -28,6 +29,8 @@ MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 QUEUE_BYTES_MAX_KIB = 128 * 1024
 LINGER_MS = 5
 DELIVERY_MS_MAX = 30_000
+FLUSH_SECONDS = 0.2
+SENT_BETWEEN_POLLS = 1000
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -101,38 +104,40 @@ def _send(
     *,
     settings: dict[str, Any],
     fixed: dict[str, Any],
-    pace: "Pace",
+    pace: Pace,
 ) -> Delivery:
     """Send all records and wait for what becomes of each; Ctrl-C ends the reading, not the wait."""
-    from confluent_kafka import KafkaException, Producer
-
-    producer = Producer(settings)
+    producer = kafka().Producer(settings)
     delivery = Delivery()
     with Progress("producing") as progress:
         try:
             for key, value in records:
-                while True:
-                    try:
-                        producer.produce(key=key, value=value, on_delivery=delivery.take, **fixed)
-                        break
-                    except BufferError:  # the client's queue is full
-                        producer.poll(0.1)
-                delivery.sent += 1
-                progress.records, progress.bytes = delivery.records, delivery.bytes
-                if delivery.sent % 1000 == 0 or pace.is_slow:
+                _hand_over(producer, delivery, fixed | {"key": key, "value": value})
+                if delivery.sent % SENT_BETWEEN_POLLS == 0 or pace.is_slow:
                     producer.poll(0)
-                    progress.show()
+                    progress.show(delivery.records, delivery.bytes)
                 if delivery.error is not None:
                     break
                 pace.wait()
         except KeyboardInterrupt:
             delivery.is_interrupted = True
-        except KafkaException as error:
+        except kafka().KafkaException as error:
             delivery.refuse(error.args[0])
-        while producer.flush(0.2):
-            progress.records, progress.bytes = delivery.records, delivery.bytes
-            progress.show()
+        while producer.flush(FLUSH_SECONDS):
+            progress.show(delivery.records, delivery.bytes)
     return delivery
+
+
+def _hand_over(producer: Any, delivery: Delivery, record: dict[str, Any]) -> None:
+    """Give a record to the client, once there is room for it."""
+    while True:
+        try:
+            producer.produce(on_delivery=delivery.take, **record)
+        except BufferError:
+            producer.poll(FLUSH_SECONDS)
+        else:
+            delivery.sent += 1
+            return
 
 
 def _records(

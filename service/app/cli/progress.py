@@ -10,7 +10,7 @@ REDRAWS_PER_SECOND = 5
 
 
 class Progress:
-    """Counts records and bytes, and shows them on a terminal.
+    """A line that is drawn anew as the work goes on.
 
     Args:
         what: What is being done, such as ``producing``.
@@ -22,8 +22,6 @@ class Progress:
         self, what: str, *, records_total: int | None = None, is_silent: bool = False
     ) -> None:
         self._is_silent = is_silent
-        self.records = 0
-        self.bytes = 0
         self._what = what
         self._total = records_total
         self._bar: Any = None
@@ -59,11 +57,11 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self) -> None:
-        """Draw what has been counted by now."""
+    def show(self, records: int, size: int) -> None:
+        """Draw how many records there are by now, and how many bytes."""
         if self._bar is None:
             return
         elapsed = self._bar.tasks[0].elapsed or 1.0
-        rates = f"{self.records / elapsed:,.0f}/s  {size_text(self.bytes / elapsed)}/s"
-        facts = f"{self.records:,} records  {size_text(self.bytes)}  {rates}"
-        self._bar.update(self._task, completed=self.records, facts=facts)
+        rates = f"{records / elapsed:,.0f}/s  {size_text(size / elapsed)}/s"
+        facts = f"{records:,} records  {size_text(size)}  {rates}"
+        self._bar.update(self._task, completed=records, facts=facts)

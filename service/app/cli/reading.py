@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from service.app.cli.client_library import NO_OFFSET, PARTITION_EOF, kafka
 from service.app.cli.connection import client_settings
 from service.app.cli.failure import fail
 from service.app.cli.offsets_text import AtTime, Place, resolve_place
@@ -96,11 +97,9 @@ class PlannedReading(_Counting):
     """
 
     def __init__(self, bootstrap: str, span: Span) -> None:
-        from confluent_kafka import Consumer
-
         super().__init__(span.limit)
         self._span = span
-        self._consumer = Consumer(
+        self._consumer = kafka().Consumer(
             client_settings(bootstrap)
             | {
                 "group.id": "everlog-cli",  # never used: nothing is committed
@@ -122,8 +121,7 @@ class PlannedReading(_Counting):
             with Progress("reading", records_total=total, is_silent=is_watched) as bar:
                 while (self._ends or self._span.follow) and not self.is_full:
                     self._take(write)
-                    bar.records, bar.bytes = self.records, self.bytes
-                    bar.show()
+                    bar.show(self.records, self.bytes)
         except KeyboardInterrupt:
             pass
         finally:
@@ -133,8 +131,6 @@ class PlannedReading(_Counting):
 
     def _assign(self) -> int | None:
         """Find begin and end of each partition; return how many offsets lie between."""
-        from confluent_kafka import TopicPartition
-
         metadata = self._consumer.list_topics(timeout=REQUEST_SECONDS_MAX)
         topic = find_topic(metadata, self._span.topic)
         wanted = self._span.partitions or sorted(topic.partitions)
@@ -151,7 +147,7 @@ class PlannedReading(_Counting):
             end = watermark if ends is None else ends[number][0]
             total += max(0, end - begin)
             if begin < end or self._span.follow:
-                plan.append(TopicPartition(topic.topic, number, begin))
+                plan.append(kafka().TopicPartition(topic.topic, number, begin))
             if begin < end and not self._span.follow:
                 self._ends[number] = end
         self._consumer.assign(plan)
@@ -161,12 +157,11 @@ class PlannedReading(_Counting):
 
     def _offsets(self, numbers: list[int], place: Place) -> dict[int, tuple[int, int]]:
         """Return the offset that a place is in each partition, and the high watermark."""
-        from confluent_kafka import TopicPartition
-
         at_times: dict[int, int] = {}
         if isinstance(place, AtTime):
             asked = [
-                TopicPartition(self._span.topic, number, place.timestamp_ms) for number in numbers
+                kafka().TopicPartition(self._span.topic, number, place.timestamp_ms)
+                for number in numbers
             ]
             for found in self._consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX):
                 if found.error is None and found.offset >= 0:
@@ -174,21 +169,19 @@ class PlannedReading(_Counting):
         offsets: dict[int, tuple[int, int]] = {}
         for number in numbers:
             start, end = self._consumer.get_watermark_offsets(
-                TopicPartition(self._span.topic, number), timeout=REQUEST_SECONDS_MAX
+                kafka().TopicPartition(self._span.topic, number), timeout=REQUEST_SECONDS_MAX
             )
             at = resolve_place(place, start=start, end=end, at_time=at_times.get(number))
             offsets[number] = at, end
         return offsets
 
     def _take(self, write: Piece) -> None:
-        from confluent_kafka import KafkaError, KafkaException
-
         for message in self._consumer.consume(RECORDS_AT_ONCE, timeout=WAIT_SECONDS):
             error = message.error()
             number = message.partition()
             if error is not None:
-                if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  (a public name)
-                    raise KafkaException(error)
+                if error.code() != PARTITION_EOF:
+                    raise kafka().KafkaException(error)
                 if message.offset() >= self._ends.get(number, 0):
                     self._finish(number)
                 continue
@@ -205,10 +198,8 @@ class PlannedReading(_Counting):
 
     def _finish(self, number: int) -> None:
         """Ask for no more of a partition that has been read to its end."""
-        from confluent_kafka import TopicPartition
-
         if self._ends.pop(number, None) is not None:
-            self._consumer.incremental_unassign([TopicPartition(self._span.topic, number)])
+            self._consumer.incremental_unassign([kafka().TopicPartition(self._span.topic, number)])
 
 
 class GroupReading(_Counting):
@@ -221,11 +212,9 @@ class GroupReading(_Counting):
     """
 
     def __init__(self, bootstrap: str, span: Span, group: str) -> None:
-        from confluent_kafka import Consumer
-
         super().__init__(span.limit)
         self._span = span
-        self._consumer = Consumer(
+        self._consumer = kafka().Consumer(
             client_settings(bootstrap)
             | {
                 "group.id": group,
@@ -267,8 +256,6 @@ class GroupReading(_Counting):
 
     def _take(self, write: Piece) -> bool:
         """Take what has come; return whether anything has."""
-        from confluent_kafka import KafkaError, KafkaException
-
         count = RECORDS_AT_ONCE
         if self._span.limit is not None:
             count = min(count, self._span.limit - self.records)
@@ -279,10 +266,10 @@ class GroupReading(_Counting):
                 self.put(message, write)
                 self._consumer.store_offsets(message)
                 self._at_end.discard(message.partition())
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  (a public name)
+            elif error.code() == PARTITION_EOF:
                 self._at_end.add(message.partition())
             else:
-                raise KafkaException(error)
+                raise kafka().KafkaException(error)
         self.flush()
         if messages:
             self._commit()
@@ -290,10 +277,8 @@ class GroupReading(_Counting):
 
     def _commit(self) -> None:
         """Commit what was written; nothing to commit is no error."""
-        from confluent_kafka import KafkaError, KafkaException
-
         try:
             self._consumer.commit(asynchronous=False)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001  (a public name)
+        except kafka().KafkaException as error:
+            if error.args[0].code() != NO_OFFSET:
                 raise

@@ -36,7 +36,7 @@ def status(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show for each partition where the archive ends and the local disk begins."""
-    facts = [_facts(key, marks) for key, marks in sorted(_marks(bootstrap, topics).items())]
+    facts = [facts_of(key, marks) for key, marks in sorted(_marks(bootstrap, topics).items())]
     if output is Output.JSON:
         show_json(facts)
     elif not facts:
@@ -53,12 +53,12 @@ def explain(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say in sentences where the records of a topic are, and what that means."""
-    partitions = [_facts(key, each) for key, each in sorted(_marks(bootstrap, [topic]).items())]
-    facts = {"topic": topic, **_sums(partitions)}
+    partitions = [facts_of(key, each) for key, each in sorted(_marks(bootstrap, [topic]).items())]
+    facts = {"topic": topic, **sums_of(partitions)}
     if output is Output.JSON:
         show_json(facts)
         return
-    for title, text in _sentences(facts):
+    for title, text in sentences(facts):
         print(f"{title:<7} {text}")
 
 
@@ -72,7 +72,8 @@ def _marks(bootstrap: str, topics: list[str] | None) -> dict[Key, Marks]:
         return read_marks(admin, metadata, names)
 
 
-def _facts(key: Key, marks: Marks) -> dict[str, Any]:
+def facts_of(key: Key, marks: Marks) -> dict[str, Any]:
+    """Return what is known of one partition."""
     local = None if marks.local_start is None else marks.end - marks.local_start
     return {
         "topic": key[0],
@@ -89,7 +90,7 @@ def _facts(key: Key, marks: Marks) -> dict[str, Any]:
     }
 
 
-def _sums(partitions: list[dict[str, Any]]) -> dict[str, Any]:
+def sums_of(partitions: list[dict[str, Any]]) -> dict[str, Any]:
     """Add partitions up; what one of them does not know is not known of all."""
 
     def total(name: str) -> int | None:
@@ -107,19 +108,19 @@ def _sums(partitions: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return (title, text) for each thing that is known."""
     records, local = facts["records"], facts["local_records"]
     archived, lag = facts["archived_records"], facts["upload_lag"]
     if archived is None or local is None:
         return [("Where", "not known: the brokers of this topic do not tell where its records are")]
-    share = f" ({_PERCENT * archived // records}%)" if records else ""
+    share = f", {_PERCENT * archived // records}%" if records else ""
+    where = (
+        f"local {count_text(local)} records - "
+        f"archive {count_text(archived)} of {count_text(records)}{share}"
+    )
     lines = [
-        (
-            "Where",
-            f"local {count_text(local)} records - archive {count_text(archived)} "
-            f"of {count_text(records)}{share}",
-        ),
+        ("Where", where),
         ("Lag", "nothing waits" if not lag else f"{count_text(lag)} records are not archived yet"),
     ]
     if facts["oldest_ms"] is not None:

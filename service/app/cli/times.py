@@ -55,7 +55,7 @@ def instant_text(timestamp_ms: int | None) -> str:
         return "-"
     try:
         when = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # beyond what a date can be
         return f"{timestamp_ms} ms"
     return when.strftime("%Y-%m-%d %H:%M:%S")
 

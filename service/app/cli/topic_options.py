@@ -1,23 +1,20 @@
 """What commands about topics share: settings on the command line, and finding a topic."""
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
+from service.app.cli.client_library import Admin, Cluster, Topic
 from service.app.cli.connection import REQUEST_SECONDS_MAX
 from service.app.cli.failure import fail, misuse
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient, ClusterMetadata, TopicMetadata
 
 INTERNAL_PREFIX = "__"
 
 
-def read_cluster(admin: "AdminClient") -> "ClusterMetadata":
+def read_cluster(admin: Admin) -> Cluster:
     """Ask for all topics and brokers."""
     return admin.list_topics(timeout=REQUEST_SECONDS_MAX)
 
 
-def find_topic(metadata: "ClusterMetadata", name: str) -> "TopicMetadata":
+def find_topic(metadata: Cluster, name: str) -> Topic:
     """Return a topic; end if there is none of that name."""
     found = metadata.topics.get(name)
     if found is None:

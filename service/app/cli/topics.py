@@ -2,10 +2,11 @@
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from service.app.cli.client_library import Admin, Topic, kafka_admin
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
     BootstrapOption,
@@ -18,9 +19,6 @@ from service.app.cli.output import Column, Output, OutputOption, Table, show, sh
 from service.app.cli.sizes import count_text, plural
 from service.app.cli.times import duration_text, instant_text
 from service.app.cli.topic_options import INTERNAL_PREFIX, find_topic, read_cluster, read_pairs
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient, TopicMetadata
 
 app = typer.Typer(
     help="List, create, describe, alter and delete topics.",
@@ -76,23 +74,19 @@ def create(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create a topic; what is not said is as the cluster has it by default."""
-    from confluent_kafka.admin import NewTopic
-
     overrides = read_pairs("--config", config)
     # -1 leaves the number to the cluster (KIP-464).
-    wanted = NewTopic(name, partitions or -1, replicas or -1, config=overrides)
+    wanted = kafka_admin().NewTopic(name, partitions or -1, replicas or -1, config=overrides)
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
         admin.create_topics([wanted])[name].result()
         made = read_cluster(admin).topics[name]
-    facts = {"topic": name, **_shape(made), "config": overrides}
+    shape = _shape(made)
+    facts = {"topic": name, **shape, "config": overrides}
     if output is Output.JSON:
         show_json(facts)
     else:
-        sizes = (
-            f"{plural(facts['partitions'], 'partition')}, {plural(facts['replicas'], 'replica')}"
-        )
-        print(f"created {name}  {sizes}")
+        print(f"created {name}  {_sizes(shape)}")
 
 
 @app.command()
@@ -121,8 +115,7 @@ def describe(
         return
     kept = facts["retention"]
     tier = "tiered" if facts["tiered"] else "not tiered"
-    sizes = f"{plural(facts['partitions'], 'partition')}, {plural(facts['replicas'], 'replica')}"
-    print(f"{name}  {sizes}, {tier}, kept {kept if kept == 'for ever' else 'for ' + kept}")
+    print(f"{name}  {_sizes(facts)}, {tier}, kept {kept if kept == 'for ever' else 'for ' + kept}")
     show(_partition_table(facts["partition_list"]))
     settings = "  ".join(f"{key}={value}" for key, value in sorted(facts["settings"].items()))
     print(f"Settings other than default: {settings or 'none'}")
@@ -189,65 +182,61 @@ def delete(
         print("\n".join(f"deleted {name}" for name in names))
 
 
-def _alter_settings(
-    admin: "AdminClient", name: str, values: dict[str, str], unset: list[str]
-) -> None:
-    from confluent_kafka.admin import (
-        AlterConfigOpType,
-        ConfigEntry,
-        ConfigResource,
-        ResourceType,
-    )
-
+def _alter_settings(admin: Admin, name: str, values: dict[str, str], unset: list[str]) -> None:
     entries = [
-        ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+        kafka_admin().ConfigEntry(
+            key, value, incremental_operation=kafka_admin().AlterConfigOpType.SET
+        )
         for key, value in values.items()
     ]
     entries += [
-        ConfigEntry(key, None, incremental_operation=AlterConfigOpType.DELETE) for key in unset
+        kafka_admin().ConfigEntry(
+            key, None, incremental_operation=kafka_admin().AlterConfigOpType.DELETE
+        )
+        for key in unset
     ]
-    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+    resource = kafka_admin().ConfigResource(
+        kafka_admin().ResourceType.TOPIC, name, incremental_configs=entries
+    )
     for future in admin.incremental_alter_configs([resource]).values():
         future.result()
 
 
-def _add_partitions(admin: "AdminClient", name: str, count: int) -> None:
-    from confluent_kafka.admin import NewPartitions
-
-    for future in admin.create_partitions([NewPartitions(name, count)]).values():
+def _add_partitions(admin: Admin, name: str, count: int) -> None:
+    for future in admin.create_partitions([kafka_admin().NewPartitions(name, count)]).values():
         future.result()
 
 
-def _configs(admin: "AdminClient", names: list[str]) -> dict[str, dict[str, Any]]:
+def _configs(admin: Admin, names: list[str]) -> dict[str, dict[str, Any]]:
     """Return the settings of each topic."""
-    from confluent_kafka.admin import ConfigResource, ResourceType
-
     if not names:
         return {}
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    resources = [
+        kafka_admin().ConfigResource(kafka_admin().ResourceType.TOPIC, name) for name in names
+    ]
     futures = admin.describe_configs(resources)
     return {resource.name: future.result() for resource, future in futures.items()}
 
 
 def _is_of_topic(entry: Any) -> bool:
     """Whether a setting was given to the topic itself, not to the brokers and not by default."""
-    from confluent_kafka.admin import ConfigSource
-
-    return bool(entry.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value)
+    return bool(entry.source == kafka_admin().ConfigSource.DYNAMIC_TOPIC_CONFIG.value)
 
 
 def _of_topic(marks: dict[tuple[str, int], Marks], name: str) -> dict[int, Marks]:
     return {number: each for (topic, number), each in marks.items() if topic == name}
 
 
-def _shape(topic: "TopicMetadata") -> dict[str, int]:
+def _shape(topic: Topic) -> dict[str, int]:
     replicas = max((len(each.replicas) for each in topic.partitions.values()), default=0)
     return {"partitions": len(topic.partitions), "replicas": replicas}
 
 
-def _summary(
-    topic: "TopicMetadata", config: dict[str, Any], marks: dict[int, Marks]
-) -> dict[str, Any]:
+def _sizes(shape: dict[str, Any]) -> str:
+    return f"{plural(shape['partitions'], 'partition')}, {plural(shape['replicas'], 'replica')}"
+
+
+def _summary(topic: Topic, config: dict[str, Any], marks: dict[int, Marks]) -> dict[str, Any]:
     """Return the facts of one line of the list."""
     archived = [each.archived for each in marks.values()]
     oldest = [each.oldest_ms for each in marks.values() if each.oldest_ms is not None]
@@ -264,7 +253,7 @@ def _summary(
     }
 
 
-def _partition_facts(topic: "TopicMetadata", number: int, marks: Marks | None) -> dict[str, Any]:
+def _partition_facts(topic: Topic, number: int, marks: Marks | None) -> dict[str, Any]:
     partition = topic.partitions[number]
     known = asdict(marks) if marks is not None else dict.fromkeys(Marks.__dataclass_fields__)
     return {

@@ -1,7 +1,6 @@
 """One request to one broker, for what client libraries do not offer."""
 
 import socket
-from typing import cast
 
 from service.protocol.codec import decode_response, encode_request
 from service.protocol.errors import ProtocolError
@@ -30,7 +29,7 @@ def ask(
     correlation_id, response = decode_response(frame, key, version)
     if correlation_id != _CORRELATION_ID:
         raise ProtocolError(f"an answer to request {correlation_id}, which was not sent")
-    return cast(Response, response)
+    return response
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:

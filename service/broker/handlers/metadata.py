@@ -1,5 +1,7 @@
 """Metadata: brokers, topics and leaders; creates topics that are asked for, if allowed."""
 
+import asyncio
+
 from everlog.model.ids import NO_TOPIC_ID, TopicId, TopicName
 from service.broker.context import RequestContext
 from service.broker.metadata_view import (
@@ -17,6 +19,9 @@ from service.protocol.messages.metadata import (
     MetadataResponse,
     MetadataResponseTopic,
 )
+
+_TOPICS_AT_ONCE = 500
+"""Topics that are looked up before others get a turn on the loop."""
 
 _CREATION_FLAG_SINCE = 4
 _TOPIC_IDS_SINCE = 12
@@ -54,7 +59,12 @@ class MetadataHandler:
             image = self._images()
             return [visible_topic(image, topic) for topic in image.topics.values()]
         may_create = context.api_version < _CREATION_FLAG_SINCE or request.allow_auto_topic_creation
-        return [await self._topic(context, each, may_create=may_create) for each in wanted]
+        found = []
+        for number, each in enumerate(wanted):
+            if number % _TOPICS_AT_ONCE == _TOPICS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            found.append(await self._topic(context, each, may_create=may_create))
+        return found
 
     async def _topic(
         self, context: RequestContext, wanted: MetadataRequestTopic, *, may_create: bool
@@ -66,6 +76,10 @@ class MetadataHandler:
             return missing_topic(ErrorCode.INVALID_REQUEST, name=wanted.name)
         topic = image.topic(TopicName(wanted.name))
         if topic is not None:
+            if wanted.topic_id not in (NO_TOPIC_ID, topic.topic_id):
+                return missing_topic(
+                    ErrorCode.INCONSISTENT_TOPIC_ID, name=wanted.name, topic_id=wanted.topic_id
+                )
             return visible_topic(image, topic)
         code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         if may_create and self._creation is not None:

@@ -49,6 +49,16 @@ def write_message(writer: asyncio.StreamWriter, fields: Fields, body: bytes = b"
     writer.write(b"".join((_HEAD.pack(len(text), len(body)), text, body)))
 
 
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close the channel; the other side reads its end."""
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except ConnectionError:
+        # The other side was faster.
+        return
+
+
 class Channel:
     """The broker's end: calls, and the futures of their answers."""
 
@@ -70,11 +80,11 @@ class Channel:
                 self._deliver(*message)
         finally:
             self._is_open = False
-            self._writer.close()
             pending, self._pending = self._pending, {}
             for future in pending.values():
                 if not future.done():
                     future.set_exception(worker_gone("call"))
+            await hang_up(self._writer)
 
     async def call(self, op: str, fields: Fields, body: bytes = b"") -> Answer:
         """Make a call; one that is cancelled is cancelled over there, too.

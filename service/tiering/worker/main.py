@@ -8,7 +8,7 @@ import structlog
 
 from everlog.model.errors import EverlogError
 from everlog.stores.errors import StoreUnavailableError
-from service.tiering.worker.channel import Fields, read_message, write_message
+from service.tiering.worker.channel import Fields, hang_up, read_message, write_message
 from service.tiering.worker.faults import encode_fault
 from service.tiering.worker.transfers import Transfers
 
@@ -29,18 +29,26 @@ class TransferServer:
     async def run(self) -> None:
         """Serve until the other side hangs up, or the process that started this one is gone."""
         reader, writer = await asyncio.open_unix_connection(sock=self._channel)
-        async with asyncio.TaskGroup() as tasks:
-            watch = tasks.create_task(self._watch_parent(writer, os.getppid()))
-            while (message := await read_message(reader)) is not None:
-                fields, body = message
-                if fields["op"] == "cancel":
-                    self._cancel(fields["id"])
-                else:
-                    work = tasks.create_task(self._serve(writer, fields, body))
-                    self._running[fields["id"]] = work
-            watch.cancel()
-            for task in self._running.values():
-                task.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(self._watch_parent(writer, os.getppid()))
+                await self._serve_all(reader, writer, tasks)
+                watch.cancel()
+                for task in self._running.values():
+                    task.cancel()
+        finally:
+            await hang_up(writer)
+
+    async def _serve_all(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tasks: asyncio.TaskGroup
+    ) -> None:
+        while (message := await read_message(reader)) is not None:
+            fields, body = message
+            if fields["op"] == "cancel":
+                self._cancel(fields["id"])
+            else:
+                work = tasks.create_task(self._serve(writer, fields, body))
+                self._running[fields["id"]] = work
 
     def _cancel(self, number: int) -> None:
         task = self._running.get(number)

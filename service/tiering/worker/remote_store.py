@@ -1,9 +1,9 @@
 """The object store as the broker sees it: every call goes to the transfer process."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from everlog.model.errors import RejectedError
 from everlog.stores.body import BodyPart, Buffer, FilePart
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import (
@@ -51,9 +51,7 @@ class WorkerObjectStore:
         body = bytearray()
         for part in parts:
             if isinstance(part, FilePart):
-                if isinstance(part.file, int):
-                    raise RejectedError("a descriptor cannot go to the transfer worker")
-                places.append((part.file, part.position, part.length))
+                places.append((_path(part.file), part.position, part.length))
             else:
                 places.append((None, len(body), len(part)))
                 body += part
@@ -101,6 +99,11 @@ class WorkerObjectStore:
 
     async def close(self) -> None:
         """Do nothing: whoever started the worker ends it."""
+
+
+def _path(file: str | int) -> str:
+    """Return how another process of ours can open a file that may have lost its name (Linux)."""
+    return f"/proc/{os.getpid()}/fd/{file}" if isinstance(file, int) else file
 
 
 def _created(key: ObjectKey, answer: Answer) -> CreatedObject:

@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from everlog.model.clock import Clock, IdSource
+from everlog.model.errors import CorruptionError
 from everlog.stores.backoff import RetryPolicy, wait_s
 from service.tiering.worker.channel import Answer, Channel, Fields, worker_gone
 
@@ -110,6 +111,17 @@ class WorkerSupervisor:
             raise worker_gone(op)
         return await channel.call(op, fields, body)
 
+    async def _serve(self, channel: Channel) -> None:
+        try:
+            await channel.run()
+        except CorruptionError as error:
+            # A worker that talks nonsense is ended, and another one is started.
+            _log.error("transfer_worker_defect", reason=str(error))
+        finally:
+            # From now on calls wait for the next worker.
+            self._channel, self.pid = None, None
+            self._started.clear()
+
     async def _attend(self, process: WorkerProcess) -> int:
         """Serve calls through a worker until it ends; return its exit status."""
         channel = Channel(process.reader, process.writer)
@@ -117,10 +129,9 @@ class WorkerSupervisor:
         self._started.set()
         _log.info("transfer_worker_started", pid=process.pid)
         try:
-            await channel.run()
+            await self._serve(channel)
             return await process.ended()
         finally:
-            self._channel, self.pid = None, None
-            self._started.clear()
             channel.close()
             process.kill()
+            await process.ended()

@@ -12,7 +12,8 @@ from everlog.model.ids import PartitionId, TopicId
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import read_header, walk
 from everlog.records.builder import Producer, Record, build_batch
-from service.hot.log import HotLog, HotLogConfig
+from service.hot.log import HotLog
+from service.hot.log_config import HotLogConfig
 from service.hot.rolling import RollLimits
 from service.hot.store import HotStore
 from service.model.log import LogFailedError, LogSlice, OffsetOutOfRangeError, ReadBounds
@@ -259,6 +260,34 @@ def _acknowledged_survive(seed: int, *, always: bool, power_cut: bool) -> None:
 @pytest.mark.parametrize("seed", range(25))
 def test_a_power_cut_keeps_every_synced_batch_in_order(seed: int) -> None:
     _acknowledged_survive(seed, always=True, power_cut=True)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_power_cut_without_syncs_leaves_a_prefix_of_the_log(seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def life(loop: SimLoop) -> None:
+        disk = SimDisk()
+        disk.make_dirs("/data")
+        for _ in range(3):
+            store = store_on(disk, LoopClock(loop))
+            await store.start([PARTITION])
+            log = await store.open(PARTITION, config(always=False, segment_bytes=600))
+            before = await read_all(log)
+            made = [batch(f"{rng.random()}", count=rng.randint(1, 4)) for _ in range(40)]
+            for each in made:
+                append(log, each)
+                if rng.random() < 0.3:
+                    await asyncio.sleep(rng.uniform(0, 0.01))
+            synced = log.synced_end
+            disk = disk.after_crash(rng)
+            left = store_on(disk, LoopClock(loop))
+            await left.start([PARTITION])
+            reopened = await left.open(PARTITION, config(always=False, segment_bytes=600))
+            assert reopened.log_end >= synced
+            assert (before + b"".join(made)).startswith(await read_all(reopened))
+
+    run_simulated(seed, life)
 
 
 @pytest.mark.parametrize("seed", range(5))

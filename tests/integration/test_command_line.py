@@ -1,0 +1,309 @@
+"""The command `everlog` against a real server, as people and scripts run it."""
+
+import json
+import os
+import pty
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everlog.testing import RunningServer, running_server
+
+PROGRAM = str(Path(sys.executable).with_name("everlog"))
+ESCAPE = b"\x1b"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running_server(num_partitions=2) as running:
+        yield running
+
+
+class Command:
+    """Runs the command against one server."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.environment = {**os.environ, "EVERLOG_BOOTSTRAP": bootstrap}
+
+    def run(self, *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [PROGRAM, *words],
+            input=stdin,
+            capture_output=True,
+            env=self.environment,
+            timeout=60,
+            check=False,
+        )
+
+    def out(self, *words: str, stdin: bytes = b"") -> bytes:
+        done = self.run(*words, stdin=stdin)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def facts(self, *words: str, stdin: bytes = b"") -> Any:
+        return json.loads(self.out(*words, "-o", "json", stdin=stdin))
+
+    def refusal(self, *words: str, status: int) -> str:
+        done = self.run(*words)
+        assert done.returncode == status, done.stderr.decode()
+        assert done.stdout == b""
+        text = done.stderr.decode()
+        assert text.startswith("everlog: ")
+        assert text.count("\n") == 1, "an error is one line"
+        return text
+
+    def on_terminal(self, *words: str) -> bytes:
+        """Run it on a terminal, and return what is shown there."""
+        ours, theirs = pty.openpty()
+        try:
+            process = subprocess.Popen(
+                [PROGRAM, *words],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                env={**self.environment, "TERM": "xterm-256color", "COLUMNS": "120"},
+            )
+            os.close(theirs)
+            shown = _drain(ours)
+            assert process.wait(60) == 0, shown
+            return shown
+        finally:
+            os.close(ours)
+
+
+def _drain(descriptor: int) -> bytes:
+    shown = b""
+    while True:
+        try:
+            part = os.read(descriptor, 65536)
+        except OSError:  # the other end is closed
+            return shown
+        if not part:
+            return shown
+        shown += part
+
+
+@pytest.fixture
+def everlog(server: RunningServer) -> Command:
+    return Command(server.bootstrap)
+
+
+def test_a_file_comes_back_as_it_was(everlog: Command, tmp_path: Path) -> None:
+    noise = random.Random(7)
+    lines = [noise.randbytes(noise.randrange(200)).replace(b"\n", b" ") for _ in range(5000)]
+    file = tmp_path / "lines"
+    file.write_bytes(b"".join(line + b"\n" for line in lines))
+    everlog.out("topic", "create", "noise", "-p", "1")
+    facts = everlog.facts("produce", "noise", "--file", str(file), "--compression", "zstd")
+    assert facts["records"] == 5000
+    assert facts["partitions"] == [{"partition": 0, "first_offset": 0, "last_offset": 4999}]
+    assert everlog.out("consume", "noise") == file.read_bytes()
+
+
+def test_keys_headers_and_partitions_are_kept(everlog: Command) -> None:
+    words = ["produce", "keyed", "--key-sep", ":", "--header", "a=b", "--partition", "1"]
+    everlog.out(*words, stdin=b"k:v:w\nno key\n")
+    shown = everlog.out("consume", "keyed", "--format", "%p %o [%k] %K %v %h\\n")
+    assert shown == b"1 0 [k] 1 v:w a=b\n1 1 [] -1 no key a=b\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "offsets"),
+    [
+        (["--from", "earliest", "--limit", "2"], [0, 1]),
+        (["--from", "7"], [7, 8, 9]),
+        (["--from", "-2"], [8, 9]),
+        (["--from", "3", "--to", "5"], [3, 4]),
+        (["--from", "latest"], []),
+        (["--from", "@-1h", "--to", "2"], [0, 1]),
+        (["--from", "@2100-01-01"], []),
+        (["--to", "@2001-01-01"], []),
+        (["--from", "8", "--partition", "0"], [8, 9]),
+    ],
+)
+def test_a_span_is_read_from_place_to_place(
+    everlog: Command, words: list[str], offsets: list[int]
+) -> None:
+    listed = everlog.facts("topic", "list")
+    if "span" not in {each["topic"] for each in listed}:
+        everlog.out("topic", "create", "span", "-p", "1")
+        everlog.out("produce", "span", stdin=b"".join(b"%d\n" % n for n in range(10)))
+    shown = everlog.out("consume", "span", *words, "--format", "%o ")
+    assert list(map(int, shown.split())) == offsets
+
+
+def test_a_topic_lives_from_create_to_delete(everlog: Command) -> None:
+    made = everlog.facts("topic", "create", "brief", "-p", "3", "-c", "retention.ms=86400000")
+    assert (made["partitions"], made["replicas"]) == (3, 1)
+    everlog.out("topic", "alter", "brief", "--set", "retention.ms=3600000", "--partitions", "4")
+    facts = everlog.facts("topic", "describe", "brief")
+    assert facts["partitions"] == 4
+    assert facts["retention"] == "1 hour"
+    assert facts["settings"] == {"retention.ms": "3600000"}
+    assert [each["end"] for each in facts["partition_list"]] == [0, 0, 0, 0]
+    everlog.out("topic", "alter", "brief", "--unset", "retention.ms")
+    assert everlog.facts("topic", "describe", "brief")["settings"] == {}
+    assert everlog.out("topic", "delete", "brief", "--yes") == b"deleted brief\n"
+    assert "brief" not in {each["topic"] for each in everlog.facts("topic", "list")}
+
+
+def test_a_group_reads_commits_moves_and_goes(everlog: Command) -> None:
+    everlog.out("topic", "create", "shared", "-p", "1")
+    everlog.out("produce", "shared", stdin=b"".join(b"%d\n" % n for n in range(10)))
+    first = everlog.out("consume", "shared", "--group", "billing", "--limit", "4")
+    rest = everlog.out("consume", "shared", "--group", "billing")
+    assert (first + rest).split() == [b"%d" % n for n in range(10)]
+    facts = everlog.facts("group", "describe", "billing")
+    assert (facts["state"], facts["members"], facts["lag"]) == ("empty", 0, 0)
+    planned = everlog.facts("group", "seek", "billing", "--to", "-3", "--dry-run")
+    assert planned["partitions"] == [{"topic": "shared", "partition": 0, "from": 10, "to": 7}]
+    assert everlog.facts("group", "describe", "billing")["lag"] == 0
+    everlog.out("group", "seek", "billing", "--to", "-3")
+    assert everlog.facts("group", "describe", "billing")["lag"] == 3
+    assert "billing" in {each["group"] for each in everlog.facts("group", "list")}
+    everlog.out("group", "delete", "billing", "--yes")
+    assert "does not exist" in everlog.refusal("group", "describe", "billing", status=1)
+
+
+def test_the_tier_is_explained(everlog: Command) -> None:
+    everlog.out("produce", "explained", stdin=b"one\ntwo\n")
+    facts = everlog.facts("tier", "explain", "explained")
+    assert (facts["records"], facts["local_records"], facts["archived_records"]) == (2, 2, 0)
+    rows = everlog.facts("tier", "status", "explained")
+    assert [each["upload_lag"] for each in rows] == [each["end"] for each in rows]
+
+
+def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
+    rows = everlog.facts("config", "list", "--set", "num.partitions=7", "--match", "num.partitions")
+    assert [(each["value"], each["where"]) for each in rows] == [("7", "--set")]
+    assert "retention.ms" in {each["name"] for each in everlog.facts("config", "list", "--topic")}
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "part"),
+    [
+        (["topc"], 2, "did you mean topic?"),
+        (["topic", "lst"], 2, "'list'"),
+        (["topic", "list", "--nope"], 2, "--help"),
+        (["consume"], 2, "TOPIC"),
+        (["consume", "t", "--from", "soon"], 2, "'soon' is no place in a log"),
+        (["consume", "t", "--format", "%q"], 2, "%q is unknown"),
+        (["consume", "t", "--follow", "--to", "5"], 2, "leave out one"),
+        (["produce", "t", "--file", "/nowhere"], 2, "/nowhere"),
+        (["produce", "t", "--key-sep", ""], 2, "--key-sep"),
+        (["topic", "create", "t", "--config", "x"], 2, "name=value"),
+        (["topic", "alter", "t"], 2, "nothing to change"),
+        (["topic", "delete", "t"], 2, "use --yes"),
+        (["topic", "list", "--bootstrap", "nope:port"], 2, "write host:port"),
+        (["dev", "--port", "99999"], 2, "--port"),
+        (["dev", "--brokers", "3"], 2, "--brokers 1"),
+        (["broker", "--config", "/nowhere", "--check"], 2, "/nowhere"),
+        (["consume", "absent"], 1, "topic absent does not exist"),
+        (["topic", "describe", "absent"], 1, "topic absent does not exist"),
+        (["topic", "create", "t", "-c", "nope=1"], 1, "nope"),
+        (["group", "describe", "absent"], 1, "group absent does not exist"),
+        (["topic", "list", "--bootstrap", "127.0.0.1:1"], 1, 'start one with "everlog dev"'),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(
+    everlog: Command, words: list[str], status: int, part: str
+) -> None:
+    assert part in everlog.refusal(*words, status=status)
+
+
+@pytest.mark.parametrize("noun", ["topic", "group", "tier", "config"])
+def test_a_noun_alone_shows_its_help(everlog: Command, noun: str) -> None:
+    done = everlog.run(noun)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"Usage: everlog " + noun.encode())
+
+
+def test_nothing_is_coloured_where_there_is_no_terminal(everlog: Command) -> None:
+    everlog.out("produce", "plain", stdin=b"one\n")
+    for words in (["topic", "list"], ["topic", "describe", "plain"], ["tier", "status"]):
+        done = everlog.run(*words)
+        assert ESCAPE not in done.stdout + done.stderr
+        assert done.stdout.isascii()
+
+
+def test_a_table_on_a_terminal_has_the_same_facts(everlog: Command) -> None:
+    everlog.out("produce", "shown", stdin=b"one\n")
+    shown = everlog.on_terminal("topic", "describe", "shown")
+    assert ESCAPE in shown, "titles are set apart on a terminal"
+    for word in (b"shown  2 partitions, 1 replica", b"HIGH WATERMARK", b"Settings other than"):
+        assert word in shown
+
+
+def test_progress_is_shown_on_a_terminal_only(everlog: Command, tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_bytes(b"line\n" * 20_000)
+    words = ["produce", "watched", "--file", str(file)]
+    assert everlog.run(*words).stderr == b""
+    assert b"producing" in everlog.on_terminal(*words)
+
+
+def test_following_ends_cleanly_with_ctrl_c(everlog: Command) -> None:
+    everlog.out("produce", "followed", stdin=b"one\n")
+    with subprocess.Popen(
+        [PROGRAM, "consume", "followed", "--follow"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=everlog.environment,
+    ) as process:
+        deadline = threading.Timer(60, process.kill)
+        deadline.start()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"one\n"
+            everlog.out("produce", "followed", stdin=b"two\n")
+            assert process.stdout.readline() == b"two\n"
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate()
+        finally:
+            deadline.cancel()
+    assert process.returncode == 0
+    assert errors == b""
+
+
+def test_a_reader_that_leaves_early_is_no_error(everlog: Command) -> None:
+    everlog.out("produce", "long", stdin=b"a line\n" * 50_000)
+    pipe = f"'{PROGRAM}' consume long | head -1"
+    done = subprocess.run(
+        ["bash", "-c", pipe], capture_output=True, env=everlog.environment, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"a line\n", b"")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete_the_command(everlog: Command, shell: str) -> None:
+    assert b"_EVERLOG_COMPLETE" in everlog.out("--show-completion", shell)
+
+
+def test_what_is_on_the_command_line_holds_against_the_environment(tmp_path: Path) -> None:
+    environment = {"EVERLOG_DATA_DIR": str(tmp_path / "other"), "EVERLOG_LISTENERS": "nonsense"}
+    words = ["dev", "--data-dir", str(tmp_path / "mine"), "--port", "0", "--http-port", "0"]
+    with subprocess.Popen(
+        [PROGRAM, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+        text=True,
+    ) as process:
+        deadline = threading.Timer(60, process.kill)
+        deadline.start()
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+        finally:
+            deadline.cancel()
+            process.terminate()
+    assert f"data {tmp_path / 'mine'}" in line
+    assert f"store file://{tmp_path / 'mine'}/store" in line
+    assert not (tmp_path / "other").exists()

@@ -1,0 +1,175 @@
+"""Commits of one partition's tier over the memory store, from its first object to many pages."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from everlog.format.entries import Entry
+from everlog.format.manifest import NotContiguousError
+from everlog.format.object_keys import PartitionPath, Uid
+from everlog.format.retention import Cut
+from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, PAGED_FORMAT
+from everlog.model.ids import PartitionId, TopicId
+from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
+from everlog.stores.errors import StoreUnavailableError
+from everlog.stores.memory import MemoryObjectStore
+from service.partition.tier_pointers import TierPointers
+from service.tiering.authority import Authority, ClaimRequest
+from service.tiering.manifest_store import ManifestStore
+from service.tiering.partition_tier import PartitionTier, TierChange
+from service.tiering.stats import TierStats
+from service.tiering.sweeper import Sweeper
+from service.tiering.uploader import Uploaded
+from tests.contract.object_stores import FailingStore
+from tests.simulation.clock import SeededIds
+from tests.unit.tiering.site import HastyClock, Metadata, metadata_tree
+
+PARTITION = PartitionId(TopicId(b"0123456789abcdef"), 0)
+PATH = PartitionPath(cluster_id="c", topic_id=PARTITION.topic_id, partition=0)
+IDS = SeededIds(1)
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+async def metadata() -> AsyncIterator[Metadata]:
+    async with metadata_tree() as metadata:
+        await metadata.add(PARTITION)
+        yield metadata
+
+
+@pytest.fixture
+def clock() -> HastyClock:
+    return HastyClock()
+
+
+@pytest.fixture
+def store(clock: HastyClock) -> FailingStore:
+    return FailingStore(MemoryObjectStore(clock=clock), lambda: (None, None))
+
+
+async def claimed(metadata: Metadata, store: FailingStore, clock: HastyClock) -> PartitionTier:
+    authority = Authority(TierPointers(metadata.store), clock=clock, ids=IDS)
+    held = await authority.claim(
+        ClaimRequest(partition=PARTITION, epoch=LeaderEpoch(1), start=Offset(0), may_begin=True)
+    )
+    assert held is not None
+    return PartitionTier(
+        held,
+        path=PATH,
+        authority=authority,
+        manifests=ManifestStore(store),
+        clock=clock,
+        ids=IDS,
+        stats=TierStats(),
+        grace_ms=HOUR_MS,
+    )
+
+
+def objects_from(tier: PartitionTier, start: int, count: int) -> Sequence[Uploaded]:
+    return [
+        Uploaded(
+            entry=Entry(
+                offsets=OffsetRange(Offset(at), Offset(at + 10)),
+                max_timestamp=at,
+                size_bytes=200,
+                data_bytes=100,
+                records=10,
+                stamp=tier.next_stamp,
+                uid=Uid(IDS.uuid()),
+                crc32c=1,
+                aborted=False,
+                created_ms=1,
+            ),
+            end_epoch=LeaderEpoch(1),
+        )
+        for at in range(start, start + 10 * count, 10)
+    ]
+
+
+async def test_a_new_owner_finds_what_was_committed(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    assert (tier.start, tier.end, await tier.root()) == (0, 0, None)
+    assert await tier.commit(TierChange(uploaded=objects_from(tier, 0, 3)))
+    again = await claimed(metadata, store, clock)
+    root = await again.root()
+    assert root is not None
+    assert (again.end, root.format, len(root.entries)) == (30, INLINE_FORMAT, 3)
+    assert await again.commit(TierChange(uploaded=objects_from(again, 30, 1)))
+    assert again.end == 40
+
+
+async def test_more_than_512_objects_need_pages_and_are_all_found(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    step = 128
+    for number in range(6):
+        uploaded = objects_from(tier, number * step * 10, step)
+        assert await tier.commit(TierChange(uploaded=uploaded))
+        root = tier.loaded_root
+        assert root is not None
+        entries = (number + 1) * step
+        assert (root.format == PAGED_FORMAT) == (entries > INLINE_ENTRIES_MAX)
+        assert root.totals.entries == entries
+    assert len(root.refs) == 1
+    again = await claimed(metadata, store, clock)
+    assert (await again.root()) == root
+
+
+@pytest.mark.rule("TIER-2")
+async def test_an_object_is_never_part_of_the_tier_twice(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    uploaded = objects_from(tier, 0, 1)
+    assert await tier.commit(TierChange(uploaded=uploaded))
+    with pytest.raises(NotContiguousError):
+        await tier.commit(TierChange(uploaded=uploaded))
+    assert tier.end == 10
+
+
+async def test_a_change_of_nothing_is_no_commit(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    await tier.commit(TierChange(uploaded=objects_from(tier, 0, 3)))
+    before = tier.pointer
+    assert not await tier.commit(TierChange(cut=Cut(start=Offset(0), before_ms=-5)))
+    assert tier.pointer == before
+
+
+@pytest.mark.rule("TIER-10")
+async def test_what_expires_stays_until_its_grace_is_over(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    sweeper = Sweeper(store, stats=TierStats())
+    await tier.commit(TierChange(uploaded=objects_from(tier, 0, 4)))
+    await tier.commit(TierChange(cut=Cut(start=Offset(25))))
+    assert (tier.start, tier.end) == (25, 40)
+    assert await sweeper.empty_trash(tier, now_ms=clock.wall_ms()) == 0
+    clock.now_ms += HOUR_MS
+    store.calls.clear()
+    gone = await sweeper.empty_trash(tier, now_ms=clock.wall_ms())
+    assert gone == 3
+    assert store.calls == ["delete"]
+    await tier.commit(TierChange(trash_gone=gone))
+    root = tier.loaded_root
+    assert root is not None
+    assert len(root.trash) == 1
+
+
+async def test_a_failed_commit_changes_nothing_and_can_be_repeated(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    change = TierChange(uploaded=objects_from(tier, 0, 1))
+    store.plan = lambda: (None, StoreUnavailableError("create", "-", "the answer was lost"))
+    with pytest.raises(StoreUnavailableError):
+        await tier.commit(change)
+    assert (tier.end, tier.pointer.root) == (0, None)
+    store.plan = lambda: (None, None)
+    assert await tier.commit(change)
+    assert tier.end == 10

@@ -50,6 +50,8 @@ class GatewayProcess:
                 f"--bootstrap={bootstrap}",
                 pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
+                # A Ctrl-C is meant for the owner, whose end this process sees by the pipe.
+                start_new_session=True,
             )
         finally:
             os.close(owner)

@@ -37,7 +37,7 @@ from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import SealAndPut, Uploader, through_worker
 from service.tiering.worker.remote_store import WorkerObjectStore
-from service.tiering.worker.supervisor import WorkerSupervisor
+from service.tiering.worker.supervisor import WorkerProcess, WorkerSupervisor
 
 CACHE_DIR = "cache"
 STORE_DIR = "store"
@@ -232,7 +232,7 @@ class _LaunchedWorker:
             self._process.kill()
 
 
-async def launch_worker(url: str) -> _LaunchedWorker:
+async def launch_worker(url: str) -> WorkerProcess:
     """Start a transfer process for a store.
 
     It inherits its end of the channel and nothing else, no lock above all, and is in a session of

@@ -70,15 +70,25 @@ class BackgroundSync:
         self._is_wanted = True
         self._lane.touch(self)
 
+    def drop(self) -> list[Seal]:
+        """Forget what has not begun; return the seals, whose files are pinned."""
+        dropped, self._seals = self._seals, []
+        self._is_wanted = False
+        return dropped
+
     def take_job(self) -> Job | None:
         """Hand over what has to be done."""
         if self._job is not None or not (self._seals or self._is_wanted):
             return None
         steps: list[Write | Seal] = [*self._seals]
         self._begun_at = segment, position = self._log.written_at
+        failure: DiskError | None = None
         if self._is_wanted and position:
-            steps.append(Write(segment, self._pin(segment.path), position))
-        self._job = Job(
+            try:
+                steps.append(Write(segment, self._pin(segment.path), position))
+            except DiskError as error:
+                failure = error
+        job = Job(
             directory=self._log.directory,
             steps=steps,
             end_offset=self._log.log_end,
@@ -87,7 +97,11 @@ class BackgroundSync:
         )
         self._seals = []
         self._is_wanted = False
-        return self._job
+        if failure is not None:
+            self._on_done(job, self._begun_at, failure)
+            return None
+        self._job = job
+        return job
 
     def finish_job(self, job: Job, error: DiskError | None) -> None:
         """Take note of the outcome."""

@@ -26,7 +26,6 @@ from service.hot.cleaning import (
     KeyOffsets,
     Wait,
     decide,
-    groups,
 )
 from service.hot.index_cache import IndexCache
 from service.hot.layout import CLEANED
@@ -49,6 +48,10 @@ R = TypeVar("R")
 
 REST_SHARE = 0.25
 """Rest after each step, as a share of the time that it took: the event loop needs the processor."""
+
+SEGMENT_BYTES_FACTOR = 2
+"""How much larger than ``segment.bytes`` a rewritten segment may be. Full segments that shrink go
+together that way, in one swap; positions in an index have 32 bits, and so has the double."""
 
 RETRY_MS = 60_000
 """A log that could not be cleaned is tried again after so long."""
@@ -269,43 +272,40 @@ class LogCleaner:
     async def _rewrite_all(self, log: HotLog, keep: Keep) -> int | None:
         """Rewrite what the keys cover; return when the last tombstone in it may go."""
         until_ms: int | None = None
-        for run in self._runs(log, keep):
-            made = await self._rewrite(log, run, keep)
+        rest = [each for each in log.sealed if each.base_offset < keep.keys.end]
+        while rest:
+            made = await self._rewrite(log, rest, keep)
+            rest = rest[len(made.replaced) :]
             if made.tombstones_until is not None:
                 until_ms = max(until_ms or 0, made.tombstones_until)
-        # What has become small now fits together.
-        while merged := [run for run in self._runs(log, keep) if len(run) > 1]:
-            for run in merged:
-                await self._rewrite(log, run, keep)
         return until_ms
-
-    def _runs(self, log: HotLog, keep: Keep) -> list[list[Segment]]:
-        end = keep.keys.end
-        inside = [each for each in log.sealed if each.base_offset < end]
-        return list(groups(inside, log.config.roll.segment_bytes))
 
     async def _save(self, log: HotLog, done: Cleaned) -> None:
         path = f"{log.directory}/{CLEANED}"
         await self._in_thread(partial(self._disk.write_file_atomically, path, encode_cleaned(done)))
         self._cleaned[log] = done
 
-    async def _rewrite(self, log: HotLog, run: Sequence[Segment], keep: Keep) -> Rewritten:
-        interval = log.config.index_interval_bytes
-        base = run[0].base_offset
+    async def _rewrite(self, log: HotLog, segments: Sequence[Segment], keep: Keep) -> Rewritten:
+        """Put one segment in the place of the first ones."""
+        base = segments[0].base_offset
+        steps = rewrite(
+            self._disk,
+            segments,
+            keep,
+            bytes_max=SEGMENT_BYTES_FACTOR * log.config.roll.segment_bytes,
+            index_interval_bytes=log.config.index_interval_bytes,
+        )
         try:
-            made = await self._drive(rewrite(self._disk, run, keep, index_interval_bytes=interval))
-            intent = Intent(
-                size=made.segment.size,
-                crc=made.crc,
-                bases=tuple(each.base_offset for each in run),
-            )
+            made = await self._drive(steps)
+            bases = tuple(each.base_offset for each in made.replaced)
+            intent = Intent(size=made.segment.size, crc=made.crc, bases=bases)
             if made.is_changed:
                 await self._in_thread(partial(begin_swap, self._disk, log.directory, intent))
         except EverlogError:
             await self._undo(log, base)
             raise
         if made.is_changed:
-            await self._swap(log, run, made, intent)
+            await self._swap(log, made, intent)
         else:
             await self._undo(log, base)
         return made
@@ -316,18 +316,16 @@ class LogCleaner:
         except EverlogError as error:
             raise _SwapError(str(error)) from error
 
-    async def _swap(
-        self, log: HotLog, run: Sequence[Segment], made: Rewritten, intent: Intent
-    ) -> None:
+    async def _swap(self, log: HotLog, made: Rewritten, intent: Intent) -> None:
         """Let the new segment take the place of the old ones, on the disk and in memory at once."""
         segment = made.segment
         index = segment.index
         assert index is not None, "a segment that was just written has its index"
         try:
             rename_cleaned(self._disk, log.directory, segment.base_offset)
-            for each in run:
+            for each in made.replaced:
                 self._indexes.forget(each)
-            log.replace_segments(run, segment)
+            log.replace_segments(made.replaced, segment)
             content = encode_index(index, segment.summary())
             await self._in_thread(partial(finish_swap, self._disk, log.directory, intent, content))
         except EverlogError as error:

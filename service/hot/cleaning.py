@@ -11,9 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from service.hot.rolling import RELATIVE_OFFSET_MAX
-from service.hot.segment import Segment
-
 KEYS_MAX = 500_000
 """Keys that one cleaning takes note of: about 150 bytes each. Kafka's default buffer holds 5 M."""
 
@@ -164,20 +161,3 @@ class KeyOffsets:
 def _name_of(key: bytes) -> bytes:
     """Stand in for a key of any size. Short keys are shorter than any digest, so they differ."""
     return key if len(key) < _DIGEST_BYTES else blake2b(key, digest_size=_DIGEST_BYTES).digest()
-
-
-def groups(segments: Sequence[Segment], segment_bytes: int) -> Iterator[list[Segment]]:
-    """Divide adjacent segments into runs that fit into one segment, even if nothing goes."""
-    run: list[Segment] = []
-    size = 0
-    for segment in segments:
-        if run and (
-            size + segment.size > segment_bytes
-            or segment.next_offset - run[0].base_offset > RELATIVE_OFFSET_MAX
-        ):
-            yield run
-            run, size = [], 0
-        run.append(segment)
-        size += segment.size
-    if run:
-        yield run

@@ -149,6 +149,9 @@ class CommitLane:
             return error
         except DiskError as error:
             return error
+        except FileNotFoundError as error:
+            # Somebody else has removed the directory; the other logs of the round go on.
+            return DiskError("write", str(error.filename), "it is gone")
         return None
 
     def _wake_if_idle(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from service.model.disk import Disk, File
+from service.model.disk import Disk, DiskError, File
 
 OPEN_FILES_MAX = 512
 """Below the usual soft limit of 1,024, which sockets share."""
@@ -27,7 +27,10 @@ class Descriptors:
         """Return the file, open; valid until the next call, unless it is pinned."""
         file = self._files.get(path)
         if file is None:
-            file = self._disk.open(path)
+            try:
+                file = self._disk.open(path)
+            except FileNotFoundError as error:
+                raise DiskError("open", path, "the file is gone") from error
             self._files[path] = file
             self._close_surplus()
         else:

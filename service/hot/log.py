@@ -235,7 +235,7 @@ class HotLog:
         assert job is self._in_flight
         self._in_flight = None
         if error is not None:
-            self._fail(error)
+            self._fail(error, job)
             return
         for step in job.steps:
             self._finish_step(step)
@@ -267,7 +267,7 @@ class HotLog:
         self, job: Job, begun_at: tuple[Segment, int], error: DiskError | None
     ) -> None:
         if error is not None:
-            self._fail(error)
+            self._fail(error, job)
             return
         for step in job.steps:
             if isinstance(step, Seal):
@@ -289,11 +289,10 @@ class HotLog:
         assert self.synced_end <= self.log_end <= self.next_offset
 
     def _finish_step(self, step: Write | Seal) -> None:
+        self._descriptors.unpin(step.file)
         if isinstance(step, Write):
-            self._descriptors.unpin(step.file)
             self._written_at = (step.segment, step.position + step.size)
             return
-        self._descriptors.unpin(step.file)
         # Sealed means synced, whatever the topic's flush policy.
         if step.segment.next_offset >= self.synced_end:
             self.synced_end = Offset(step.segment.next_offset)
@@ -303,11 +302,13 @@ class HotLog:
         if self.config.cleaning is not None:
             self.on_cleanable()
 
-    def _fail(self, error: DiskError) -> None:
+    def _fail(self, error: DiskError, job: Job) -> None:
         """Forget what is not written, and refuse service until the log is opened again."""
-        self.failure = error
-        self._pending.take()
-        self.on_failure(LogFailedError(str(error)))
+        self._pending.drop((*job.steps, *self._seals_after, *self._background.drop()))
+        self._seals_after = []
+        if self.failure is None:
+            self.failure = error
+            self.on_failure(LogFailedError(str(error)))
 
     # ---- giving space back
 

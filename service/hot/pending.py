@@ -1,5 +1,7 @@
 """What a log has given a place and nobody has written yet."""
 
+from collections.abc import Iterable
+
 from service.hot.descriptors import Descriptors
 from service.hot.segment import Segment
 from service.hot.writes import Seal, Write
@@ -40,3 +42,9 @@ class PendingSteps:
         taken = self._steps, self._size
         self._steps, self._size = [], 0
         return taken
+
+    def drop(self, others: Iterable[Write | Seal]) -> None:
+        """Forget all of it, and let go of its files and of those of other steps."""
+        for step in (*others, *self._steps):
+            self._descriptors.unpin(step.file)
+        self.take()

@@ -25,6 +25,7 @@ from service.hot.layout import (
 from service.hot.leader_epochs import LeaderEpochs, decode_epochs
 from service.hot.log_start import decode_log_start
 from service.hot.producer_state import ProducerStates, decode_producers
+from service.hot.rolling import RELATIVE_OFFSET_MAX
 from service.hot.segment import Segment
 from service.hot.sparse_index import SparseIndex, encode_index
 from service.hot.swap import settle_swap
@@ -35,6 +36,9 @@ SCAN_BYTES = 1024 * 1024
 
 BATCH_BYTES_MAX = 100 * 1024 * 1024
 """Nothing larger fits into a request (``socket.request.max.bytes``): it would be damage."""
+
+_MAGIC_AT = 16
+_MAGIC_BYTE = bytes([MAGIC])
 
 INDEX_INTERVAL_BYTES = 4096
 """Distance of the rows of an index that is rebuilt; Kafka's default of ``index.interval.bytes``."""
@@ -131,6 +135,7 @@ def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: i
         if segment.next_offset > covered or _lacks_epoch(found.epochs, segment):
             _replay(disk, segment, found, now_ms=now_ms, is_sealed=True)
     _replay_open(disk, found, first_open, now_ms=now_ms)
+    _begin_anew_behind_end(disk, found)
     # The names of files that a killed process has made must be as durable as their bytes.
     disk.sync_dir(directory)
     return found
@@ -211,12 +216,16 @@ def _read_producers(disk: Disk, segments: list[Segment]) -> tuple[ProducerStates
 
 
 def _first_open(disk: Disk, found: RecoveredLog) -> int:
-    """Find the first segment that was not sealed: it has no index file, or is the last one."""
+    """Find the first segment that was not sealed: neither it nor one behind it has an index file.
+
+    Segments are sealed in order, so one without an index before one that has it has lost it. The
+    last one takes appends in any case.
+    """
     names = {name for name, _ in disk.list_dir(found.directory)}
-    for row, segment in enumerate(found.segments[:-1]):
-        if file_name(segment.base_offset, INDEX_SUFFIX) not in names:
-            return row
-    return len(found.segments) - 1
+    for row in range(len(found.segments) - 2, -1, -1):
+        if file_name(found.segments[row].base_offset, INDEX_SUFFIX) in names:
+            return row + 1
+    return 0
 
 
 def _replay_open(disk: Disk, found: RecoveredLog, first: int, *, now_ms: int) -> None:
@@ -229,15 +238,40 @@ def _replay_open(disk: Disk, found: RecoveredLog, first: int, *, now_ms: int) ->
         segment = found.segments[row] = _replay(
             disk, found.segments[row], found, now_ms=now_ms, is_sealed=False
         )
-        if found.cut_bytes:
+        is_last = row + 1 == len(found.segments)
+        if found.cut_bytes or not (is_last or _joins(segment, found.segments[row + 1])):
             _set_aside(disk, found.segments[row + 1 :])
             del found.segments[row + 1 :]
             break
-        if row + 1 < len(found.segments):
+        if not is_last:
             content = encode_index(segment.index or SparseIndex(), segment.summary())
             disk.write_file_atomically(segment.index_path, content)
     last = found.segments[-1]
     last.first_append_ms = now_ms if last.size else None
+    # It takes appends again, so an index that was written when it was sealed is none any more.
+    _unlink(disk, last.index_path)
+
+
+def _begin_anew_behind_end(disk: Disk, found: RecoveredLog) -> None:
+    """Drop what ends below the log start: a power cut took records that had been deleted."""
+    if found.segments[-1].next_offset >= found.log_start:
+        return
+    for segment in found.segments:
+        for path in (segment.index_path, segment.producers_path, segment.path):
+            _unlink(disk, path)
+    found.segments = []
+
+
+def _unlink(disk: Disk, path: str) -> None:
+    try:
+        disk.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def _joins(segment: Segment, successor: Segment) -> bool:
+    """Whether nothing is missing between them; a tear may lie between two batches."""
+    return segment.next_offset == successor.base_offset
 
 
 def _set_aside(disk: Disk, segments: list[Segment]) -> None:
@@ -262,7 +296,12 @@ def _replay(
                     _cut_tail(file, item, size, target, is_sealed=is_sealed)
                     found.cut_bytes = size - item.position
                 break
-            _, header = item
+            position, header = item
+            if not _follows(header, target):
+                raise CorruptionError(
+                    f"{segment.path} at {position}: offset {header.base_offset} cannot follow "
+                    f"{target.next_offset}"
+                )
             _note(found, header, now_ms)
             _add(target, header)
         if not is_sealed and target.size:
@@ -271,6 +310,12 @@ def _replay(
     finally:
         file.close()
     return target
+
+
+def _follows(header: BatchHeader, segment: Segment) -> bool:
+    """Whether the offset, which no checksum covers, may stand where it does; gaps are legal."""
+    end = segment.base_offset + RELATIVE_OFFSET_MAX
+    return segment.next_offset <= header.base_offset <= end
 
 
 def _note(found: RecoveredLog, header: BatchHeader, now_ms: int) -> None:
@@ -306,15 +351,23 @@ def _cut_tail(file: File, tail: TornTail, size: int, segment: Segment, *, is_sea
 def _holds_batch(rest: bytes, next_offset: int) -> bool:
     """Whether a whole and undamaged batch of this log begins anywhere behind the first byte."""
     prefix = (next_offset >> 32).to_bytes(4, "big")
-    position = rest.find(prefix, 1)
-    while 0 <= position <= len(rest) - HEADER_BYTES:
-        header = read_header(rest, position)
-        left = len(rest) - position
-        if (
-            _implausible(header, left) is None
-            and header.base_offset >= next_offset
-            and batch_crc(rest, position, header.size) == header.crc
-        ):
+    # Looked for by its magic byte: a power cut leaves long runs of zeros, which offsets begin with.
+    magic_at = rest.find(_MAGIC_BYTE, _MAGIC_AT + 1)
+    while magic_at >= 0:
+        position = magic_at - _MAGIC_AT
+        if rest.startswith(prefix, position) and _is_batch(rest, position, next_offset):
             return True
-        position = rest.find(prefix, position + 1)
+        magic_at = rest.find(_MAGIC_BYTE, magic_at + 1)
     return False
+
+
+def _is_batch(rest: bytes, position: int, next_offset: int) -> bool:
+    left = len(rest) - position
+    if left < HEADER_BYTES:
+        return False
+    header = read_header(rest, position)
+    return (
+        _implausible(header, left) is None
+        and header.base_offset >= next_offset
+        and batch_crc(rest, position, header.size) == header.crc
+    )

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from everlog.records.batch import HEADER_BYTES, read_header
 from everlog.records.slicing import first_batch_bytes, skip_to, whole_until
 from service.hot.descriptors import Descriptors
 from service.hot.index_cache import IndexCache
@@ -58,17 +59,22 @@ class SegmentReader:
         together.
         """
         start, stop, _ = self._span(segment, offset, bounds, limit)
+        end = segment.size if limit is None else limit
+        wanted = _More(0, stop - start)
         file = self._descriptors.pin(segment.path)
         try:
-            data = await self._in_thread(file.read_at, start, stop - start)
-            found = _cut(data, offset, bounds, is_cut_exactly=False)
-            if isinstance(found, int):
-                data = await self._in_thread(file.read_at, start, found)
+            while start + wanted.skip < end:
+                start += wanted.skip
+                data = await self._in_thread(file.read_at, start, wanted.size)
                 found = _cut(data, offset, bounds, is_cut_exactly=False)
+                if isinstance(found, LogSlice):
+                    return found
+                if not found.skip and found.size <= wanted.size:
+                    break  # the rest has a place and is not written yet
+                wanted = found
         finally:
             self._descriptors.unpin(file)
-        assert isinstance(found, LogSlice), "a batch reaches beyond its segment"
-        return found
+        return EMPTY_SLICE
 
     def _span(
         self, segment: Segment, offset: int, bounds: ReadBounds, limit: int | None
@@ -115,19 +121,37 @@ class SegmentReader:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)
 
 
-def _cut(data: Buffer, offset: int, bounds: ReadBounds, *, is_cut_exactly: bool) -> LogSlice | int:
-    """Cut whole batches out of ``data``; or say how many bytes hold the first one."""
+class _More(NamedTuple):
+    """What has to be read: ``size`` bytes, ``skip`` bytes behind the last beginning."""
+
+    skip: int
+    size: int
+
+
+def _cut(
+    data: Buffer, offset: int, bounds: ReadBounds, *, is_cut_exactly: bool
+) -> LogSlice | _More:
+    """Cut whole batches out of ``data``; or say where to read for the first one."""
     first = skip_to(data, offset)
+    if len(data) - first < HEADER_BYTES:
+        return _More(_behind(data), max(bounds.bytes_max, FIRST_READ_BYTES_MIN))
     size = first_batch_bytes(data, first)
-    if size is None:
-        return EMPTY_SLICE
+    assert size is not None
     if first + size > len(data) or size > bounds.bytes_max:
         if not bounds.at_least_one:
             return EMPTY_SLICE
         if first + size > len(data):
-            return first + size
+            return _More(first, size)
         return LogSlice(memoryview(data)[first : first + size])
     stop = len(data) if is_cut_exactly else whole_until(data, first, bounds.end)
     if stop - first > bounds.bytes_max:
         stop = whole_until(memoryview(data)[: first + bounds.bytes_max], first, bounds.end)
     return LogSlice(memoryview(data)[first:stop]) if stop > first else EMPTY_SLICE
+
+
+def _behind(data: Buffer) -> int:
+    """Return where the first batch begins whose header is not in ``data`` as a whole."""
+    position = 0
+    while len(data) - position >= HEADER_BYTES:
+        position += read_header(data, position).size
+    return position

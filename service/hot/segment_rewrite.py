@@ -13,9 +13,10 @@ from everlog.model.errors import CorruptionError
 from everlog.records.batch import HEADER_BYTES, MAGIC, BatchHeader, Buffer, batch_crc, read_header
 from everlog.records.places import locate, open_records
 from everlog.records.rewriting import empty_batch
-from service.hot.batch_filter import Keep, filter_batch, is_closed
+from service.hot.batch_filter import Keep, Left, filter_batch, is_closed
 from service.hot.cleaning import KeyOffsets
 from service.hot.layout import CLEANED_SUFFIX
+from service.hot.rolling import RELATIVE_OFFSET_MAX
 from service.hot.segment import Segment
 from service.model.disk import Disk, File
 
@@ -35,12 +36,14 @@ class Rewritten:
 
     Attributes:
         segment: Of the new file, with its index.
+        replaced: The segments that it stands for.
         crc: CRC-32C of the whole file.
         is_changed: Whether it differs from what it was made from.
         tombstones_until: When the last tombstone in it may go; None without any.
     """
 
     segment: Segment
+    replaced: Sequence[Segment]
     crc: int
     is_changed: bool
     tombstones_until: int | None
@@ -115,47 +118,64 @@ def _note_batch(header: BatchHeader, batch: memoryview, keys: KeyOffsets) -> Non
 
 
 def rewrite(
-    disk: Disk, segments: Sequence[Segment], keep: Keep, *, index_interval_bytes: int
+    disk: Disk,
+    segments: Sequence[Segment],
+    keep: Keep,
+    *,
+    bytes_max: int,
+    index_interval_bytes: int,
 ) -> Generator[None, None, Rewritten]:
     """Write what stays of adjacent segments to one file next to the first of them.
 
-    The last batch stays in any case, emptied if need be: a segment ends where its last batch says,
-    or the log would end earlier after a restart and give an offset out twice.
+    It goes on with the next one as long as that fits even if nothing of it goes. The last batch
+    stays in any case, emptied if need be: a segment ends where its last batch says, or the log
+    would end earlier after a restart and give an offset out twice.
 
     Raises:
         CorruptionError, DecompressionError: A batch cannot be read, or something is missing.
         DiskError: The disk refused.
     """
-    first, last = segments[0], segments[-1]
+    first = segments[0]
     out = _Output(disk, Segment(first.directory, first.base_offset), index_interval_bytes)
     out.segment.first_append_ms = first.first_append_ms
-    until_ms: int | None = None
-    is_changed = len(segments) > 1
-    work = 0
+    work = taken = 0
+    dropped: BatchHeader | None = None
     try:
-        for segment in segments:
-            for header, batch in batches_of(disk, segment):
-                content, tombstones_until = filter_batch(batch, header, keep)
-                if content is None and header.next_offset == last.next_offset:
-                    content = empty_batch(header) if header.record_count else batch
-                if tombstones_until is not None:
-                    until_ms = max(until_ms or 0, tombstones_until)
-                is_changed |= content is not batch
-                if content is not None:
-                    out.add(content, batch_header=header)
+        while taken == 0 or _fits(out.segment, segments[taken:], bytes_max):
+            for header, batch in batches_of(disk, segments[taken]):
+                left = filter_batch(batch, header, keep)
+                out.take(header, batch, left)
+                dropped = header if left.content is None else None
                 work += header.size
                 if work >= SLICE_BYTES:
                     work = 0
                     yield
+            taken += 1
+        if dropped is not None:
+            out.add(empty_batch(dropped), header=dropped)
         out.finish()
     finally:
         out.close()
-    segment = out.segment
-    if segment.next_offset != last.next_offset:
-        raise CorruptionError(
-            f"{segment.path} would end at {segment.next_offset}, not at {last.next_offset}"
-        )
-    return Rewritten(segment=segment, crc=out.crc, is_changed=is_changed, tombstones_until=until_ms)
+    made, end = out.segment, segments[taken - 1].next_offset
+    if made.next_offset != end:
+        # The sum check of TIER-5: what is replaced must be covered to its very end.
+        raise CorruptionError(f"{made.path} would end at {made.next_offset}, not at {end}")
+    return Rewritten(
+        segment=made,
+        replaced=segments[:taken],
+        crc=out.crc,
+        is_changed=out.is_changed or taken > 1,
+        tombstones_until=out.tombstones_until,
+    )
+
+
+def _fits(made: Segment, rest: Sequence[Segment], bytes_max: int) -> bool:
+    """Whether the next segment has room behind what is made so far."""
+    return (
+        bool(rest)
+        and made.size + rest[0].size <= bytes_max
+        and rest[0].next_offset - made.base_offset <= RELATIVE_OFFSET_MAX
+    )
 
 
 class _Output:
@@ -164,21 +184,30 @@ class _Output:
     def __init__(self, disk: Disk, segment: Segment, index_interval_bytes: int) -> None:
         self.segment = segment
         self.crc = 0
+        self.is_changed = False
+        self.tombstones_until: int | None = None
         self._interval = index_interval_bytes
         self._file = disk.open(segment.path + CLEANED_SUFFIX, create=True)
         self._file.truncate(0)
         self._buffers: list[Buffer] = []
         self._written = 0
 
-    def add(self, batch: Buffer, *, batch_header: BatchHeader) -> None:
-        max_timestamp = batch_header.max_timestamp
-        if not isinstance(batch, memoryview):
-            max_timestamp = read_header(batch).max_timestamp
+    def take(self, header: BatchHeader, batch: memoryview, left: Left) -> None:
+        """Add what is left of a batch."""
+        if left.tombstones_until is not None:
+            self.tombstones_until = max(self.tombstones_until or 0, left.tombstones_until)
+        if left.content is not batch:
+            self.is_changed = True
+        if left.content is not None:
+            self.add(left.content, header=header)
+
+    def add(self, batch: Buffer, *, header: BatchHeader) -> None:
+        """Add a batch that has the bounds of ``header``."""
         self.segment.add(
-            batch_header.next_offset,
+            header.next_offset,
             len(batch),
-            max_timestamp,
-            base_offset=batch_header.base_offset,
+            read_header(batch).max_timestamp,
+            base_offset=header.base_offset,
             interval=self._interval,
         )
         self.crc = crc32c(batch, self.crc)

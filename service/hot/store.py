@@ -1,6 +1,7 @@
 """HotStore: the data directory, and the logs that are open in it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from functools import partial
@@ -34,6 +35,9 @@ from service.hot.segment_reader import SegmentReader
 from service.model.disk import Disk, DiskError
 
 T = TypeVar("T")
+
+QUIET_POLL_SECONDS = 0.005
+"""How often a log that is to go is asked whether its last write has ended."""
 
 TICK_SECONDS = 0.5
 """How often time-based rolls and syncs are looked for; ``flush.ms`` is 1,000 by default."""
@@ -94,6 +98,7 @@ class HotStore:
             release=self.release,
         )
         self._logs: dict[PartitionId, HotLog] = {}
+        self._starts: defaultdict[PartitionId, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def round_stats(self) -> dict[str, RoundStats]:
@@ -144,6 +149,7 @@ class HotStore:
         """Open a log again whose disk had refused a write."""
         assert log.failure is not None
         await self._cleaner.leave(log)
+        await _quiet(log)
         self._forget(log)
         try:
             return await self.open(log.partition, log.config)
@@ -156,8 +162,11 @@ class HotStore:
         """Raise the first offset of the log, durably; segments below it are removed."""
         log.raise_log_start(offset)
         path = f"{log.directory}/{LOG_START}"
-        content = encode_log_start(log.log_start)
-        await self._in_thread(self._disk.write_file_atomically, path, content)
+        async with self._starts[
+            log.partition
+        ]:  # one write of a file at a time, the newest start last
+            content = encode_log_start(log.log_start)
+            await self._in_thread(self._disk.write_file_atomically, path, content)
         await self.release(log, log.log_start)
 
     async def release(self, log: HotLog, before: Offset) -> list[Segment]:
@@ -188,8 +197,8 @@ class HotStore:
         """Remove the log of a partition and everything in it."""
         log = self._logs.get(partition)
         if log is not None:
-            await self._drained()
             await self._cleaner.leave(log)
+            await _quiet(log)
             self._forget(log)
         await self._in_thread(self._remove_directory, partition)
 
@@ -203,8 +212,7 @@ class HotStore:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             for log in self._logs.values():
-                if not log.roll_if_due():
-                    log.sync_if_due()
+                _tend(log)
 
     async def close(self) -> None:
         """Write and sync everything, and leave the marker of a clean stop."""
@@ -222,8 +230,13 @@ class HotStore:
         await self._lanes.interval.drained()
         await self._lanes.always.drained()
 
+    def abandon(self, log: HotLog) -> None:
+        """Let go of a log that nobody has appended to; its files stay."""
+        self._forget(log)
+
     def _forget(self, log: HotLog) -> None:
         del self._logs[log.partition]
+        self._starts.pop(log.partition, None)
         for segment in log.segments:
             self._descriptors.forget(segment.path)
             self._indexes.forget(segment)
@@ -275,3 +288,18 @@ class HotStore:
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)
+
+
+def _tend(log: HotLog) -> None:
+    try:
+        if not log.roll_if_due():
+            log.sync_if_due()
+    except DiskError:
+        # Its file could not be opened, so nothing has changed; the next tick tries again.
+        return
+
+
+async def _quiet(log: HotLog) -> None:
+    """Wait until nothing of one log is being written; the lanes are never idle under load."""
+    while log.is_busy:  # noqa: ASYNC110  (rare; an event would have to be set in every round)
+        await asyncio.sleep(QUIET_POLL_SECONDS)

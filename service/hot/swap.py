@@ -1,6 +1,6 @@
 """Puts a cleaned segment in the place of those it was made from, so that no crash can tear it.
 
-The steps, in order; each is durable before the next but for the third::
+The steps, in order; each is durable before the next but for the third and the last::
 
     1  <base>.log.cleaned   written and synced
     2  cleaning             the intent: size and checksum of that file, bases of what it replaces
@@ -64,8 +64,8 @@ def begin_swap(disk: Disk, directory: str, intent: Intent) -> None:
 
 def undo_swap(disk: Disk, directory: str, base: int) -> None:
     """Take back what has been done before step 3."""
-    _unlink(disk, f"{directory}/{CLEANING}")
-    disk.sync_dir(directory)
+    if _unlink(disk, f"{directory}/{CLEANING}"):
+        disk.sync_dir(directory)
     _unlink(disk, f"{directory}/{file_name(base, SEGMENT_SUFFIX)}{CLEANED_SUFFIX}")
 
 
@@ -84,14 +84,15 @@ def finish_swap(disk: Disk, directory: str, intent: Intent, index: bytes | None)
     for base in others:
         for suffix in (INDEX_SUFFIX, PRODUCERS_SUFFIX, SEGMENT_SUFFIX):
             _unlink(disk, f"{directory}/{file_name(base, suffix)}")
-    disk.sync_dir(directory)
     index_path = f"{directory}/{file_name(first, INDEX_SUFFIX)}"
     if index is None:
         _unlink(disk, index_path)
+        disk.sync_dir(directory)
     else:
+        # Syncs the directory too, and so the removals.
         disk.write_file_atomically(index_path, index)
+    # Durable with whatever comes next: to find it again and to finish once more does no harm.
     _unlink(disk, f"{directory}/{CLEANING}")
-    disk.sync_dir(directory)
 
 
 def settle_swap(disk: Disk, directory: str, names: Iterable[str]) -> bool:
@@ -145,11 +146,13 @@ def _is_intended(disk: Disk, path: str, intent: Intent) -> bool:
         file.close()
 
 
-def _unlink(disk: Disk, path: str) -> None:
+def _unlink(disk: Disk, path: str) -> bool:
+    """Remove a file; return whether there was one."""
     try:
         disk.unlink(path)
     except FileNotFoundError:
-        return
+        return False
+    return True
 
 
 def encode_intent(intent: Intent) -> bytes:

@@ -158,6 +158,8 @@ class Connection(asyncio.BufferedProtocol):
         elif frames or self.frame_began is None:
             self.frame_began = self.last_read
         for frame in frames:
+            if self._transport.is_closing():
+                break  # what follows a request that was refused is not served
             self._services.budget.take(len(frame), self)
             if self._is_serial or len(self._slots) >= REQUESTS_IN_FLIGHT_MAX:
                 self._waiting.append(frame)
@@ -226,8 +228,14 @@ class Connection(asyncio.BufferedProtocol):
     def _begin(self, frame: memoryview) -> None:
         try:
             header = decode_request_header(frame)
-            slot = _Slot(self, header, len(frame))
-            self._slots.append(slot)
+        except ProtocolError as error:
+            # Without a slot nobody else gives its bytes back.
+            self._services.budget.give(len(frame))
+            self.close(error)
+            return
+        slot = _Slot(self, header, len(frame))
+        self._slots.append(slot)
+        try:
             result = self._services.serve(self.peer, header, frame)
         except (ProtocolError, ConnectionClosingError) as error:
             self.close(error)

@@ -11,7 +11,7 @@ import structlog
 
 from everlog.format.segment_sections import EpochStart
 from everlog.model.clock import Clock, IdSource
-from everlog.model.errors import CorruptionError, RejectedError, RetriableError
+from everlog.model.errors import RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.backoff import RetryPolicy, wait_s
 from service.hot.layout import PRODUCERS_SUFFIX, file_name
@@ -125,8 +125,21 @@ class PartitionArchive:
             return False
         is_more = await self._upload_some()
         await self._expire()
-        await self._release()
+        await self.free_disk()
         return is_more
+
+    async def free_disk(self) -> None:
+        """Let go of local segments that may go.
+
+        Needs nothing of the store, and may run beside a turn that waits for it: what is being
+        uploaded lies above the tier's end.
+        """
+        if self.is_fenced or self.hot.failure is not None:
+            return
+        if self.tiered is not None:
+            await self._release(self.tiered.tier)
+        elif self.config.expires and not self.config.tiered:
+            await self._expire_local()
 
     # ---- uploading
 
@@ -177,7 +190,7 @@ class PartitionArchive:
             objects=len(uploaded),
             ver=tier.pointer.stamp.ver,
         )
-        await self._release()
+        await self._release(tier)
         try:
             await tier.hint()
         except (RetriableError, RejectedError) as error:
@@ -275,10 +288,10 @@ class PartitionArchive:
 
     # ---- letting go
 
-    async def _release(self) -> None:
+    async def _release(self, tier: PartitionTier) -> None:
         """Remove local segments that are in the tier and have outlived their local retention."""
         hot = self.hot
-        if self.tiered is None or not hot.active.size:
+        if not hot.active.size:
             # An empty active segment has no file yet: the last sealed one has to tell, at the next
             # start, where the log ends.
             return
@@ -289,7 +302,7 @@ class PartitionArchive:
             self._local_segments(),
             limits,
             size=hot.size,
-            end=self.tiered_end,
+            end=tier.end,
             now_ms=self._parts.clock.wall_ms(),
         )
         if before is None or before <= hot.local_start:
@@ -307,12 +320,10 @@ class PartitionArchive:
         )
 
     async def _expire(self) -> None:
-        """Drop what has outlived the topic's retention, on both tiers."""
-        limits = Limits(self.config.retention_ms, self.config.retention_bytes)
+        """Drop what has outlived the topic's retention from both tiers."""
         if self.tiered is not None and self.tiered.tier.pointer.root is not None:
+            limits = Limits(self.config.retention_ms, self.config.retention_bytes)
             await self._expire_tier(self.tiered.tier, limits)
-        elif self.tiered is None and limits != UNLIMITED:
-            await self._expire_local(limits)
 
     async def _expire_tier(self, tier: PartitionTier, limits: Limits) -> None:
         hot = self.hot
@@ -337,8 +348,11 @@ class PartitionArchive:
             self._is_start_saved = True
             _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
 
-    async def _expire_local(self, limits: Limits) -> None:
+    async def _expire_local(self) -> None:
         hot = self.hot
+        limits = Limits(self.config.retention_ms, self.config.retention_bytes)
+        if limits == UNLIMITED:
+            return
         before = expired_before(
             self._local_segments(),
             limits,
@@ -368,22 +382,3 @@ class PartitionArchive:
 
 def _name(hot: HotLog) -> str:
     return f"{hot.partition.topic_id.hex()}/{hot.partition.partition}"
-
-
-def lineage_fault(hot: HotLog, tier: PartitionTier) -> CorruptionError | None:
-    """Return why a local log does not continue a tier; None when it does (TIER-12)."""
-    pointer = tier.pointer
-    name = _name(hot)
-    if hot.log_end < pointer.tiered_end:
-        return CorruptionError(
-            f"the local log of {name} ends at {hot.log_end}, but its records up to "
-            f"{pointer.tiered_end} are archived: bring the data directory back, or restore the "
-            "partition from the archive"
-        )
-    epoch = hot.epochs.epoch_of(pointer.tiered_end - 1)
-    if pointer.tiered_end_epoch is None or epoch in {None, pointer.tiered_end_epoch}:
-        return None
-    return CorruptionError(
-        f"offset {pointer.tiered_end - 1} of {name} has leader epoch {epoch} on this disk and "
-        f"{pointer.tiered_end_epoch} in the archive: the logs have diverged"
-    )

@@ -17,7 +17,8 @@ from everlog.model.offsets import LeaderEpoch
 from service.hot.log import HotLog
 from service.model.log import LogReader
 from service.model.topic_config import TopicConfig
-from service.partition.archive import ArchiveParts, PartitionArchive, Tiered, lineage_fault
+from service.partition.archive import ArchiveParts, PartitionArchive, Tiered
+from service.partition.lineage import lineage_fault
 from service.tiering.authority import Authority, ClaimRequest, Held
 
 TURNS_MAX = 16
@@ -139,8 +140,18 @@ class Archiver:
     async def _check_all(self) -> None:
         while True:
             await asyncio.sleep(self._check_seconds)
-            for partition in list(self._entries):
+            for partition, entry in list(self._entries.items()):
+                # Not in a turn: those may all be waiting for the store, and the disk must not.
+                await self._free_disk(entry.archive)
                 self.wake(partition)
+                # Ten thousand partitions at rest must not hold the loop up.
+                await asyncio.sleep(0)
+
+    async def _free_disk(self, archive: PartitionArchive) -> None:
+        try:
+            await archive.free_disk()
+        except Exception as error:  # noqa: BLE001  (it must not end others' work, TIER-28)
+            self._park(archive, error)
 
     async def _turn(self, partition: PartitionId, entry: _Entry) -> None:
         is_more = False

@@ -192,11 +192,20 @@ class PartitionKeeper:
             config = TopicConfig.resolve(topic.config, self._defaults())
             hot = await self._store.open(led.partition, hot_config(config))
             epoch = led.state.leader_epoch
-            cold = await self._tiers.open(led.partition, epoch, hot, config)
+            cold = await self._open_cold(led.partition, epoch, hot, config)
         except EverlogError as error:
             self._on_broken(led.topic, led.partition, error)
             return
         self._serve(led.topic, led.partition, epoch, hot, cold, config)
+
+    async def _open_cold(
+        self, partition: PartitionId, epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
+    ) -> LogReader | None:
+        try:
+            return await self._tiers.open(partition, epoch, hot, config)
+        except EverlogError:
+            self._store.abandon(hot)
+            raise
 
     def _serve(
         self,
@@ -226,4 +235,8 @@ class PartitionKeeper:
         partition.resign(NotLeaderError("the partition is not served here any more"))
         await self._tiers.close(partition_id)
         if is_deleted:
-            await self._store.delete(partition_id)
+            try:
+                await self._store.delete(partition_id)
+            except EverlogError as error:
+                # The next start finds what is left; changes of other partitions go on.
+                self._on_broken(partition.topic, partition_id, error)

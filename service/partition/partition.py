@@ -82,6 +82,7 @@ class Partition:
         self._clock = clock
         hot.on_advance = self._advance
         hot.on_failure = self._fail
+        hot.committed_end = lambda: self.last_stable_offset
 
     @property
     def index(self) -> int:
@@ -165,6 +166,9 @@ class Partition:
         return self._place(records, header, self._clock.wall_ms())
 
     def _place(self, records: memoryview, header: BatchHeader, now_ms: int) -> Appended:
+        if self.hot.failure is not None:
+            # What has been rolled back is no first attempt of a retry.
+            raise LogFailedError(str(self.hot.failure))
         if header.producer_id >= 0:
             if header.is_transactional:
                 raise TransactionsNotOfferedError("transactions are not offered yet")
@@ -212,6 +216,7 @@ class Partition:
         self._limits = batch_limits(config)
         self.opens_batches = config.record_validation is RecordValidation.FULL
         self.hot.config = hot_config(config)
+        self._sync_if_behind()
 
     def resign(self, error: EverlogError) -> None:
         """Tell everybody who waits that this partition is not served here any more."""
@@ -223,6 +228,12 @@ class Partition:
         assert self.high_watermark <= self.hot.log_end
         self.append_waiters.reach(self.high_watermark)
         self.read_waiters.wake_all()
+        self._sync_if_behind()
+
+    def _sync_if_behind(self) -> None:
+        """Sync what was written before the topic's policy became ``flush=always``."""
+        if self.hot.durable_end < self.hot.log_end:
+            self.hot.sync()
 
     def _fail(self, error: EverlogError) -> None:
         self.append_waiters.fail(error)

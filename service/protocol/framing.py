@@ -6,6 +6,8 @@ large one is received straight into memory of its own, which the log may keep un
 written.
 """
 
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+
 from service.protocol.errors import ProtocolError
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024
@@ -16,6 +18,9 @@ STAGING_BYTES = 64 * 1024
 
 OWN_MEMORY_BYTES_MIN = 8 * 1024
 """A frame that is not complete and is larger than this is received into memory of its own."""
+
+OWN_PAGES_BYTES_MIN = 2 * 1024 * 1024
+"""From here on memory grows with what is received: four bytes can claim a hundred megabytes."""
 
 _SIZE_BYTES = 4
 
@@ -76,7 +81,7 @@ class FrameReceiver:
         frames: list[memoryview] = []
         position = 0
         while end - position >= _SIZE_BYTES:
-            size = int.from_bytes(data[position : position + _SIZE_BYTES], "big")
+            size = int.from_bytes(data[position : position + _SIZE_BYTES], "big", signed=True)
             if not 0 < size <= self._frame_bytes_max:
                 raise FrameTooLargeError(size, bytes(data[position : position + _SIZE_BYTES]))
             start = position + _SIZE_BYTES
@@ -92,9 +97,16 @@ class FrameReceiver:
 
     def _begin_own(self, head: memoryview, size: int) -> None:
         """Receive the rest of a large frame into memory of its own."""
-        self._frame = memoryview(bytearray(size))
+        self._frame = memoryview(_room(size))
         self._filled = len(head)
         self._frame[: self._filled] = head
+
+
+def _room(size: int) -> bytearray | mmap:
+    """Return memory for a frame of which only the size is known: pages that come with the bytes."""
+    if size < OWN_PAGES_BYTES_MIN:
+        return bytearray(size)
+    return mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
 
 
 def _hint(prefix: bytes) -> str:

@@ -155,17 +155,6 @@ class Authority:
         version = await self._write_one(write)
         return Held(partition=held.partition, pointer=pointer, version=version)
 
-    async def refreshed(self, held: Held) -> Held:
-        """Read the pointer again and make sure that it is still ours.
-
-        Raises:
-            TierFencedError: It is not.
-        """
-        (found,) = await self._store.read([held.partition])
-        if found is None or found.payload != encode_pointer(held.pointer):
-            raise TierFencedError(held.partition, "its pointer has moved")
-        return held
-
     async def _claim_waiting(self) -> None:
         self._is_claiming = True
         try:

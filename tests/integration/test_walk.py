@@ -15,6 +15,9 @@ from tests.contract.object_stores import (
 from tests.walk.flights import FLIGHTS, FlightsMissingError, flights, later_flights
 from tests.walk.walk import SHORT_WALK, Walk
 
+# A walk gives up by itself where something stands still.
+SECONDS_MAX = 300
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _installed() -> None:
@@ -39,6 +42,7 @@ def test_a_long_stream_comes_back_from_a_directory(tmp_path: Path) -> None:
     Walk(SHORT_WALK, directory=tmp_path, store=f"file://{tmp_path}/archive", say=print).run()
 
 
+@pytest.mark.timeout(SECONDS_MAX)
 def test_a_long_stream_comes_back_from_s3(tmp_path: Path, seaweedfs: str) -> None:
     store = f"s3://{BUCKET}/walk?endpoint={seaweedfs}&region=us-east-1"
     Walk(SHORT_WALK, directory=tmp_path, store=store, say=print).run()

@@ -125,7 +125,7 @@ class SimDisk:
         return left
 
     def after_kill(self) -> "SimDisk":
-        """End the process that uses the disk: what it wrote is there, no more durable than before."""
+        """End the process that uses the disk: what it wrote is there, as durable as before."""
         left = SimDisk()
         copies: dict[int, _Inode] = {}
 

@@ -72,6 +72,7 @@ def consume(
         end=_place("--to", to),
         follow=follow,
         limit=limit,
+        by_tier=stats,
     )
     if group is not None and (from_ is not None or to is not None or partition):
         misuse(
@@ -108,9 +109,14 @@ def _writer(text: str, output: Output) -> Piece:
 
 
 def _show_stats(reading: Reading) -> None:
+    """Say on stderr what was read, from which tier as far as that is known, and how fast."""
     rate = reading.records / reading.seconds if reading.seconds else 0.0
+    tiers = ""
+    if reading.archive_bytes is not None:
+        local = size_text(reading.bytes - reading.archive_bytes)
+        tiers = f" ({local} local, {size_text(reading.archive_bytes)} from the archive)"
     print(
-        f"{plural(reading.records, 'record')}, {size_text(reading.bytes)} "
+        f"{plural(reading.records, 'record')}, {size_text(reading.bytes)}{tiers} "
         f"in {reading.seconds:.1f} s ({rate:,.0f}/s)",
         file=sys.stderr,
     )

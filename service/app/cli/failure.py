@@ -10,8 +10,15 @@ INTERRUPTED_STATUS = 130
 
 
 def fail(problem: str, advice: str, *, status: int = FAILURE_STATUS) -> NoReturn:
-    """Say what is wrong and what to do, and end."""
-    print(f"everlog: {problem}; {advice}" if advice else f"everlog: {problem}", file=sys.stderr)
+    """Say what is wrong and what to do, and end.
+
+    Args:
+        problem: One line, with the value that is wrong; several lines for several problems.
+        advice: What to do; empty where the problem says it.
+        status: Of the process.
+    """
+    text = f"{problem}; {advice}" if advice else problem
+    print("\n".join(f"everlog: {line}" for line in text.splitlines()), file=sys.stderr)
     raise SystemExit(status)
 
 

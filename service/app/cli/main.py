@@ -45,7 +45,7 @@ class _Nouns(TyperGroup):
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0]
-        if name not in _NOUNS and not name.startswith("-"):
+        if name not in _NOUNS and not name.startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(name, _NOUNS, n=1)
             advice = (
                 f"did you mean {near[0]}?" if near else '"everlog --help" shows those there are'

@@ -66,7 +66,7 @@ def read_marks(admin: Admin, metadata: Cluster, topics: Iterable[str]) -> dict[K
     starts = _ask_all(admin, keys, kafka_admin().OffsetSpec.earliest())
     ends = _ask_all(admin, keys, kafka_admin().OffsetSpec.latest())
     oldest = _ask_all(admin, keys, kafka_admin().OffsetSpec.for_timestamp(0))
-    tiers = _tier_marks(metadata, keys)
+    tiers = tier_marks(metadata, keys)
     found: dict[Key, Marks] = {}
     for key in keys:
         if key not in starts or key not in ends:
@@ -114,7 +114,7 @@ def _is_leaderless(error: Any) -> bool:
     )
 
 
-def _tier_marks(metadata: Cluster, keys: list[Key]) -> Mapping[Key, tuple[int | None, int | None]]:
+def tier_marks(metadata: Cluster, keys: list[Key]) -> Mapping[Key, tuple[int | None, int | None]]:
     """Return (first local offset, last archived offset) by partition, as far as leaders tell."""
     by_leader: dict[int, list[Key]] = {}
     for topic, number in keys:

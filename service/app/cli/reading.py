@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.app.cli.client_library import NO_OFFSET, PARTITION_EOF, kafka
-from service.app.cli.connection import client_settings
+from service.app.cli.client_library import NO_OFFSET, PARTITION_EOF, Cluster, kafka
+from service.app.cli.connection import REQUEST_SECONDS_MAX, client_settings
 from service.app.cli.failure import fail
+from service.app.cli.marks import tier_marks
 from service.app.cli.offsets_text import AtTime, Place, resolve_place
 from service.app.cli.progress import Progress
 from service.app.cli.record_format import Piece, ReceivedRecord
@@ -15,7 +16,6 @@ from service.app.cli.topic_options import find_topic
 
 RECORDS_AT_ONCE = 1000
 WAIT_SECONDS = 0.2
-REQUEST_SECONDS_MAX = 15.0
 FETCH_BYTES_MAX = 8 * 1024 * 1024
 GROUP_IDLE_SECONDS = 10.0
 """A group's member that does not follow leaves when it has had nothing for so long."""
@@ -30,6 +30,7 @@ class Span:
         end: Where to stop; None for the high watermark of the beginning.
         follow: Whether to go on with what comes later.
         limit: Records at most.
+        by_tier: Whether to find out which tier each record comes from.
     """
 
     topic: str
@@ -38,13 +39,20 @@ class Span:
     end: Place | None
     follow: bool
     limit: int | None
+    by_tier: bool = False
 
 
 class Reading(Protocol):
-    """A way to read, and what it has read."""
+    """A way to read, and what it has read.
+
+    Attributes:
+        archive_bytes: Those of ``bytes`` that no local disk had when the reading began; None if
+            that is not known.
+    """
 
     records: int
     bytes: int
+    archive_bytes: int | None
     seconds: float
 
     def run(self, write: Piece) -> None:
@@ -58,7 +66,9 @@ class _Counting:
     def __init__(self, limit: int | None) -> None:
         self.records = 0
         self.bytes = 0
+        self.archive_bytes: int | None = None
         self.seconds = 0.0
+        self._local_from: dict[int, int] = {}
         self._limit = limit
         self._out = sys.stdout.buffer
 
@@ -81,7 +91,10 @@ class _Counting:
         )
         self._out.write(write(record))
         self.records += 1
-        self.bytes += len(record.value or b"") + len(record.key or b"")
+        size = len(record.value or b"") + len(record.key or b"")
+        self.bytes += size
+        if self.archive_bytes is not None and record.offset < self._local_from[record.partition]:
+            self.archive_bytes += size
 
     def flush(self) -> None:
         """Let whoever reads our output see it."""
@@ -138,6 +151,8 @@ class PlannedReading(_Counting):
             if number not in topic.partitions:
                 last = len(topic.partitions) - 1
                 fail(f"{topic.topic} has no partition {number}", f"its last one is {last}")
+        if self._span.by_tier:
+            self._find_tiers(metadata, wanted)
         plan: list[Any] = []
         total = 0
         begins = self._offsets(wanted, self._span.begin)
@@ -154,6 +169,14 @@ class PlannedReading(_Counting):
         if self._span.follow:
             return None
         return total if self._span.limit is None else min(total, self._span.limit)
+
+    def _find_tiers(self, metadata: Cluster, numbers: list[int]) -> None:
+        """Ask where the local disk begins in each partition; unknown of one is unknown of all."""
+        marks = tier_marks(metadata, [(self._span.topic, number) for number in numbers])
+        local = {number: local for (_, number), (local, _) in marks.items() if local is not None}
+        if len(local) == len(numbers):
+            self._local_from = local
+            self.archive_bytes = 0
 
     def _offsets(self, numbers: list[int], place: Place) -> dict[int, tuple[int, int]]:
         """Return the offset that a place is in each partition, and the high watermark."""

@@ -114,7 +114,7 @@ def sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
     archived, lag = facts["archived_records"], facts["upload_lag"]
     if archived is None or local is None:
         return [("Where", "not known: the brokers of this topic do not tell where its records are")]
-    share = f", {_PERCENT * archived // records}%" if records else ""
+    share = f" ({_PERCENT * archived // records}%)" if records else ""
     where = (
         f"local {count_text(local)} records - "
         f"archive {count_text(archived)} of {count_text(records)}{share}"

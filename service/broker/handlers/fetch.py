@@ -22,6 +22,9 @@ from service.protocol.messages.fetch import FetchRequest, FetchResponse, NodeEnd
 FETCH_BYTES_MAX = 55 * 1024 * 1024
 """Kafka's ``fetch.max.bytes`` of a broker."""
 
+SLOW_READ_MS = 500
+"""A fetch that finds nothing at hand waits so long for a read from a device or the object store."""
+
 WAIT_MS_MAX = 5 * 60 * 1000
 """Nobody waits longer for data than this, whatever the request says."""
 
@@ -137,14 +140,18 @@ class FetchHandler:
         )
         made = reading.run()
         bytes_min = min(request.min_bytes, self._bytes_max)
-        if made.size >= bytes_min or made.is_urgent or request.max_wait_ms <= 0 or not view.wanted:
+        wait_ms = min(request.max_wait_ms, WAIT_MS_MAX)
+        if not made.size and any(each.slow for each in view.wanted):
+            # There is something, only not at hand: an empty answer would say that there is nothing.
+            bytes_min, wait_ms = max(bytes_min, 1), max(wait_ms, SLOW_READ_MS)
+        if made.size >= bytes_min or made.is_urgent or wait_ms <= 0 or not view.wanted:
             return self._answer(view, context.listener, made)
         waiting = _Waiting(
             reading=reading,
             answer=partial(self._answer, view, context.listener),
             bytes_min=bytes_min,
         )
-        waiting.wait(min(request.max_wait_ms, WAIT_MS_MAX))
+        waiting.wait(wait_ms)
         return waiting
 
     def _answer(self, view: SessionView, listener: str, made: Pass) -> FetchResponse:

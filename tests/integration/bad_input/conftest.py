@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.bad_input.broker_process import BrokerProcess
-from tests.integration.bad_input.wire import Wire, a_batch
+from tests.integration.bad_input.wire import Wire, serves_others
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def probe_topic(running: BrokerProcess) -> str:
 def broker(running: BrokerProcess, probe_topic: str) -> Iterator[BrokerProcess]:
     """The broker, which has to be well afterwards."""
     yield running
-    serves_others(running, probe_topic)
+    serves_others(running.address, probe_topic)
     assert "request_failed" not in running.log_text()
     assert "Traceback" not in running.log_text()
 
@@ -56,13 +56,3 @@ def own_broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     broker.start()
     yield broker
     broker.stop()
-
-
-def serves_others(broker: BrokerProcess, topic: str) -> None:
-    """Write and read over a connection of its own."""
-    with Wire(broker.address) as other:
-        written = other.produce(topic, a_batch())
-        assert written.error_code == 0
-        read = other.fetch(topic, written.base_offset)
-        assert read.error_code == 0
-        assert len(read.records) > 0

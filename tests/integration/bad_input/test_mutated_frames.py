@@ -14,9 +14,8 @@ import pytest
 from service.protocol.messages.api_versions import ApiVersionsRequest
 from service.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from tests.integration.bad_input.broker_process import BrokerProcess
-from tests.integration.bad_input.conftest import serves_others
 from tests.integration.bad_input.mutants import Mutants
-from tests.integration.bad_input.wire import ClosedByBrokerError, Wire
+from tests.integration.bad_input.wire import ClosedByBrokerError, Wire, serves_others
 
 FRAMES = int(os.environ.get("EVERLOG_FRAMES", "2000"))
 SEED = int(os.environ.get("EVERLOG_FRAMES_SEED", "1"))
@@ -50,7 +49,7 @@ def test_mutated_frames_cause_no_defect_no_stall_and_no_growth(target: BrokerPro
         assert _defects(target) == []
         assert stall < STALL_SECONDS_MAX
         assert growth < GROWTH_BYTES_MAX
-        serves_others(target, good.create_topic())
+        serves_others(target.address, good.create_topic())
 
 
 def _throw(target: BrokerProcess, good: Wire, mutants: Mutants, count: int) -> float:

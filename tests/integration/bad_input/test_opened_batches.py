@@ -8,6 +8,7 @@ import gzip
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import cramjam
 import pytest
@@ -17,8 +18,14 @@ from everlog.records.builder import Producer, Record, build_batch
 from everlog.records.compression import Codec, compress
 from everlog.records.varint import write_varint
 from tests.integration.bad_input.broker_process import BrokerProcess
-from tests.integration.bad_input.conftest import serves_others
-from tests.integration.bad_input.wire import NOW_MS, Wire, a_batch, encoded, produce_request
+from tests.integration.bad_input.wire import (
+    NOW_MS,
+    Wire,
+    a_batch,
+    encoded,
+    produce_request,
+    serves_others,
+)
 
 INVALID_RECORD = 87
 MIB = 1024 * 1024
@@ -87,7 +94,7 @@ BAD_RECORDS: list[tuple[int, str, bytes, int]] = [
     (27, "long-value", record(varint(-1) + varint(2**31 - 1)), 1),
 ]
 
-_ZEROS = bytes(256 * MIB)
+_ZEROS = bytes(64 * MIB)
 _GOOD_GZIP = gzip.compress(GOOD)
 _LZ4 = bytearray(compress(Codec.LZ4, GOOD))
 _LZ4[6] ^= 1
@@ -109,7 +116,7 @@ def zstd_frame(*, window_log: int, size: int | None = None) -> bytes:
 PACKED: list[tuple[int, str, Callable[[], bytes], Codec]] = [
     (29, "gzip-bomb", lambda: compress(Codec.GZIP, _ZEROS), Codec.GZIP),
     (29, "zstd-bomb", lambda: compress(Codec.ZSTD, _ZEROS), Codec.ZSTD),
-    (29, "lz4-bomb", lambda: compress(Codec.LZ4, _ZEROS[: 200 * MIB]), Codec.LZ4),
+    (29, "lz4-bomb", lambda: compress(Codec.LZ4, _ZEROS), Codec.LZ4),
     (
         29,
         "snappy-bomb",
@@ -143,7 +150,7 @@ BAD = [
     for row, name, body, count in BAD_RECORDS
 ] + [
     pytest.param(
-        lambda make=make, codec=codec: batch_of(make(), codec=codec),
+        cache(lambda make=make, codec=codec: batch_of(make(), codec=codec)),
         id=f"{row}-{name}",
         marks=rule(row),
     )
@@ -207,7 +214,7 @@ def test_a_restart_finds_what_others_have_left_behind(own_broker: BrokerProcess)
             assert bytes(wire.fetch(topic, base).records)[16 : len(batch)] == batch[16:]
         for stamp in (NOW_MS - 1, NOW_MS, NOW_MS + 1):
             assert wire.offset_at(topic, stamp).error_code == 0
-        serves_others(own_broker, topic)
+        serves_others(own_broker.address, topic)
     assert "request_failed" not in own_broker.log_text()
     assert "partition_offline" not in own_broker.log_text()
 

@@ -198,3 +198,13 @@ def fetch_request(topic: str, offset: int = 0, **fields: Any) -> FetchRequest:
             setattr(partition, name, fields.pop(name))
     fields = {"max_wait_ms": 0, "min_bytes": 0, "max_bytes": 1 << 20, **fields}
     return FetchRequest(topics=[FetchTopic(topic=topic, partitions=[partition])], **fields)
+
+
+def serves_others(address: tuple[str, int], topic: str) -> None:
+    """Write and read over a connection of its own."""
+    with Wire(address) as other:
+        written = other.produce(topic, a_batch())
+        assert written.error_code == 0
+        read = other.fetch(topic, written.base_offset)
+        assert read.error_code == 0
+        assert len(read.records) > 0

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import struct
 
 import pytest
+from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +55,7 @@ class CutDisk(SimDisk):
 
     def _cut(self, operation: str) -> None:
         if self.is_recording:
-            self.cuts += [(operation, self.after_crash(self._rng)) for _ in range(3)]
+            self.cuts += [(operation, self.after_crash(self._rng)) for _ in range(2)]
             self.cuts.append((operation, self.after_kill()))
 
 
@@ -62,7 +64,10 @@ async def _check(disk: SimDisk, wanted: object, next_offset: int) -> None:
     await store.start([PARTITION])
     log = await store.open(PARTITION, config())
     assert log.next_offset == next_offset
-    assert latest(await stored(log)) == wanted
+    found = await stored(log)
+    assert latest(found) == wanted
+    for start in range(0, next_offset, 5):
+        assert await stored(log, start) == [each for each in found if each.offset >= start]
     names = [name for name, _ in disk.list_dir(log.directory)]
     assert not [name for name in names if "clean" in name and name != "cleaned"]
     segments = {name[:20] for name in names if name.endswith(".log")}
@@ -75,7 +80,7 @@ async def _check(disk: SimDisk, wanted: object, next_offset: int) -> None:
 
 
 def _header_of_next() -> BatchHeader:
-    who = Producer(producer_id=9, epoch=0, base_sequence=60)
+    who = Producer(producer_id=9, epoch=0, base_sequence=30)
     made = build_batch([Record(key=b"k", value=b"v", timestamp_ms=0)], producer=who)
     return read_header(made)
 
@@ -86,8 +91,8 @@ def test_a_power_cut_at_any_step_of_a_cleaning_loses_nothing() -> None:
         disk.make_dirs("/data")
         store = store_on(disk)
         await store.start([])
-        log = await store.open(PARTITION, config(segment_bytes=900))
-        for number in range(60):
+        log = await store.open(PARTITION, config(segment_bytes=700))
+        for number in range(30):
             who = Producer(producer_id=9, epoch=0, base_sequence=number)
             value = None if number % 13 == 0 else b"value-%d" % number
             append(log, [(b"key-%d" % (number % 5), value)], producer=who)
@@ -158,3 +163,12 @@ def test_how_far_a_log_is_clean_survives_its_file(end: int, until: int | None) -
     assert read_cleaned(disk, "/log") == state
     disk.flip_bit("/log/cleaned", 9)
     assert read_cleaned(disk, "/log") == Cleaned()
+
+
+def test_the_small_files_of_compaction_are_as_their_page_says() -> None:
+    cleaned_file = encode_cleaned(Cleaned(end=7, tombstones_until=None))
+    assert struct.unpack("<4sHHqqI", cleaned_file)[:5] == (b"EVLD", 1, 0, 7, -1)
+    intent = encode_intent(Intent(size=5, crc=6, bases=(1, 9)))
+    assert struct.unpack("<4sHHqIIqqI", intent)[:8] == (b"EVLC", 1, 0, 5, 6, 2, 1, 9)
+    for content in (cleaned_file, intent):
+        assert struct.unpack("<I", content[-4:]) == (crc32c(content[:-4]),)

@@ -195,3 +195,26 @@ async def test_a_pause_of_the_broker_is_not_the_clients_fault() -> None:
     line.clock.advance(100_000)
     line.connection.resume()
     assert line.connection.frame_began == line.clock.monotonic()
+
+
+async def test_a_request_that_cannot_be_read_costs_no_budget() -> None:
+    line = Line(lambda _: OK)
+    unknown = struct.pack(">ihhih", 10, 9999, 0, 7, -1)
+    line.receive(unknown)
+    assert line.transport.is_aborted
+    line.connection.connection_lost(None)
+    assert line.budget.used == 0
+
+
+async def test_what_follows_a_refused_request_is_not_served() -> None:
+    served: list[int] = []
+
+    def answer(number: int) -> Any:
+        served.append(number)
+        raise ProtocolError("bad")
+
+    line = Line(answer)
+    line.request(0, 1, 2)
+    line.connection.connection_lost(None)
+    assert served == [0]
+    assert line.budget.used == 0

@@ -1,6 +1,7 @@
 """The archiver over the memory store: segments go up, are let go of, expire, and come back."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -79,6 +80,11 @@ async def archived(running: Site, partition: Partition) -> None:
     await running.tiered_to(partition, partition.hot.active.base_offset)
 
 
+def first_on_disk(partition: Partition) -> int:
+    names = os.listdir(partition.hot.directory)
+    return min(int(name.removesuffix(".log")) for name in names if name.endswith(".log"))
+
+
 def flip_bit(path: Path, position: int) -> None:
     content = bytearray(path.read_bytes())
     content[position] ^= 1
@@ -141,7 +147,7 @@ async def test_a_restart_knows_where_the_log_starts_and_reads_all_of_it(
         partition = await first.open(KEEP_LITTLE)
         appended = await first.append(partition, batches=64, batch_bytes=1000)
         await archived(first, partition)
-        await until(lambda: partition.hot.local_start == partition.tiered_end)
+        await until(lambda: first_on_disk(partition) == partition.tiered_end)
     async with site(tmp_path, metadata, store=store) as second:
         partition = await second.open(KEEP_LITTLE, epoch=2)
         assert partition.log_start == 0
@@ -319,3 +325,17 @@ async def test_records_deleted_before_their_upload_leave_no_hole(
     await running.released_to(partition, partition.hot.active.base_offset)
     assert (await read_all(partition, start=partition.log_start)).endswith(kept)
     assert partition.log_start == 128
+
+
+@pytest.mark.rule("TIER-35")
+async def test_what_is_archived_is_released_while_the_store_is_down(
+    running: Site, store: FailingStore, clock: HastyClock
+) -> None:
+    partition = await filled(running, {**SEGMENTS, "local.retention.ms": "60000"})
+    await archived(running, partition)
+    store.plan = lambda: (StoreUnavailableError("create", "-", "down"), None)
+    await running.append(partition, batches=64, batch_bytes=1000)
+    await until(lambda: any(each.stalled_since for each in running.cold.archiver.archives))
+    assert partition.hot.local_start == 0
+    clock.now_ms += 61_000
+    await until(lambda: partition.hot.local_start == partition.tiered_end > 0)

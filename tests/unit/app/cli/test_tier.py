@@ -12,7 +12,7 @@ def test_the_sentences_add_partitions_up() -> None:
     one = Marks(start=0, end=100, local_start=60, archived_end=80, oldest_ms=HOUR_AGO)
     two = Marks(start=0, end=100, local_start=0, archived_end=0)
     assert _sentences(one, two) == [
-        ("Where", "local 140 records - archive 80 of 200, 40%"),
+        ("Where", "local 140 records - archive 80 of 200 (40%)"),
         ("Lag", "120 records are not archived yet"),
         ("Oldest", "2024-01-01 12:30:00 UTC"),
         ("Read", "a scan of everything reads 60 from the archive"),

@@ -1,0 +1,1 @@
+"""Everlog and Apache Kafka side by side: same machine, same client, one after the other."""

@@ -1,0 +1,164 @@
+"""One peer's turn in one round: what a suite is given to measure with."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.client import Clients
+from bench.errors import BenchError
+from bench.peers.peer import Flush, Peer
+from bench.ports import free_port
+from bench.sample import Metrics, Sample
+from bench.server import Server, Site, serving
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """How long and how much: the same for both peers."""
+
+    warm_s: float
+    """Of load before the first measurement: a JVM compiles for about that long."""
+
+    ramp_s: float
+    produce_s: float
+    latency_s: float
+    consume_records: int
+    memory_records: int
+    idle_s: float
+    topics: int
+
+
+FULL = Lengths(
+    warm_s=5,
+    ramp_s=1,
+    produce_s=4,
+    latency_s=20,
+    consume_records=3_000_000,
+    memory_records=5_000_000,
+    idle_s=10,
+    topics=1_000,
+)
+QUICK = Lengths(
+    warm_s=2,
+    ramp_s=0.5,
+    produce_s=1,
+    latency_s=3,
+    consume_records=500_000,
+    memory_records=500_000,
+    idle_s=2,
+    topics=50,
+)
+
+
+class Notebook:
+    """Where the samples of one turn go: kept, and shown as they come."""
+
+    def __init__(self, *, turn: int, peer: str, keep: Callable[[Sample], None]) -> None:
+        self._turn = turn
+        self._peer = peer
+        self._keep = keep
+
+    def note(self, case: str, metrics: Metrics) -> None:
+        """Keep the figures of a case."""
+        with_load = {**metrics, "load_1m": os.getloadavg()[0]}
+        self._keep(Sample(round=self._turn, peer=self._peer, case=case, metrics=with_load))
+
+    @contextlib.contextmanager
+    def attempt(self, case: str) -> Iterator[None]:
+        """Note what goes wrong inside as the failure of that case, and go on."""
+        try:
+            yield
+        except BenchError as error:
+            self._keep(Sample(round=self._turn, peer=self._peer, case=case, error=str(error)))
+
+
+class Block:
+    """A turn of a broker.
+
+    Args:
+        fresh: A directory of this turn alone.
+        kept: A directory of this peer for all rounds of the suite.
+    """
+
+    def __init__(
+        self,
+        *,
+        peer: Peer,
+        lengths: Lengths,
+        clients: Clients,
+        notebook: Notebook,
+        fresh: Path,
+        kept: Path,
+        sites: dict[str, Site],
+    ) -> None:
+        self.lengths = lengths
+        self._peer = peer
+        self._clients = clients
+        self._notebook = notebook
+        self._fresh = fresh
+        self._kept = kept
+        self._sites = sites
+
+    def fresh_site(self) -> Site:
+        """Make an empty, formatted place for a server."""
+        return self._new_site(self._fresh / "data")
+
+    def kept_site(self, fill: Callable[[Site], None]) -> Site:
+        """Give the place that all rounds of this suite share; `fill` it the first time."""
+        if self._peer.name not in self._sites:
+            site = self._new_site(self._kept / "data")
+            fill(site)
+            self._sites[self._peer.name] = site
+        return self._sites[self._peer.name]
+
+    @contextlib.contextmanager
+    def serving(
+        self, site: Site, partitions: Mapping[str, int] | None = None
+    ) -> Iterator[tuple[Server, float]]:
+        """Run the peer's server there; gives it and the seconds that its start took."""
+        with serving(self._peer, site, site.data_dir.with_suffix(".log"), partitions) as started:
+            yield started
+
+    def run(self, program: str, server: Server, topic: str, *arguments: str) -> dict[str, float]:
+        """Run a client against a topic of that server, and return its figures."""
+        return self._clients.run(program, "-b", server.bootstrap, "-t", topic, *arguments)
+
+    def measure(
+        self, case: str, program: str, server: Server, topic: str, *arguments: str
+    ) -> dict[str, float]:
+        """As `run`, from a settled disk, with the server's processor time, and noted."""
+        server.check_alive()
+        settle()
+        before_s = server.cpu_s()
+        figures = self.run(program, server, topic, *arguments)
+        cpu_s = server.cpu_s() - before_s
+        figures["cpu_s"] = cpu_s
+        if figures.get("bytes"):
+            figures["cpu_s_per_gb"] = cpu_s / figures["bytes"] * 1e9
+        self._notebook.note(case, figures)
+        return figures
+
+    def note(self, case: str, metrics: Metrics) -> None:
+        """Keep figures that no client has given."""
+        self._notebook.note(case, metrics)
+
+    def attempt(self, case: str) -> contextlib.AbstractContextManager[None]:
+        """As `Notebook.attempt`."""
+        return self._notebook.attempt(case)
+
+    def topic(self, server: Server, name: str, flush: Flush, partitions: int = 1) -> str:
+        """Create a topic; return its name."""
+        server.create_topics({name: partitions}, flush)
+        return name
+
+    def _new_site(self, data_dir: Path) -> Site:
+        site = Site(data_dir, free_port())
+        self._peer.format(site.data_dir, site.port)
+        return site
+
+
+def settle() -> None:
+    """Let the disk finish what earlier measurements have left to it."""
+    os.sync()

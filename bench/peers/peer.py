@@ -1,0 +1,52 @@
+"""The port of a peer: how one kind of server is got, started and set up."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+
+class Flush(Enum):
+    """When a topic's records are made durable, in Everlog's words."""
+
+    INTERVAL = "interval"
+    """Some time after the acknowledgement; Kafka does not flush by itself at all."""
+
+    ALWAYS = "always"
+    """Before it: `flush.messages=1` on both."""
+
+    DEFAULT = "default"
+    """As the peer has it when nobody says anything."""
+
+
+class Peer(Protocol):
+    """One kind of server. It runs on one port of loopback, with one data directory."""
+
+    name: str
+
+    role_words: Mapping[str, str]
+    """How its child processes are told apart: a word of their command line, and the role."""
+
+    def prepare(self) -> None:
+        """Get what it needs to run; cheap once it is there.
+
+        Raises:
+            BenchError: It cannot be got.
+        """
+        ...
+
+    def versions(self) -> Mapping[str, str]:
+        """What is compared, by name."""
+        ...
+
+    def format(self, data_dir: Path, port: int) -> None:
+        """Make a directory ready for a first start on that port. Not part of a start's time."""
+        ...
+
+    def command(self, data_dir: Path, port: int) -> Sequence[str]:
+        """The command that serves the directory, in the foreground, until SIGTERM."""
+        ...
+
+    def topic_config(self, flush: Flush) -> Mapping[str, str]:
+        """Settings to create a topic with."""
+        ...

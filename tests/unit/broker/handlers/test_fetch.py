@@ -1,0 +1,211 @@
+"""Fetch: what is at hand, what is waited for, and what is told at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from everlog.model.offsets import Offset
+from service.model.serving import Deferred
+from service.partition.errors import NotLeaderError
+from service.partition.partition import Partition
+from service.protocol.error_codes import ErrorCode
+from service.protocol.messages.fetch import FetchResponse
+from tests.unit.broker.handlers.town import answered, context, to_fetch, town
+from tests.unit.partition.ground import batch, settled
+
+VERSION = 12
+
+
+async def filled(partition: Partition, *counts: int) -> None:
+    for count in counts:
+        partition.append(batch(count))
+    await settled(partition)
+
+
+def only(response: FetchResponse) -> Any:
+    ((result,),) = (topic.partitions for topic in response.responses)
+    return result
+
+
+async def test_what_is_there_is_answered_at_once() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        await filled(partition, 2, 3)
+        response = place.fetch_handler()(context(VERSION), to_fetch("t", 2))
+        assert isinstance(response, FetchResponse)
+        result = only(response)
+        assert (result.high_watermark, result.last_stable_offset) == (5, 5)
+        assert (result.log_start_offset, result.aborted_transactions) == (0, None)
+        assert len(result.records) == len(batch(3))
+
+
+async def test_a_committed_reader_gets_a_list_of_aborted_transactions() -> None:
+    async with town() as place:
+        await filled(await place.topic("t"), 1)
+        request = to_fetch("t", isolation_level=1)
+        response = await answered(place.fetch_handler()(context(VERSION), request))
+        assert only(response).aborted_transactions == []
+
+
+async def test_a_reader_at_the_end_is_woken_by_an_append() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        waiting = place.fetch_handler()(context(VERSION), to_fetch("t", max_wait_ms=60_000))
+        assert isinstance(waiting, Deferred)
+        assert not waiting.is_resolved
+        partition.append(batch())
+        assert len(only(await answered(waiting)).records) > 0
+
+
+async def test_a_reader_waits_for_as_many_bytes_as_it_wants() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        request = to_fetch("t", max_wait_ms=60_000, min_bytes=len(batch()) + 1)
+        waiting = place.fetch_handler()(context(VERSION), request)
+        assert isinstance(waiting, Deferred)
+        await filled(partition, 1)
+        await asyncio.sleep(0.01)
+        assert not waiting.is_resolved
+        await filled(partition, 1)
+        assert len(only(await answered(waiting)).records) == 2 * len(batch())
+
+
+async def test_when_the_time_is_up_there_may_be_nothing() -> None:
+    async with town() as place:
+        await place.topic("t")
+        waiting = place.fetch_handler()(context(VERSION), to_fetch("t", max_wait_ms=10))
+        result = only(await answered(waiting))
+        assert (result.error_code, len(result.records)) == (0, 0)
+
+
+async def test_a_reader_is_told_when_the_partition_goes() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        waiting = place.fetch_handler()(context(VERSION), to_fetch("t", max_wait_ms=60_000))
+        place.table.remove(partition.id)
+        partition.resign(NotLeaderError("gone"))
+        result = only(await answered(waiting))
+        assert result.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+        assert result.current_leader.leader_id == place.stage.broker.id
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"offset": 9}, ErrorCode.OFFSET_OUT_OF_RANGE),
+        ({"partition": 5}, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        ({"topic": "nobody"}, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        ({"current_leader_epoch": 99}, ErrorCode.UNKNOWN_LEADER_EPOCH),
+        ({"last_fetched_epoch": 99}, ErrorCode.OFFSET_OUT_OF_RANGE),
+    ],
+)
+async def test_an_error_is_told_at_once(fields: dict[str, Any], code: ErrorCode) -> None:
+    async with town() as place:
+        await filled(await place.topic("t"), 1)
+        request = to_fetch(**{"topic": "t", "max_wait_ms": 60_000, **fields})
+        response = place.fetch_handler()(context(VERSION), request)
+        assert isinstance(response, FetchResponse)
+        assert only(response).error_code == code
+
+
+async def test_an_old_leader_epoch_is_told_the_new_leader() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        partition.leader_epoch = type(partition.leader_epoch)(5)
+        request = to_fetch("t", current_leader_epoch=4, max_wait_ms=60_000)
+        response = await answered(place.fetch_handler()(context(16), request))
+        assert only(response).error_code == ErrorCode.FENCED_LEADER_EPOCH
+        assert only(response).current_leader.leader_id == place.stage.broker.id
+        assert [each.node_id for each in response.node_endpoints] == [place.stage.broker.id]
+
+
+@pytest.mark.rule("REL-T2")
+async def test_a_reader_of_a_lost_term_is_told_where_it_ended() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        await filled(partition, 3)
+        first = partition.leader_epoch
+        partition.leader_epoch = type(first)(first + 4)
+        await filled(partition, 2)
+        fetch = place.fetch_handler()
+        request = to_fetch("t", 5, last_fetched_epoch=first, max_wait_ms=60_000)
+        found = only(await answered(fetch(context(VERSION), request)))
+        assert (found.diverging_epoch.epoch, found.diverging_epoch.end_offset) == (first, 3)
+        assert len(found.records) == 0
+        request = to_fetch("t", 5, last_fetched_epoch=first + 2, max_wait_ms=60_000)
+        found = only(await answered(fetch(context(VERSION), request)))
+        assert (found.diverging_epoch.epoch, found.diverging_epoch.end_offset) == (first, 3)
+        request = to_fetch("t", 3, last_fetched_epoch=first)
+        assert len(only(await answered(fetch(context(VERSION), request))).records) > 0
+
+
+async def test_a_reader_that_knows_only_the_new_term_does_not_diverge() -> None:
+    """ListOffsets tells the current term at the log end, although it has written nothing yet."""
+    async with town() as place:
+        partition = await place.topic("t")
+        request = to_fetch("t", 0, last_fetched_epoch=partition.leader_epoch)
+        result = only(await answered(place.fetch_handler()(context(VERSION), request)))
+        assert (result.error_code, result.diverging_epoch) == (0, None)
+
+
+async def test_the_first_batch_is_returned_whatever_the_limits_are() -> None:
+    async with town() as place:
+        await filled(await place.topic("t"), 50, 50)
+        for limits in ({"max_bytes": 0}, {"max_bytes": -1}, {"partition_max_bytes": 0}):
+            request = to_fetch("t", **limits)
+            result = only(await answered(place.fetch_handler()(context(VERSION), request)))
+            assert len(result.records) == len(batch(50))
+
+
+async def test_the_whole_answer_is_bounded() -> None:
+    async with town() as place:
+        first = await place.topic("t", partitions=3)
+        for index in range(3):
+            await filled(place.table.led(first.topic, index), 50)
+        request = to_fetch("t")
+        request.topics[0].partitions = [
+            to_fetch("t", partition=index).topics[0].partitions[0] for index in range(3)
+        ]
+        handler = place.fetch_handler(bytes_max=len(batch(50)) + 10)
+        response = await answered(handler(context(VERSION), request))
+        sizes = [len(each.records) for each in response.responses[0].partitions]
+        assert sizes == [len(batch(50)), 0, 0]
+
+
+@pytest.mark.rule("TIER-37")
+async def test_a_slow_partition_does_not_delay_the_others() -> None:
+    async with town() as place:
+        partition = await place.topic("t", partitions=2)
+        await filled(partition, 1)
+        await filled(place.table.led("t", 1), 1)
+        gate = asyncio.Event()
+        read = partition.log.read
+
+        async def slowly(offset: Offset, bounds: Any) -> Any:
+            await gate.wait()
+            return read(offset, bounds)
+
+        partition.log.read = slowly  # type: ignore[method-assign, assignment]
+        request = to_fetch("t", max_wait_ms=60_000)
+        request.topics[0].partitions.append(to_fetch("t", partition=1).topics[0].partitions[0])
+        fetch = place.fetch_handler()
+        response = await answered(fetch(context(VERSION), request))
+        assert [len(each.records) > 0 for each in response.responses[0].partitions] == [False, True]
+        waiting = fetch(context(VERSION), to_fetch("t", max_wait_ms=60_000))
+        gate.set()
+        assert len(only(await answered(waiting)).records) > 0
+
+
+async def test_a_session_goes_on_where_it_was() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        await filled(partition, 1)
+        fetch = place.fetch_handler()
+        first = await answered(fetch(context(VERSION), to_fetch("t", session_epoch=0)))
+        assert first.session_id > 0
+        again = to_fetch("t", 1, session_id=first.session_id, session_epoch=1, max_wait_ms=10)
+        assert (await answered(fetch(context(VERSION), again))).responses == []
+        bad = to_fetch("t", session_id=first.session_id, session_epoch=9)
+        refused = await answered(fetch(context(VERSION), bad))
+        assert refused.error_code == ErrorCode.INVALID_FETCH_SESSION_EPOCH

@@ -1,0 +1,141 @@
+"""What an interrupted roll, a power cut or a damaged file leaves, and what opening makes of it."""
+
+import random
+
+import pytest
+
+from everlog.model.errors import CorruptionError
+from everlog.model.offsets import Offset
+from service.hot.log_config import HotLogConfig
+from service.hot.recovery import rebuild_index, recover_log
+from service.hot.rolling import RollLimits
+from tests.simulation.disk import SimDisk
+from tests.unit.hot.plain_log import (
+    DIRECTORY,
+    PARTITION,
+    append,
+    config,
+    offsets,
+    opened,
+    written,
+)
+
+
+@pytest.fixture
+def disk() -> SimDisk:
+    disk = SimDisk()
+    disk.make_dirs("/data")
+    return disk
+
+
+@pytest.mark.parametrize("always", [True, False])
+async def test_a_roll_that_was_not_written_leaves_no_gap(disk: SimDisk, *, always: bool) -> None:
+    settings = config(always=always, segment_bytes=400)
+    _, log = await opened(disk, settings)
+    await written(log, 100)
+    append(log, 100)
+    append(log, 250)
+    assert len(log.segments) == 2
+    killed = disk.after_kill()
+    await written(log)
+    _, again = await opened(killed, settings)
+    assert again.log_end == 1
+    await written(again, 10)
+    assert await offsets(again, 1) == [1]
+
+
+async def test_an_index_of_an_earlier_seal_hides_nothing(disk: SimDisk) -> None:
+    settings = config(segment_bytes=1000)
+    store, log = await opened(disk, settings)
+    await written(log, 100)
+    log.roll()
+    await written(log)
+    await store.close()
+    # Without a successor's file the sealed segment takes appends again, and its index is too short.
+    _, log = await opened(disk, settings)
+    await written(log, 100, 100, 100)
+    append(log, 900)
+    killed = disk.after_kill()
+    await written(log)
+    _, again = await opened(killed, settings)
+    await written(again, 10)
+    assert await offsets(again, 0) == [0, 1, 2, 3, 4]
+
+
+async def test_a_torn_tail_behind_an_earlier_seal_is_a_torn_tail(disk: SimDisk) -> None:
+    settings = config(always=False, segment_bytes=1000)
+    store, log = await opened(disk, settings)
+    await written(log, 100)
+    log.roll()
+    await written(log)
+    await store.close()
+    for seed in range(10):
+        here = disk.after_kill()
+        _, log = await opened(here, settings)
+        await written(log, 100, 100, 100)
+        append(log, 900)
+        cut = here.after_crash(random.Random(seed))
+        await written(log)
+        _, again = await opened(cut, settings)
+        assert again.log_end >= 1
+
+
+async def test_nothing_is_acknowledged_below_a_log_start_that_survived_its_records(
+    disk: SimDisk,
+) -> None:
+    store, log = await opened(disk, config(always=False))
+    await written(log, *[10] * 10)
+    await store.set_log_start(log, Offset(10))
+    for seed in range(5):
+        cut = disk.after_crash(random.Random(seed))
+        _, again = await opened(cut, config())
+        assert append(again, 10) == 10
+        await written(again)
+        assert await offsets(again, 10) == [10]
+
+
+async def test_a_sealed_segment_that_has_lost_its_index_is_not_cut(disk: SimDisk) -> None:
+    settings = config(segment_bytes=400)
+    _, log = await opened(disk, settings)
+    await written(log, *[100] * 8)
+    first = log.segments[0]
+    disk.unlink(first.index_path)
+    disk.flip_bit(first.path, first.size - 1)
+    found = recover_log(disk, PARTITION, DIRECTORY, now_ms=0)
+    assert found.cut_bytes == 0
+    assert found.segments[-1].next_offset == 8
+    with pytest.raises(CorruptionError):
+        rebuild_index(disk, found.segments[0])
+
+
+@pytest.mark.parametrize("byte", [0, 3])
+async def test_an_offset_that_cannot_be_is_damage(disk: SimDisk, byte: int) -> None:
+    _, log = await opened(disk, config())
+    await written(log, 10, 10, 10)
+    disk.flip_bit(log.active.path, log.active.size // 3 * 2 + byte)
+    with pytest.raises(CorruptionError):
+        recover_log(disk, PARTITION, DIRECTORY, now_ms=0)
+
+
+async def test_a_long_run_of_zeros_is_a_torn_tail(disk: SimDisk) -> None:
+    _, log = await opened(disk, config())
+    await written(log, 10)
+    disk.open(log.active.path).write_at(log.active.size, [bytes(8 << 20)])
+    # Looking at each zero as the beginning of an offset took five seconds a megabyte.
+    found = recover_log(disk, PARTITION, DIRECTORY, now_ms=0)
+    assert found.cut_bytes == 8 << 20
+    assert found.segments[-1].next_offset == 1
+
+
+async def test_a_batch_far_behind_its_index_row_is_found(disk: SimDisk) -> None:
+    settings = HotLogConfig(
+        roll=RollLimits(segment_bytes=1 << 20, segment_ms=600_000),
+        flush_always=True,
+        flush_ms=1000,
+        index_interval_bytes=1 << 20,
+    )
+    _, log = await opened(disk, settings)
+    await written(log, *[1000] * 30)
+    assert await offsets(log, 20, bytes_max=5000) == list(range(20, 30))
+    disk.is_cold = True
+    assert await offsets(log, 20, bytes_max=5000) == list(range(20, 30))

@@ -1,0 +1,94 @@
+"""The store between its logs: deletion under load, starts of logs, files that cannot be opened."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from everlog.model.ids import PartitionId, TopicId
+from everlog.model.offsets import Offset
+from service.app.system_disk import SystemDisk
+from service.hot.log_start import decode_log_start
+from service.hot.store import HotStore
+from tests.simulation.clock import ManualClock
+from tests.simulation.disk import SimDisk
+from tests.simulation.loop import SimLoop, run_simulated
+from tests.unit.hot.plain_log import PARTITION, append, config, opened, written
+
+
+@pytest.fixture
+def disk() -> SimDisk:
+    disk = SimDisk()
+    disk.make_dirs("/data")
+    return disk
+
+
+async def test_a_log_is_deleted_while_others_are_written_without_a_pause(disk: SimDisk) -> None:
+    store, busy = await opened(disk, config())
+    idle = PartitionId(TopicId(b"x" * 16), 0)
+    await store.open(idle, config())
+    deletion = asyncio.ensure_future(store.delete(idle))
+    rounds = 0
+    while not deletion.done() and rounds < 20_000:
+        append(busy, 10)
+        rounds += 1
+        await asyncio.sleep(0)
+    assert deletion.done()
+    await deletion
+    await written(busy)
+    await store.close()
+
+
+async def test_a_failed_log_lets_go_of_its_files(disk: SimDisk) -> None:
+    store, log = await opened(disk, config())
+    await written(log, 10)
+    for _ in range(3):
+        disk.fail("write")
+        append(log, 10)
+        await written(log)
+        assert log.failure is not None
+        disk.heal()
+        log = await store.reopen(log)
+    assert not store._descriptors._pins
+    assert not store._descriptors._forgotten
+
+
+async def test_the_newest_log_start_is_the_one_on_the_disk(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        store = HotStore(
+            data_dir=str(tmp_path),
+            disk=SystemDisk(),
+            clock=ManualClock(),
+            flush_executor=threads,
+            read_executor=threads,
+            on_fatal=print,
+        )
+        await store.start([PARTITION])
+        log = await store.open(PARTITION, config())
+        await written(log, *[10] * 40)
+        for first in range(0, 40, 4):
+            starts = range(first, first + 4)
+            await asyncio.gather(*(store.set_log_start(log, Offset(each)) for each in starts))
+            content = SystemDisk().read_file(f"{log.directory}/log-start")
+            assert decode_log_start(content) == log.log_start == first + 3
+        await store.close()
+
+
+def test_a_file_that_cannot_be_opened_does_not_stop_the_tick(disk: SimDisk) -> None:
+    async def life(loop: SimLoop) -> None:
+        store, log = await opened(disk, config(segment_ms=0))
+        await written(log, 10)
+        store._descriptors.close()
+        disk.fail("open", ".log")
+        ticking = asyncio.ensure_future(store.run())
+        await asyncio.sleep(2)
+        assert not ticking.done()
+        assert len(log.segments) == 1
+        disk.heal()
+        await asyncio.sleep(2)
+        assert len(log.segments) == 2
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
+
+    run_simulated(1, life)

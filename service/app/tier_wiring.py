@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from everlog.format.object_keys import PartitionPath
+from everlog.format.segment_object import CHUNK_BYTES
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
@@ -167,7 +168,7 @@ async def _reading(
             stats=stats,
             # What is fetched ahead must not push out what it was fetched for.
             window_max=min(
-                config.remote_prefetch_ranges_max, config.remote_cache_bytes // (4 * range_bytes)
+                config.remote_prefetch_ranges_max, config.remote_cache_bytes // (4 * max(range_bytes, CHUNK_BYTES))
             ),
         )
         return Tiered(tier=tier, cold=cold)

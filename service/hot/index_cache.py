@@ -50,6 +50,8 @@ class IndexCache:
             index, summary = decode_index(self._disk.read_file(segment.index_path))
         except (CorruptionError, FileNotFoundError):
             return rebuild_index(self._disk, segment)
+        if summary.size != segment.size:
+            return rebuild_index(self._disk, segment)
         segment.max_timestamp = summary.max_timestamp
         segment.first_append_ms = summary.first_append_ms
         segment.next_offset = summary.next_offset

@@ -137,8 +137,8 @@ def _greet(
         flush=True,
     )
     if gateway is not None and sys.stdout.isatty():
-        print("Try:  everlog produce flights --file README.md        (another terminal)")
-        print("      everlog consume flights --from earliest")
+        print("Try:  everlog produce readme --file README.md        (another terminal)")
+        print("      everlog consume readme --from earliest")
         print(f"      kcat -b {bootstrap} -L")
         print("Stop with Ctrl-C; the data stays and the next start goes on from it.", flush=True)
 

@@ -168,7 +168,8 @@ async def _reading(
             stats=stats,
             # What is fetched ahead must not push out what it was fetched for.
             window_max=min(
-                config.remote_prefetch_ranges_max, config.remote_cache_bytes // (4 * max(range_bytes, CHUNK_BYTES))
+                config.remote_prefetch_ranges_max,
+                config.remote_cache_bytes // (4 * max(range_bytes, CHUNK_BYTES)),
             ),
         )
         return Tiered(tier=tier, cold=cold)

@@ -239,6 +239,12 @@ class BrokerNode:
         self._run(keeper.run())
         self._run(keeper.retry())
         self._run(self.hot.run())
+        self._run(
+            self.hot.expire_producers(
+                expiration_ms=self._config.producer_id_expiration_ms,
+                check_ms=self._config.producer_id_expiration_check_interval_ms,
+            )
+        )
         _log.info("logs_opened", partitions=len(self.table), last_stop_was_clean=was_clean)
         return keeper
 

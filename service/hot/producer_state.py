@@ -102,6 +102,8 @@ class ProducerStates:
 
     def expire(self, *, now_ms: int, expiration_ms: int) -> None:
         """Forget producers that have been silent for longer than ``producer.id.expiration.ms``."""
+        if not self._producers:
+            return
         self._producers = {
             producer_id: known
             for producer_id, known in self._producers.items()

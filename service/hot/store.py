@@ -214,6 +214,14 @@ class HotStore:
             for log in self._logs.values():
                 _tend(log)
 
+    async def expire_producers(self, *, expiration_ms: int, check_ms: int) -> None:
+        """Forget idempotent producers that have long been silent (REL-D2), until cancelled."""
+        while True:
+            await asyncio.sleep(check_ms / 1000)
+            now_ms = self._clock.wall_ms()
+            for log in self._logs.values():
+                log.producers.expire(now_ms=now_ms, expiration_ms=expiration_ms)
+
     async def close(self) -> None:
         """Write and sync everything, and leave the marker of a clean stop."""
         await self._drained()

@@ -27,6 +27,7 @@ STOP_SECONDS_MAX = 8.0
 
 _log = structlog.get_logger(__name__)
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -53,6 +54,9 @@ def run_broker(
         OSError: An address cannot be bound.
     """
     raise_descriptor_limit()
+    for number in _STOP_SIGNALS:
+        # Until clients are served there is nothing to finish: a start may end like a crash.
+        signal.signal(number, signal.SIG_DFL)
     # Requests make few cycles; what the start has made lives as long as the process.
     gc.set_threshold(50_000, 20, 50)
     with DataLock(config.data_dir), _alone():
@@ -77,9 +81,6 @@ async def _serve(
     seams = system_seams(flush_threads=config.flush_threads, read_threads=config.read_threads)
     watchdog = _watchdog(config, seams)
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
     server = await open_tree(
         disk=seams.disk,
         directory=_metadata_dir(config, seams),
@@ -98,6 +99,8 @@ async def _serve(
             endpoints = await node.start()
             admin = await start_admin(node, config, seams, watchdog)
             gc.freeze()
+            for number in _STOP_SIGNALS:
+                asyncio.get_running_loop().add_signal_handler(number, stopped.set)
             beside = []
             if gateway is not None:
                 bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"

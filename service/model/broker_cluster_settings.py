@@ -227,8 +227,8 @@ _GROUPS = (
         name="offsets.topic.segment.bytes",
         # Kafka has 100 MiB. What is not sealed cannot be compacted and is read at each start, by 50
         # partitions. Commits come as batches of some 150 bytes, at 6 us each for recovery and
-        # replay: 512 KiB in each partition take a second, 16 MiB would take half a minute.
-        default=512 * KIB,
+        # replay: 256 KiB in each partition take half a second, 16 MiB would take half a minute.
+        default=256 * KIB,
         low=KIB,
         importance=Importance.LOW,
         documentation=(

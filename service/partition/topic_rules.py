@@ -11,9 +11,14 @@ from service.model.topic_config import TimestampType, TopicConfig
 
 def batch_limits(config: TopicConfig) -> BatchLimits:
     """What a produced batch has to satisfy."""
+    segment_bytes = config.segment_bytes
+    if config.compact:
+        # Small segments are compacted soon, and a batch that is larger gets one of its own. Or the
+        # record of a large group would not fit into the segments of __consumer_offsets.
+        segment_bytes = max(segment_bytes, config.max_message_bytes)
     return BatchLimits(
         batch_bytes_max=config.max_message_bytes,
-        segment_bytes=config.segment_bytes,
+        segment_bytes=segment_bytes,
         timestamp_before_ms_max=config.timestamp_before_ms_max,
         timestamp_after_ms_max=config.timestamp_after_ms_max,
         log_append_time=config.timestamp_type is TimestampType.APPEND,

@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a restart after many commits.")
     parser.add_argument("--commits", type=int, default=10_000_000)
     parser.add_argument("--groups", type=int, default=1_000)
-    parser.add_argument("--segment-bytes", type=int, default=512 << 10)
+    parser.add_argument("--segment-bytes", type=int, default=256 << 10)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     groups = [f"group-{number}" for number in range(given.groups)]

@@ -354,3 +354,13 @@ async def test_nothing_is_released_while_segments_are_replaced(store: HotStore) 
     assert await store.release(log, log.segments[2].base_offset) == []
     log.is_held = False
     assert await store.release(log, log.segments[2].base_offset) != []
+
+
+async def test_a_batch_larger_than_a_segment_is_compacted_too(store: HotStore) -> None:
+    log = await store.open(PARTITION, config())
+    for number in range(20):
+        append(log, [(key(number % 2), b"%d" % number * 3_000)])
+    await settled(log)
+    before, end = await stored(log), log.sealed[-1].next_offset
+    await cleaned(store)
+    assert await stored(log) == expected_after_cleaning(before, end)

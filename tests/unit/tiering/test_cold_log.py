@@ -78,12 +78,16 @@ async def test_what_was_released_is_read_back_byte_for_byte(running: Site) -> No
 
 
 @pytest.mark.rule("TIER-43")
-async def test_what_comes_next_is_fetched_before_anybody_asks(running: Site) -> None:
-    partition, _ = await cold_partition(running)
-    await read_some(partition, 0)
-    async with asyncio.timeout(20):
-        while not running.cold.stats.prefetched:
-            await asyncio.sleep(0.005)
+async def test_what_comes_next_is_fetched_before_anybody_asks(
+    tmp_path: Path, metadata: Metadata, store: FailingStore
+) -> None:
+    roomy = {**SETTINGS, "remote.cache.bytes": str(8 << 20)}
+    async with site(tmp_path, metadata, store=store, settings=roomy) as running:
+        partition, _ = await cold_partition(running)
+        await read_some(partition, 0)
+        async with asyncio.timeout(20):
+            while not running.cold.stats.prefetched:
+                await asyncio.sleep(0.005)
 
 
 async def test_what_is_at_hand_is_answered_at_once(running: Site) -> None:

@@ -68,7 +68,11 @@ class BrokerProcess:
             command += ["--set", f"{name}={value}"]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        self.port = int(self._ready_address().rpartition(":")[2])
+        try:
+            self.port = int(self._ready_address().rpartition(":")[2])
+        except BrokerDiedError:
+            self._end("kill")
+            raise
 
     def kill(self) -> None:
         """End it as a power cut of the process would: SIGKILL."""

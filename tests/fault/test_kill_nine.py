@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.fault.broker_process import BrokerProcess
 from tests.fault.idempotent_load import IdempotentLoad, read_numbers, violations
 
-KILLS = int(os.environ.get("EVERLOG_KILLS", "5"))
-SEED = int(os.environ.get("EVERLOG_SEED", "1"))
+KILLS = int(os.environ.get("EVERLOG_TEST_KILLS", "5"))
+SEED = int(os.environ.get("EVERLOG_TEST_SEED", "1"))
 PARTITIONS = 3
 TOPIC = "survivor"
 UP_SECONDS = (0.3, 1.5)

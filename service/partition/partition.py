@@ -7,6 +7,7 @@ On a leader, after every change::
 (BLUEPRINT §5). With one replica the high watermark is the durable end of its log.
 """
 
+import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
-from everlog.records.batch import BatchHeader, stamp_append_time
+from everlog.records.batch import BatchHeader, stamp_append_time, walk
 from everlog.records.validation import validate_batch
 from service.hot.log import HotLog
 from service.model.log import (
@@ -30,9 +31,13 @@ from service.partition.errors import (
     TransactionsNotOfferedError,
     UnknownLeaderEpochError,
 )
+from service.partition.time_scan import first_record_at
 from service.partition.topic_rules import batch_limits, hot_config
 from service.partition.unified_log import UnifiedLog
 from service.partition.waiters import AppendWaiters, ReadWaiters
+
+TIME_SCAN_BYTES = 256 * 1024
+"""Read at a time where the index of times cannot help; other work goes on in between."""
 
 
 class Appended(NamedTuple):
@@ -206,9 +211,27 @@ class Partition:
     async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
         """Find the first record in ``[log_start, end)`` at or after a time."""
         found = await self.log.find_time(timestamp_ms, end)
-        if found is not None and found.offset < self.log_start:
-            return TimestampOffset(found.timestamp_ms, self.log_start, found.leader_epoch)
-        return found
+        if found is None or found.offset >= self.log_start:
+            return found
+        # What matches first has been deleted: records out of the order of their times.
+        return await self._scan_for_time(timestamp_ms, end)
+
+    async def _scan_for_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
+        start = offset = self.log_start
+        while offset < end:
+            bounds = ReadBounds(end=end, bytes_max=TIME_SCAN_BYTES, at_least_one=True)
+            piece = self.read(offset, bounds)
+            records = (piece if isinstance(piece, LogSlice) else await piece).records
+            found = first_record_at(records, timestamp_ms, start)
+            if found is not None:
+                timestamp, hit = found
+                return TimestampOffset(timestamp, Offset(hit), self.hot.epochs.epoch_of(hit))
+            if not records:
+                return None
+            *_, (_, last) = walk(records)
+            offset = Offset(last.next_offset)
+            await asyncio.sleep(0)
+        return None
 
     def reconfigure(self, config: TopicConfig) -> None:
         """Take on new settings of the topic; appends that are under way keep the old ones."""

@@ -8,7 +8,7 @@ import pytest
 from everlog.model.errors import EverlogError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import read_header
-from everlog.records.builder import Producer
+from everlog.records.builder import Producer, Record, build_batch
 from everlog.records.validation import CorruptMessageError, MessageTooLargeError
 from service.hot.producer_state import OutOfOrderSequenceError
 from service.model.log import LogFailedError, LogSlice, OffsetOutOfRangeError
@@ -150,6 +150,22 @@ async def test_a_time_is_found_but_not_below_the_log_start(ground: Ground) -> No
     newest = await partition.find_newest(partition.high_watermark)
     assert newest is not None
     assert newest.timestamp_ms == header_time
+
+
+async def test_a_time_is_found_behind_the_log_start_when_times_are_out_of_order(
+    ground: Ground,
+) -> None:
+    partition = await ground.open()
+    now_ms = 1_700_000_000_000
+    for age_ms in (1000, 5000, 0):
+        record = Record(key=None, value=b"v", timestamp_ms=now_ms - age_ms)
+        partition.append(memoryview(build_batch([record])))
+    await settled(partition)
+    await ground.store.set_log_start(partition.hot, Offset(1))
+    found = await partition.find_time(now_ms - 2000, partition.high_watermark)
+    assert found is not None
+    assert (found.timestamp_ms, found.offset) == (now_ms, 2)
+    assert await partition.find_time(now_ms + 1, partition.high_watermark) is None
 
 
 async def test_new_settings_hold_for_the_next_append(ground: Ground) -> None:

@@ -9,8 +9,6 @@ from struct import Struct
 from everlog.format.checksum import crc32c
 from everlog.format.errors import CorruptObjectError, UnsupportedFormatError
 
-MAGIC_BYTES = 8
-
 _FRAME_HEAD = Struct("<8sH")
 _CRC = Struct("<I")
 

@@ -22,9 +22,6 @@ from service.model.disk_limit import DiskLimit, read_disk_limit
 from service.model.listen_address import ListenAddress
 from service.model.setting_type import Value
 
-REPLICATION_FACTOR_MAX = 3
-"""Replicas that are made unless somebody asks for another number."""
-
 
 class Origin(Enum):
     """Where a broker's value was given, the strongest last."""

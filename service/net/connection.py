@@ -18,6 +18,7 @@ from service.model.serving import ConnectionClosingError, Deferred, Peer
 from service.net.budget import InflightBudget
 from service.protocol.codec import encode_response
 from service.protocol.errors import EncodeError, ProtocolError
+from service.protocol.frame_memory import FrameMemory
 from service.protocol.framing import FrameReceiver
 from service.protocol.headers import RequestHeader, decode_request_header
 
@@ -66,6 +67,7 @@ class ConnectionServices:
     budget: InflightBudget
     clock: Clock
     staging: bytearray
+    memory: FrameMemory
     frame_bytes_max: int
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     on_close: "Callable[[Connection, Exception | None], None]"
@@ -118,7 +120,9 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, admit: Admit, services: ConnectionServices) -> None:
         self._admit = admit
         self._services = services
-        self._receiver = FrameReceiver(services.staging, frame_bytes_max=services.frame_bytes_max)
+        self._receiver = FrameReceiver(
+            services.staging, services.memory, frame_bytes_max=services.frame_bytes_max
+        )
         self._slots: deque[_Slot] = deque()
         self._waiting: deque[memoryview] = deque()
         self._pauses = 0

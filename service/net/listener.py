@@ -9,6 +9,7 @@ from service.model.network import Listener, Network
 from service.model.serving import ConnectionClosingError, Peer
 from service.net.budget import InflightBudget
 from service.net.connection import Connection, ConnectionServices, Serve, Traffic
+from service.protocol.frame_memory import FrameMemory
 from service.protocol.framing import FRAME_BYTES_MAX, STAGING_BYTES
 
 SWEEP_SECONDS = 1.0
@@ -90,6 +91,7 @@ class ClientListener:
             budget=self._budget,
             clock=self._clock,
             staging=bytearray(STAGING_BYTES),
+            memory=FrameMemory(),
             frame_bytes_max=self._limits.frame_bytes_max,
             spawn=tasks.create_task,
             on_close=self._forget,

@@ -6,9 +6,8 @@ large one is received straight into memory of its own, which the log may keep un
 written.
 """
 
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
-
 from service.protocol.errors import ProtocolError
+from service.protocol.frame_memory import FrameMemory
 
 FRAME_BYTES_MAX = 100 * 1024 * 1024
 """Kafka's ``socket.request.max.bytes``."""
@@ -19,8 +18,8 @@ STAGING_BYTES = 64 * 1024
 OWN_MEMORY_BYTES_MIN = 8 * 1024
 """A frame that is not complete and is larger than this is received into memory of its own."""
 
-OWN_PAGES_BYTES_MIN = 2 * 1024 * 1024
-"""From here on memory grows with what is received: four bytes can claim a hundred megabytes."""
+LENT_MEMORY_BYTES_MIN = 128 * 1024
+"""From here on memory is lent: clearing it would cost more than finding it."""
 
 _SIZE_BYTES = 4
 
@@ -36,10 +35,13 @@ class FrameTooLargeError(ProtocolError):
 class FrameReceiver:
     """Cuts what is received on one connection into frames."""
 
-    __slots__ = ("_filled", "_frame", "_frame_bytes_max", "_partial", "_staging")
+    __slots__ = ("_filled", "_frame", "_frame_bytes_max", "_memory", "_partial", "_staging")
 
-    def __init__(self, staging: bytearray, *, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
+    def __init__(
+        self, staging: bytearray, memory: FrameMemory, *, frame_bytes_max: int = FRAME_BYTES_MAX
+    ) -> None:
         self._staging = staging
+        self._memory = memory
         self._frame_bytes_max = frame_bytes_max
         self._partial = b""
         self._frame: memoryview | None = None
@@ -97,16 +99,10 @@ class FrameReceiver:
 
     def _begin_own(self, head: memoryview, size: int) -> None:
         """Receive the rest of a large frame into memory of its own."""
-        self._frame = memoryview(_room(size))
+        is_lent = size >= LENT_MEMORY_BYTES_MIN
+        self._frame = self._memory.take(size) if is_lent else memoryview(bytearray(size))
         self._filled = len(head)
         self._frame[: self._filled] = head
-
-
-def _room(size: int) -> bytearray | mmap:
-    """Return memory for a frame of which only the size is known: pages that come with the bytes."""
-    if size < OWN_PAGES_BYTES_MIN:
-        return bytearray(size)
-    return mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
 
 
 def _hint(prefix: bytes) -> str:

@@ -8,6 +8,7 @@ from service.model.serving import Deferred, Peer
 from service.net.budget import InflightBudget
 from service.net.connection import Connection, ConnectionServices
 from service.protocol.codec import encode_request
+from service.protocol.frame_memory import FrameMemory
 from service.protocol.headers import RequestHeader
 from service.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from tests.simulation.clock import ManualClock
@@ -90,6 +91,7 @@ class Line:
             budget=self.budget,
             clock=self.clock,
             staging=bytearray(4096),
+            memory=FrameMemory(),
             frame_bytes_max=frame_max,
             spawn=self._spawn,
             on_close=lambda _, reason: self.ended.append(reason),

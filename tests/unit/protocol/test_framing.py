@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.protocol.frame_memory import FrameMemory
 from service.protocol.framing import (
     FRAME_BYTES_MAX,
+    LENT_MEMORY_BYTES_MIN,
     OWN_MEMORY_BYTES_MIN,
-    OWN_PAGES_BYTES_MIN,
     FrameReceiver,
     FrameTooLargeError,
 )
@@ -47,7 +48,7 @@ _large = st.integers(OWN_MEMORY_BYTES_MIN - 3, 3 * OWN_MEMORY_BYTES_MIN).map(
 def test_any_split_of_the_stream_gives_the_same_frames(
     bodies: list[bytes], cuts: list[int]
 ) -> None:
-    receiver = FrameReceiver(bytearray(STAGING))
+    receiver = FrameReceiver(bytearray(STAGING), FrameMemory())
     assert received(receiver, stream_of(bodies), cuts) == bodies
     assert receiver.is_idle
 
@@ -56,12 +57,15 @@ def test_any_split_of_the_stream_gives_the_same_frames(
 @settings(max_examples=20, deadline=None)
 def test_byte_by_byte_gives_the_same_frames(bodies: list[bytes]) -> None:
     data = stream_of(bodies)
-    assert received(FrameReceiver(bytearray(STAGING)), data, list(range(len(data)))) == bodies
+    assert (
+        received(FrameReceiver(bytearray(STAGING), FrameMemory()), data, list(range(len(data))))
+        == bodies
+    )
 
 
 def test_connections_share_a_staging_area() -> None:
     staging = bytearray(STAGING)
-    one, two = FrameReceiver(staging), FrameReceiver(staging)
+    one, two = FrameReceiver(staging, FrameMemory()), FrameReceiver(staging, FrameMemory())
     assert received(one, stream_of([b"first"])[:6], []) == []
     assert received(two, stream_of([b"x" * 500]), []) == [b"x" * 500]
     assert received(one, stream_of([b"first"])[6:], []) == [b"first"]
@@ -69,7 +73,7 @@ def test_connections_share_a_staging_area() -> None:
 
 def test_frames_outlive_what_comes_later() -> None:
     staging = bytearray(STAGING)
-    receiver = FrameReceiver(staging)
+    receiver = FrameReceiver(staging, FrameMemory())
     data = stream_of([b"kept"])
     receiver.buffer()[: len(data)] = data
     (kept,) = receiver.received(len(data))
@@ -78,16 +82,16 @@ def test_frames_outlive_what_comes_later() -> None:
     kept[0] = 0  # the log stamps offsets into it
 
 
-def test_a_frame_of_pages_is_like_any_other() -> None:
-    body = bytes(range(256)) * (OWN_PAGES_BYTES_MIN // 256 + 1)
-    receiver = FrameReceiver(bytearray(STAGING))
+def test_a_frame_in_lent_memory_is_like_any_other() -> None:
+    body = bytes(range(256)) * (LENT_MEMORY_BYTES_MIN // 256 + 1)
+    receiver = FrameReceiver(bytearray(STAGING), FrameMemory())
     assert received(receiver, stream_of([b"a", body, b"b"]), [3, 100_000]) == [b"a", body, b"b"]
 
 
 @pytest.mark.parametrize("size", [0, -1, -(2**31), FRAME_BYTES_MAX + 1, 2**31 - 1])
 def test_a_size_that_cannot_be_is_refused(size: int) -> None:
     with pytest.raises(FrameTooLargeError) as error:
-        received(FrameReceiver(bytearray(STAGING)), struct.pack(">i", size), [])
+        received(FrameReceiver(bytearray(STAGING), FrameMemory()), struct.pack(">i", size), [])
     assert error.value.size == size
 
 
@@ -97,10 +101,10 @@ def test_a_size_that_cannot_be_is_refused(size: int) -> None:
 )
 def test_other_protocols_are_recognised(data: bytes, hint: str) -> None:
     with pytest.raises(FrameTooLargeError, match=hint):
-        received(FrameReceiver(bytearray(STAGING)), data, [])
+        received(FrameReceiver(bytearray(STAGING), FrameMemory()), data, [])
 
 
 def test_the_limit_is_the_listeners_own() -> None:
-    receiver = FrameReceiver(bytearray(STAGING), frame_bytes_max=100)
+    receiver = FrameReceiver(bytearray(STAGING), FrameMemory(), frame_bytes_max=100)
     with pytest.raises(FrameTooLargeError):
         received(receiver, stream_of([b"x" * 101]), [])

@@ -15,6 +15,7 @@ from bench import machine, report, results
 from bench.block import FULL, QUICK
 from bench.client import Clients
 from bench.errors import BenchError
+from bench.page_cache import page_cache
 from bench.peers import EVERLOG, KAFKA, Everlog, Kafka, Peer
 from bench.results import Result
 from bench.schedule import Schedule
@@ -89,15 +90,17 @@ def _run(
     _say(f"{suite.name}: {rounds} rounds of {', '.join(peer.name for peer in peers)}")
     if load_before[0] > 1:
         _say(f"  others are at work here (load {load_before[0]:.1f}): ratios will spread")
-    samples = Schedule(
-        suite=suite,
-        peers=peers,
-        rounds=rounds,
-        lengths=lengths,
-        clients=clients,
-        work_dir=options.work_dir,
-        say=_say,
-    ).run()
+    with page_cache(options.work_dir, machine.memory_bytes()) as cache:
+        samples = Schedule(
+            suite=suite,
+            peers=peers,
+            rounds=rounds,
+            lengths=lengths,
+            clients=clients,
+            work_dir=options.work_dir,
+            say=_say,
+            prepare_turn=cache.fill,
+        ).run()
     return Result(
         suite=suite.name,
         started=started.strftime("%Y%m%dT%H%M%SZ"),

@@ -13,13 +13,18 @@ def describe(data_dir: Path) -> dict[str, object]:
     return {
         "processor": _after(Path("/proc/cpuinfo"), "model name"),
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(int(_after(Path("/proc/meminfo"), "MemTotal").split()[0]) / 2**20, 1),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
         "kernel": platform.release(),
         "system": platform.system(),
         "file_system": file_system,
         "disk": device,
         "read_ahead_kib": _read_ahead_kib(device),
     }
+
+
+def memory_bytes() -> int:
+    """All of it, used or not."""
+    return int(_after(Path("/proc/meminfo"), "MemTotal").split()[0]) * 1024
 
 
 def is_volatile(data_dir: Path) -> bool:

@@ -38,6 +38,7 @@ class Schedule:
     clients: Clients
     work_dir: Path
     say: Callable[[str], None]
+    prepare_turn: Callable[[], None]
     _samples: list[Sample] = field(default_factory=list)
 
     def run(self) -> Samples:
@@ -54,6 +55,7 @@ class Schedule:
     def _baseline(self, turn: int) -> None:
         if self.suite.baseline is None:
             return
+        self.prepare_turn()
         with tempfile.TemporaryDirectory(prefix="disk-", dir=self.work_dir) as fresh:
             notebook = self._notebook(turn, DISK)
             with notebook.attempt(WHOLE_BLOCK):
@@ -61,6 +63,7 @@ class Schedule:
 
     def _block(self, turn: int, peer: Peer, kept: Path, sites: dict[str, Site]) -> None:
         notebook = self._notebook(turn, peer.name)
+        self.prepare_turn()
         started = time.perf_counter()
         with (
             tempfile.TemporaryDirectory(prefix=f"{peer.name}-", dir=self.work_dir) as fresh,

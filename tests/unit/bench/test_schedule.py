@@ -1,6 +1,6 @@
 """Rounds alternate, failures stay where they happen, and nothing is left on the disk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +38,13 @@ class StillPeer:
         raise AssertionError(flush)
 
 
-def schedule(suite: Suite, peers: Sequence[StillPeer], tmp_path: Path, rounds: int) -> Schedule:
+def schedule(
+    suite: Suite,
+    peers: Sequence[StillPeer],
+    tmp_path: Path,
+    rounds: int,
+    prepare_turn: Callable[[], None] = lambda: None,
+) -> Schedule:
     return Schedule(
         suite=suite,
         peers=peers,
@@ -47,6 +53,7 @@ def schedule(suite: Suite, peers: Sequence[StillPeer], tmp_path: Path, rounds: i
         clients=Clients(tmp_path / "clients"),
         work_dir=tmp_path / "work",
         say=lambda _: None,
+        prepare_turn=prepare_turn,
     )
 
 
@@ -71,6 +78,20 @@ def test_each_round_is_the_disk_and_then_every_peer(tmp_path: Path) -> None:
         (1, "a"),
         (1, "b"),
     ]
+
+
+def test_memory_is_made_alike_before_each_turn(tmp_path: Path) -> None:
+    happened: list[str] = []
+
+    def run(block: Block) -> None:
+        assert happened[-1] == "prepared"
+        block.note("c", {})
+        happened.append("measured")
+
+    suite = Suite(name="s", run=run, comparisons=(), baseline=None)
+    peers = [StillPeer("a"), StillPeer("b")]
+    schedule(suite, peers, tmp_path, 2, lambda: happened.append("prepared")).run()
+    assert happened == ["prepared", "measured"] * 4
 
 
 def test_a_turn_that_fails_is_noted_and_the_next_goes_on(tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.client import Clients
 from bench.errors import BenchError
-from bench.peers.peer import Flush, Peer
+from bench.peers.peer import Archive, Flush, Peer
 from bench.ports import free_port
 from bench.sample import Metrics, Sample
 from bench.server import Server, Site, serving
+
+COLD_LIMIT_S = 120.0
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +154,36 @@ class Block:
 
     def topic(self, server: Server, name: str, flush: Flush, partitions: int = 1) -> str:
         """Create a topic; return its name."""
-        server.create_topics({name: partitions}, flush)
+        self.topics(server, {name: partitions}, flush)
         return name
+
+    def topics(self, server: Server, partitions: Mapping[str, int], flush: Flush) -> None:
+        """Create topics with so many partitions."""
+        server.create_topics(partitions, self._peer.topic_config(flush))
+
+    @property
+    def has_archive(self) -> bool:
+        """Whether this peer can be asked for a topic that is not local."""
+        return self._peer.archive is not None
+
+    def cold_topic(self, server: Server, name: str) -> str:
+        """Create a topic that is soon read from the archive; return its name."""
+        server.create_topics({name: 1}, self._archive.topic_config)
+        return name
+
+    def wait_cold(self, server: Server, topic: str, end: int) -> None:
+        """Wait until no record of it below ``end`` is local."""
+        deadline = time.monotonic() + COLD_LIMIT_S
+        while (start := self._archive.local_start(server.bootstrap, topic)) < end:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{topic} is still local from {start} on, not from {end}")
+            time.sleep(_LOOK_S)
+
+    @property
+    def _archive(self) -> Archive:
+        if self._peer.archive is None:
+            raise BenchError(f"{self._peer.name} has no archive")
+        return self._peer.archive
 
     def _new_site(self, data_dir: Path) -> Site:
         site = Site(data_dir, free_port())

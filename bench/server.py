@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from bench import metadata, processes
 from bench.errors import BenchError
-from bench.peers.peer import Flush, Peer
+from bench.peers.peer import Peer
 
 START_LIMIT_S = 600.0
 STOP_LIMIT_S = 120.0
@@ -81,15 +81,14 @@ class Server:
             said = self._log.read_text(errors="replace")[-_LOG_TAIL_CHARS:]
             raise BenchError(f"{self._peer.name} ended ({self._process.returncode}): {said}")
 
-    def create_topics(self, partitions: Mapping[str, int], flush: Flush) -> None:
+    def create_topics(self, partitions: Mapping[str, int], config: Mapping[str, str]) -> None:
         """Create topics, and wait until every partition has a leader."""
-        config = dict(self._peer.topic_config(flush))
         # Level 2: without the client's complaints when the server is stopped.
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
         names = list(partitions)
         for at in range(0, len(names), _TOPICS_A_REQUEST):
             wanted = [
-                NewTopic(name, partitions[name], 1, config=config)
+                NewTopic(name, partitions[name], 1, config=dict(config))
                 for name in names[at : at + _TOPICS_A_REQUEST]
             ]
             try:

@@ -1,6 +1,7 @@
 """Everlog from this checkout: `everlog dev`, one broker with everything that comes with it."""
 
 import importlib.metadata
+import json
 import os
 import shutil
 import sys
@@ -9,12 +10,14 @@ from pathlib import Path
 
 from bench.comparison import EVERLOG
 from bench.errors import BenchError
-from bench.peers.peer import Flush
+from bench.peers.peer import Archive, Flush
 from bench.ports import free_port
+from bench.tool import output_of
 
 COMMAND_VARIABLE = "BENCH_EVERLOG_COMMAND"
 """Not `EVERLOG_...`: the server takes those for settings."""
 
+_STATUS_LIMIT_S = 30.0
 _NEVER = str(2**63 - 1)
 _FLUSH: Mapping[Flush, dict[str, str]] = {
     Flush.INTERVAL: {"flush.messages": _NEVER, "flush.ms": "1000"},
@@ -39,6 +42,7 @@ class Everlog:
         installed = shutil.which("everlog", path=str(Path(sys.executable).parent))
         self._everlog = os.environ.get(COMMAND_VARIABLE, installed or "everlog")
         self._settings = settings
+        self.archive: Archive | None = Archive({"local.retention.bytes": "1"}, self._local_start)
         self._topic = {} if tiered else {"remote.storage.enable": "false"}
 
     def prepare(self) -> None:
@@ -63,3 +67,8 @@ class Everlog:
 
     def topic_config(self, flush: Flush) -> Mapping[str, str]:
         return _FLUSH[flush] | (self._topic if flush is not Flush.DEFAULT else {})
+
+    def _local_start(self, bootstrap: str, topic: str) -> int:
+        command = [self._everlog, "tier", "status", topic, "-b", bootstrap, "-o", "json"]
+        (partition,) = json.loads(output_of(command, limit_s=_STATUS_LIMIT_S))
+        return int(partition["local_start"])

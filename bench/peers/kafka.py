@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.comparison import KAFKA
 from bench.errors import BenchError
-from bench.peers.peer import Flush
+from bench.peers.peer import Archive, Flush
 from bench.ports import free_port
 from bench.tool import output_of
 
@@ -69,6 +69,7 @@ class Kafka:
 
     name = KAFKA
     role_words: Mapping[str, str] = {}
+    archive: Archive | None = None
 
     def __init__(self) -> None:
         default = Path.home() / ".cache" / "everlog" / f"kafka-{VERSION}"

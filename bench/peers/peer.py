@@ -1,6 +1,7 @@
 """The port of a peer: how one kind of server is got, started and set up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,20 @@ class Flush(Enum):
     """As the peer has it when nobody says anything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A peer's second tier.
+
+    Attributes:
+        topic_config: Settings of a topic that leaves the local log as soon as it may.
+        local_start: Tells the first offset that is local, of partition 0 of a topic of the server
+            with that bootstrap address.
+    """
+
+    topic_config: Mapping[str, str]
+    local_start: Callable[[str, str], int]
+
+
 class Peer(Protocol):
     """One kind of server. It runs on one port of loopback, with one data directory."""
 
@@ -26,6 +41,9 @@ class Peer(Protocol):
 
     role_words: Mapping[str, str]
     """How its child processes are told apart: a word of their command line, and the role."""
+
+    archive: Archive | None
+    """How it keeps old records elsewhere, if it does."""
 
     def prepare(self) -> None:
         """Get what it needs to run; cheap once it is there.

@@ -16,7 +16,7 @@ def _run(block: Block) -> None:
 
     def fill(site: Site) -> None:
         with block.serving(site) as (server, _):
-            server.create_topics(partitions, Flush.DEFAULT)
+            block.topics(server, partitions, Flush.DEFAULT)
 
     site = block.kept_site(fill)
     settle()

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.block import QUICK, Block, Notebook
 from bench.client import Clients
 from bench.errors import BenchError
-from bench.peers.peer import Flush
+from bench.peers.peer import Archive, Flush
 from bench.schedule import Schedule
 from bench.server import Site
 from bench.suites import Suite
@@ -19,6 +19,7 @@ class StillPeer:
 
     name: str
     role_words: Mapping[str, str] = field(default_factory=dict)
+    archive: Archive | None = None
     formatted: list[Path] = field(default_factory=list)
 
     def prepare(self) -> None: ...

@@ -1,37 +1,91 @@
-"""Finds whole batches in a run of bytes that begins at a batch and may end inside one."""
+"""Cuts the batches that a reader asked for out of bytes that begin at some batch before them."""
 
-from everlog.records.batch import HEADER_BYTES, LENGTH_FIELD_END, Buffer, read_header
+from typing import NamedTuple
+
+from everlog.model.errors import CorruptionError
+from everlog.records.batch import HEADER_BYTES, BatchHeader, Buffer, read_header
 
 
-def skip_to(buffer: Buffer, offset: int) -> int:
-    """Return the position of the first batch that ends after ``offset``.
+class Missing(NamedTuple):
+    """The first wanted batch is not whole in the bytes at hand.
 
-    The batch may be cut off, or begin where the buffer ends; gaps between batches are legal.
+    Attributes:
+        position: Where it begins, from the start of these bytes; perhaps behind their end.
+        size: Of the whole batch; None when its header is missing too.
     """
+
+    position: int
+    size: int | None
+
+
+def cut_batches(
+    buffer: Buffer,
+    offset: int,
+    *,
+    end: int,
+    bytes_max: int,
+    at_least_one: bool,
+    ends_at_end: bool = False,
+) -> Buffer | Missing:
+    """Return whole batches from the one that ends after ``offset`` on, not copied.
+
+    Args:
+        buffer: Begins at a batch and may end inside one; gaps between batches are legal.
+        offset: First wanted offset.
+        end: Batches that begin here or later are left out.
+        bytes_max: Limit on the bytes.
+        at_least_one: Whether a first batch larger than ``bytes_max`` is returned all the same;
+            without, it is not worth another read either.
+        ends_at_end: Whether the buffer is known to end with a whole batch below ``end``.
+
+    Raises:
+        CorruptionError: A batch on the way is too short to be one.
+    """
+    first = _skip_to(buffer, offset)
+    if len(buffer) - first < HEADER_BYTES:
+        return Missing(first, None)
+    header = _header_at(buffer, first)
+    behind = first + header.size
+    is_larger = header.size > bytes_max
+    if header.base_offset >= end or (is_larger and not at_least_one):
+        return b""
+    if behind > len(buffer):
+        return Missing(first, header.size) if at_least_one else b""
+    if is_larger:
+        return memoryview(buffer)[first:behind]
+    if ends_at_end and len(buffer) - first <= bytes_max:
+        return memoryview(buffer)[first:]
+    window = memoryview(buffer)[: first + bytes_max]
+    return window[first : _whole_until(window, behind, end)]
+
+
+def _skip_to(buffer: Buffer, offset: int) -> int:
+    """Return where the first batch begins that ends after ``offset`` or has no whole header."""
     position = 0
-    end = len(buffer)
-    while end - position >= HEADER_BYTES:
-        header = read_header(buffer, position)
+    last = len(buffer) - HEADER_BYTES
+    while position <= last:
+        header = _header_at(buffer, position)
         if header.next_offset > offset:
             break
         position += header.size
-    return min(position, end)
+    return position
 
 
-def whole_until(buffer: Buffer, start: int, end_offset: int) -> int:
+def _whole_until(buffer: Buffer, start: int, end_offset: int) -> int:
     """Return where the last whole batch from ``start`` on ends that begins below ``end_offset``."""
     position = start
     end = len(buffer)
     while end - position >= HEADER_BYTES:
-        header = read_header(buffer, position)
+        header = _header_at(buffer, position)
         if header.base_offset >= end_offset or header.size > end - position:
             break
         position += header.size
     return position
 
 
-def first_batch_bytes(buffer: Buffer, start: int) -> int | None:
-    """Return the size of the batch at ``start``, which may be cut off; None if its length is."""
-    if len(buffer) - start < LENGTH_FIELD_END:
-        return None
-    return int.from_bytes(buffer[start + 8 : start + LENGTH_FIELD_END], "big") + LENGTH_FIELD_END
+def _header_at(buffer: Buffer, position: int) -> BatchHeader:
+    header = read_header(buffer, position)
+    if header.size < HEADER_BYTES:
+        # Damage that nobody has noticed yet; going on would never end.
+        raise CorruptionError(f"a batch of {header.size} bytes cannot be")
+    return header

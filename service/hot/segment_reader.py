@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from everlog.records.batch import HEADER_BYTES, read_header
-from everlog.records.slicing import first_batch_bytes, skip_to, whole_until
+from everlog.records.slicing import Missing, cut_batches
 from service.hot.descriptors import Descriptors
 from service.hot.index_cache import IndexCache
 from service.hot.segment import Segment
@@ -48,7 +47,7 @@ class SegmentReader:
         if data is None:
             return None
         found = _cut(data, offset, bounds, is_cut_exactly=is_cut_exactly)
-        return found if isinstance(found, LogSlice) else None
+        return None if isinstance(found, Missing) else LogSlice(found)
 
     async def read_slowly(
         self, segment: Segment, offset: int, bounds: ReadBounds, limit: int | None
@@ -60,18 +59,18 @@ class SegmentReader:
         """
         start, stop, _ = self._span(segment, offset, bounds, limit)
         end = segment.size if limit is None else limit
-        wanted = _More(0, stop - start)
+        size = stop - start
         file = self._descriptors.pin(segment.path)
         try:
-            while start + wanted.skip < end:
-                start += wanted.skip
-                data = await self._in_thread(file.read_at, start, wanted.size)
+            while start < end:
+                data = await self._in_thread(file.read_at, start, size)
                 found = _cut(data, offset, bounds, is_cut_exactly=False)
-                if isinstance(found, LogSlice):
-                    return found
-                if not found.skip and found.size <= wanted.size:
+                if not isinstance(found, Missing):
+                    return LogSlice(found)
+                needed = found.size or max(bounds.bytes_max, FIRST_READ_BYTES_MIN)
+                if not found.position and needed <= size:
                     break  # the rest has a place and is not written yet
-                wanted = found
+                start, size = start + found.position, needed
         finally:
             self._descriptors.unpin(file)
         return EMPTY_SLICE
@@ -121,37 +120,14 @@ class SegmentReader:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)
 
 
-class _More(NamedTuple):
-    """What has to be read: ``size`` bytes, ``skip`` bytes behind the last beginning."""
-
-    skip: int
-    size: int
-
-
 def _cut(
     data: Buffer, offset: int, bounds: ReadBounds, *, is_cut_exactly: bool
-) -> LogSlice | _More:
-    """Cut whole batches out of ``data``; or say where to read for the first one."""
-    first = skip_to(data, offset)
-    if len(data) - first < HEADER_BYTES:
-        return _More(_behind(data), max(bounds.bytes_max, FIRST_READ_BYTES_MIN))
-    size = first_batch_bytes(data, first)
-    assert size is not None
-    if first + size > len(data) or size > bounds.bytes_max:
-        if not bounds.at_least_one:
-            return EMPTY_SLICE
-        if first + size > len(data):
-            return _More(first, size)
-        return LogSlice(memoryview(data)[first : first + size])
-    stop = len(data) if is_cut_exactly else whole_until(data, first, bounds.end)
-    if stop - first > bounds.bytes_max:
-        stop = whole_until(memoryview(data)[: first + bounds.bytes_max], first, bounds.end)
-    return LogSlice(memoryview(data)[first:stop]) if stop > first else EMPTY_SLICE
-
-
-def _behind(data: Buffer) -> int:
-    """Return where the first batch begins whose header is not in ``data`` as a whole."""
-    position = 0
-    while len(data) - position >= HEADER_BYTES:
-        position += read_header(data, position).size
-    return position
+) -> Buffer | Missing:
+    return cut_batches(
+        data,
+        offset,
+        end=bounds.end,
+        bytes_max=bounds.bytes_max,
+        at_least_one=bounds.at_least_one,
+        ends_at_end=is_cut_exactly,
+    )

@@ -14,6 +14,7 @@ from everlog.format.page_refs import PageId
 from everlog.format.walk import drive, drive_async
 from everlog.model.errors import EverlogError
 from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.records.slicing import Missing, cut_batches
 from everlog.stores.errors import ObjectMissingError
 from service.model.disk import Buffer
 from service.model.log import (
@@ -23,7 +24,6 @@ from service.model.log import (
     ReadBounds,
     TimestampOffset,
 )
-from service.tiering.batch_cut import cut_batches
 from service.tiering.chunk_cache import CachedRange
 from service.tiering.cold_objects import ColdObject, ColdObjects, ObjectRange
 from service.tiering.open_files import OpenFiles
@@ -140,19 +140,20 @@ class ColdLog:
         cached = self._ranges.at_hand(found, wanted)
         if cached is None:
             raise _NotAtHandError
-        length = _bytes_to_read(wanted, seek.position, bounds.bytes_max)
+        behind = cached.position - wanted.position
+        position = seek.position
+        length = _bytes_to_read(wanted, position, bounds.bytes_max)
         while True:
-            position = cached.position + seek.position - wanted.position
             try:
-                data = self._files.read_cached(cached.path, position, length)
+                data = self._files.read_cached(cached.path, behind + position, length)
             except FileNotFoundError as error:
                 raise _NotAtHandError from error
             if data is None:
                 raise _NotAtHandError
-            cut = cut_batches(data, offset, bounds)
-            if isinstance(cut, LogSlice):
-                return cut
-            length = cut
+            cut = _cut(data, offset, bounds)
+            if not isinstance(cut, Missing):
+                return LogSlice(cut)
+            position, length = _next_read(cut, position, wanted, bounds.bytes_max)
 
     def _object_at_hand(self, offset: Offset) -> ColdObject:
         latest = self._latest
@@ -200,17 +201,27 @@ class ColdLog:
                 continue
             wanted = found.range_of(seek.chunk)
             self._go_ahead(offset, found, wanted)
-            length = _bytes_to_read(wanted, seek.position, bounds.bytes_max)
-            data = await self._read_range(found, wanted, seek.position, length)
-            cut = cut_batches(data, offset, bounds)
-            if isinstance(cut, int):
-                data = await self._read_range(found, wanted, seek.position, cut)
-                cut = cut_batches(data, offset, bounds)
-            assert isinstance(cut, LogSlice), "a batch reaches beyond its chunk"
-            return cut
+            return await self._cut_fetched(found, wanted, seek.position, offset, bounds)
         if offset < self.start:
             raise OffsetOutOfRangeError(offset, self.start, self.end)
         return EMPTY_SLICE
+
+    async def _cut_fetched(
+        self,
+        found: ColdObject,
+        wanted: ObjectRange,
+        position: int,
+        offset: Offset,
+        bounds: ReadBounds,
+    ) -> LogSlice:
+        """Cut batches out of a range, from the ``position`` of one before ``offset`` on."""
+        length = _bytes_to_read(wanted, position, bounds.bytes_max)
+        while True:
+            data = await self._read_range(found, wanted, position, length)
+            cut = _cut(data, offset, bounds)
+            if not isinstance(cut, Missing):
+                return LogSlice(cut)
+            position, length = _next_read(cut, position, wanted, bounds.bytes_max)
 
     async def _object_of(self, offset: Offset) -> ColdObject:
         root = await self._tier.root()
@@ -297,6 +308,27 @@ class ColdLog:
         if entry is None:
             raise OffsetOutOfRangeError(offset, self.start, self.end)
         return await self._objects.open(self._tier.path, entry)
+
+
+def _cut(data: Buffer, offset: Offset, bounds: ReadBounds) -> Buffer | Missing:
+    return cut_batches(
+        data,
+        offset,
+        end=bounds.end,
+        bytes_max=bounds.bytes_max,
+        at_least_one=bounds.at_least_one,
+    )
+
+
+def _next_read(
+    missing: Missing, position: int, wanted: ObjectRange, bytes_max: int
+) -> tuple[int, int]:
+    """Return position and length of the bytes that hold what a read at ``position`` lacked."""
+    begin = position + missing.position
+    length = missing.size or _bytes_to_read(wanted, begin, bytes_max)
+    is_inside = length > 0 and begin + length <= wanted.position + wanted.length
+    assert is_inside, "a batch reaches beyond its chunk"
+    return begin, length
 
 
 def _bytes_to_read(wanted: ObjectRange, position: int, bytes_max: int) -> int:

@@ -131,6 +131,21 @@ async def test_a_batch_larger_than_any_guess_is_read_whole(running: Site) -> Non
     assert await read_all(partition) == appended
 
 
+@pytest.mark.rule("TIER-20")
+async def test_an_offset_in_a_gap_behind_a_large_batch_is_answered_with_what_follows(
+    running: Site,
+) -> None:
+    partition = await running.open({**TOPIC, "segment.bytes": str(1 << 20)})
+    await running.append(partition, batches=1, batch_bytes=200_000)
+    partition.hot.next_offset = Offset(100)
+    await running.append(partition, batches=6, batch_bytes=200_000)
+    await running.released_to(partition, partition.hot.active.base_offset)
+    tight = ReadBounds(end=Offset(106), bytes_max=100, at_least_one=True)
+    for offset in (50, 50):  # fetched, and then at hand
+        found = await read_some(partition, offset, tight)
+        assert [header.base_offset for _, header in walk(found.records)] == [100]
+
+
 @pytest.mark.rule("TIER-37")
 async def test_a_reader_that_gives_up_does_not_stop_its_download(
     running: Site, store: FailingStore

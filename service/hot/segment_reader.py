@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
-from everlog.records.slicing import Missing, cut_batches
+from everlog.records.slicing import Missing
 from service.hot.descriptors import Descriptors
 from service.hot.index_cache import IndexCache
 from service.hot.segment import Segment
 from service.hot.time_search import find_record_at
-from service.model.disk import Buffer
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ class SegmentReader:
         data = self._descriptors.get(segment.path).read_cached(start, stop - start)
         if data is None:
             return None
-        found = _cut(data, offset, bounds, is_cut_exactly=is_cut_exactly)
+        found = bounds.cut(data, offset, ends_at_end=is_cut_exactly)
         return None if isinstance(found, Missing) else LogSlice(found)
 
     async def read_slowly(
@@ -64,7 +63,7 @@ class SegmentReader:
         try:
             while start < end:
                 data = await self._in_thread(file.read_at, start, size)
-                found = _cut(data, offset, bounds, is_cut_exactly=False)
+                found = bounds.cut(data, offset)
                 if not isinstance(found, Missing):
                     return LogSlice(found)
                 needed = found.size or max(bounds.bytes_max, FIRST_READ_BYTES_MIN)
@@ -118,16 +117,3 @@ class SegmentReader:
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)
-
-
-def _cut(
-    data: Buffer, offset: int, bounds: ReadBounds, *, is_cut_exactly: bool
-) -> Buffer | Missing:
-    return cut_batches(
-        data,
-        offset,
-        end=bounds.end,
-        bytes_max=bounds.bytes_max,
-        at_least_one=bounds.at_least_one,
-        ends_at_end=is_cut_exactly,
-    )

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from everlog.model.errors import RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.records.slicing import Missing, cut_batches
 from service.model.disk import Buffer
 
 
@@ -52,6 +53,17 @@ class ReadBounds:
     end: Offset
     bytes_max: int
     at_least_one: bool
+
+    def cut(self, data: Buffer, offset: int, *, ends_at_end: bool = False) -> Buffer | Missing:
+        """Cut the batches from ``offset`` on out of ``data``, as `cut_batches` does."""
+        return cut_batches(
+            data,
+            offset,
+            end=self.end,
+            bytes_max=self.bytes_max,
+            at_least_one=self.at_least_one,
+            ends_at_end=ends_at_end,
+        )
 
 
 @dataclass(frozen=True, slots=True)

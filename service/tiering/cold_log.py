@@ -14,7 +14,7 @@ from everlog.format.page_refs import PageId
 from everlog.format.walk import drive, drive_async
 from everlog.model.errors import EverlogError
 from everlog.model.offsets import LeaderEpoch, Offset
-from everlog.records.slicing import Missing, cut_batches
+from everlog.records.slicing import Missing
 from everlog.stores.errors import ObjectMissingError
 from service.model.disk import Buffer
 from service.model.log import (
@@ -150,7 +150,7 @@ class ColdLog:
                 raise _NotAtHandError from error
             if data is None:
                 raise _NotAtHandError
-            cut = _cut(data, offset, bounds)
+            cut = bounds.cut(data, offset)
             if not isinstance(cut, Missing):
                 return LogSlice(cut)
             position, length = _next_read(cut, position, wanted, bounds.bytes_max)
@@ -218,7 +218,7 @@ class ColdLog:
         length = _bytes_to_read(wanted, position, bounds.bytes_max)
         while True:
             data = await self._read_range(found, wanted, position, length)
-            cut = _cut(data, offset, bounds)
+            cut = bounds.cut(data, offset)
             if not isinstance(cut, Missing):
                 return LogSlice(cut)
             position, length = _next_read(cut, position, wanted, bounds.bytes_max)
@@ -308,16 +308,6 @@ class ColdLog:
         if entry is None:
             raise OffsetOutOfRangeError(offset, self.start, self.end)
         return await self._objects.open(self._tier.path, entry)
-
-
-def _cut(data: Buffer, offset: Offset, bounds: ReadBounds) -> Buffer | Missing:
-    return cut_batches(
-        data,
-        offset,
-        end=bounds.end,
-        bytes_max=bounds.bytes_max,
-        at_least_one=bounds.at_least_one,
-    )
 
 
 def _next_read(

@@ -20,6 +20,7 @@ from service.coordination.topic_errors import UnknownTopicError
 from service.model.broker_config import BrokerConfig
 from service.model.config_definition import InvalidConfigError
 from service.protocol.error_codes import ErrorCode
+from service.protocol.messages.alter_configs import AlterConfigsResourceResponse
 
 ChangeConfig = Callable[[Mapping[str, str]], Mapping[str, str]]
 """Makes the new texts of the newest ones, or refuses; may be called again after a lost race."""
@@ -92,30 +93,41 @@ class ConfigAltering:
         plan_of: Callable[[ResourceT], Plan],
         *,
         validate_only: bool,
-    ) -> list[Outcome]:
-        """Alter each resource, or only check that it could be; return an outcome for each.
+    ) -> list[AlterConfigsResourceResponse]:
+        """Alter each resource, or only check that it could be; return what became of each.
 
         A resource is altered as a whole or not at all. ``plan_of`` raises ConfigRequestError for
         a request that makes no sense.
         """
         named = Counter((each.resource_type, each.resource_name) for each in resources)
-        outcomes: list[Outcome] = []
+        responses: list[AlterConfigsResourceResponse] = []
         for resource in resources:
             if named[resource.resource_type, resource.resource_name] > 1:
-                outcomes.append((ErrorCode.INVALID_REQUEST, "name each resource once in a request"))
-                continue
-            try:
-                outcome = await self._alter(
-                    resource, plan_of(resource), validate_only=validate_only
+                outcome: Outcome = ErrorCode.INVALID_REQUEST, "name each resource once in a request"
+            else:
+                outcome = await self._outcome(resource, plan_of, validate_only=validate_only)
+            code, message = outcome
+            responses.append(
+                AlterConfigsResourceResponse(
+                    error_code=code,
+                    error_message=message,
+                    resource_type=resource.resource_type,
+                    resource_name=resource.resource_name,
                 )
-            except InvalidConfigError as error:
-                outcome = ErrorCode.INVALID_CONFIG, shortened(error)
-            except ConfigRequestError as error:
-                outcome = ErrorCode.INVALID_REQUEST, shortened(error)
-            except EverlogError as error:
-                outcome = code_of(error), shortened(error)
-            outcomes.append(outcome)
-        return outcomes
+            )
+        return responses
+
+    async def _outcome(
+        self, resource: ResourceT, plan_of: Callable[[ResourceT], Plan], *, validate_only: bool
+    ) -> Outcome:
+        try:
+            return await self._alter(resource, plan_of(resource), validate_only=validate_only)
+        except InvalidConfigError as error:
+            return ErrorCode.INVALID_CONFIG, shortened(error)
+        except ConfigRequestError as error:
+            return ErrorCode.INVALID_REQUEST, shortened(error)
+        except EverlogError as error:
+            return code_of(error), shortened(error)
 
     async def _alter(self, resource: NamedResource, plan: Plan, *, validate_only: bool) -> Outcome:
         name = resource.resource_name

@@ -7,7 +7,6 @@ from service.broker.context import RequestContext
 from service.protocol.messages.alter_configs import (
     AlterConfigsRequest,
     AlterConfigsResource,
-    AlterConfigsResourceResponse,
     AlterConfigsResponse,
 )
 
@@ -22,19 +21,10 @@ class AlterConfigsHandler:
         self, context: RequestContext, request: AlterConfigsRequest
     ) -> AlterConfigsResponse:
         del context
-        outcomes = await self._altering.alter(
-            request.resources, _plan, validate_only=request.validate_only
-        )
         return AlterConfigsResponse(
-            responses=[
-                AlterConfigsResourceResponse(
-                    error_code=code,
-                    error_message=message,
-                    resource_type=resource.resource_type,
-                    resource_name=resource.resource_name,
-                )
-                for resource, (code, message) in zip(request.resources, outcomes, strict=True)
-            ]
+            responses=await self._altering.alter(
+                request.resources, _plan, validate_only=request.validate_only
+            )
         )
 
 

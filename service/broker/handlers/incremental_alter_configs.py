@@ -7,7 +7,6 @@ from service.broker.context import RequestContext
 from service.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
-    AlterConfigsResourceResponse,
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
@@ -23,19 +22,10 @@ class IncrementalAlterConfigsHandler:
         self, context: RequestContext, request: IncrementalAlterConfigsRequest
     ) -> IncrementalAlterConfigsResponse:
         del context
-        outcomes = await self._altering.alter(
-            request.resources, _plan, validate_only=request.validate_only
-        )
         return IncrementalAlterConfigsResponse(
-            responses=[
-                AlterConfigsResourceResponse(
-                    error_code=code,
-                    error_message=message,
-                    resource_type=resource.resource_type,
-                    resource_name=resource.resource_name,
-                )
-                for resource, (code, message) in zip(request.resources, outcomes, strict=True)
-            ]
+            responses=await self._altering.alter(
+                request.resources, _plan, validate_only=request.validate_only
+            )
         )
 
 

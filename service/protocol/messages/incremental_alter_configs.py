@@ -1,8 +1,9 @@
 """IncrementalAlterConfigs, key 44 (KIP-339): v1 flexible (482)."""
 
 from service.protocol.api import ApiKey
+from service.protocol.messages.alter_configs import AlterConfigsResourceResponse
 from service.protocol.schema import Request, Response, Struct
-from service.protocol.schema_fields import array, boolean, int8, int16, int32, string
+from service.protocol.schema_fields import array, boolean, int8, int32, string
 
 
 class AlterableConfig(Struct):
@@ -26,15 +27,6 @@ class IncrementalAlterConfigsRequest(Request, api=ApiKey.INCREMENTAL_ALTER_CONFI
 
     resources: list[AlterConfigsResource] = array(AlterConfigsResource)
     validate_only: bool = boolean()
-
-
-class AlterConfigsResourceResponse(Struct):
-    """What became of one resource."""
-
-    error_code: int = int16()
-    error_message: str | None = string(nullable="0+")
-    resource_type: int = int8()
-    resource_name: str = string()
 
 
 class IncrementalAlterConfigsResponse(Response, api=ApiKey.INCREMENTAL_ALTER_CONFIGS):

@@ -1,6 +1,5 @@
 """``everlog group``: list, describe, move and delete consumer groups."""
 
-import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from service.app.cli.connection import (
     kafka_errors,
     wall_ms,
 )
+from service.app.cli.deletion import Deletion, YesOption
 from service.app.cli.failure import fail, misuse
 from service.app.cli.marks import Key, Marks, offsets_at_time, read_marks
 from service.app.cli.offsets_text import (
@@ -154,26 +154,23 @@ def seek(
 def delete(
     names: Annotated[list[str], typer.Argument(metavar="GROUP...", help="Names of groups.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Delete groups with everything that they have committed."""
-    if not yes and not sys.stdin.isatty():
-        misuse("nobody is there to be asked", "use --yes")
-    with kafka_errors(bootstrap):
-        admin = connect_admin(bootstrap)
+
+    def check(admin: Admin) -> None:
         for name in names:
             _existing(admin, name)
-        question = f"Delete {', '.join(names)} and every offset of it?"
-        if not yes and not typer.confirm(question, err=True):
-            fail("nothing was deleted", "")
-        for future in admin.delete_consumer_groups(names).values():
-            future.result()
-    if output is Output.JSON:
-        show_json([{"group": name, "deleted": True} for name in names])
-    else:
-        print("\n".join(f"deleted {name}" for name in names))
+
+    Deletion(
+        noun="group",
+        names=names,
+        contents="every offset",
+        check=check,
+        begin=lambda admin: admin.delete_consumer_groups(names),
+    ).run(bootstrap, yes=yes, output=output)
 
 
 def _described(admin: Admin, name: str) -> Any:

@@ -1,6 +1,5 @@
 """``everlog topic``: list, create, describe, alter and delete topics."""
 
-import sys
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -13,7 +12,8 @@ from service.app.cli.connection import (
     connect_admin,
     kafka_errors,
 )
-from service.app.cli.failure import fail, misuse
+from service.app.cli.deletion import Deletion, YesOption
+from service.app.cli.failure import misuse
 from service.app.cli.marks import Marks, read_marks
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.sizes import count_text, plural
@@ -159,27 +159,24 @@ def alter(
 def delete(
     names: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="Names of topics.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Delete topics with everything in them, in the archive too."""
-    if not yes and not sys.stdin.isatty():
-        misuse("nobody is there to be asked", "use --yes")
-    with kafka_errors(bootstrap):
-        admin = connect_admin(bootstrap)
+
+    def check(admin: Admin) -> None:
         metadata = read_cluster(admin)
         for name in names:
             find_topic(metadata, name)
-        question = f"Delete {', '.join(names)} and every record of it?"
-        if not yes and not typer.confirm(question, err=True):
-            fail("nothing was deleted", "")
-        for future in admin.delete_topics(names).values():
-            future.result()
-    if output is Output.JSON:
-        show_json([{"topic": name, "deleted": True} for name in names])
-    else:
-        print("\n".join(f"deleted {name}" for name in names))
+
+    Deletion(
+        noun="topic",
+        names=names,
+        contents="every record",
+        check=check,
+        begin=lambda admin: admin.delete_topics(names),
+    ).run(bootstrap, yes=yes, output=output)
 
 
 def _alter_settings(admin: Admin, name: str, values: dict[str, str], unset: list[str]) -> None:

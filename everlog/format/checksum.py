@@ -8,7 +8,7 @@ from functools import cache
 
 from crc32c import crc32c as _crc32c
 
-Buffer = bytes | bytearray | memoryview
+from everlog.model.buffer import Buffer
 
 _POLYNOMIAL = 0x82F63B78
 """Castagnoli's, lowest bit first (RFC 3720, section 12.1)."""

@@ -24,8 +24,9 @@ from enum import IntEnum
 from struct import Struct
 from typing import Any
 
-from everlog.format.checksum import Buffer, crc32c, joined
+from everlog.format.checksum import crc32c, joined
 from everlog.format.errors import CorruptObjectError, UnsupportedFormatError
+from everlog.model.buffer import Buffer
 from everlog.model.ids import PartitionId, TopicId
 
 TAIL_BYTES = 64

@@ -8,7 +8,7 @@ of it. Its first section, the producer state, can be long and is not needed to r
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
-from everlog.format.checksum import Buffer, crc32c
+from everlog.format.checksum import crc32c
 from everlog.format.column_table import ColumnTable, Layout
 from everlog.format.entries import Entry
 from everlog.format.errors import CorruptObjectError
@@ -26,6 +26,7 @@ from everlog.format.segment_sections import (
     decode_columns,
     decode_meta,
 )
+from everlog.model.buffer import Buffer
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 

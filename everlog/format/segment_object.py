@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from everlog.format.checksum import Buffer, crc32c, joined
+from everlog.format.checksum import crc32c, joined
 from everlog.format.column_table import ColumnTable
 from everlog.format.entries import Entry
 from everlog.format.errors import CorruptObjectError
@@ -30,6 +30,7 @@ from everlog.format.segment_sections import (
     encode_column,
     encode_meta,
 )
+from everlog.model.buffer import Buffer
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import LeaderEpoch, OffsetRange
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
-Buffer = bytes | bytearray | memoryview
+from everlog.model.buffer import Buffer
 
 HEADER_BYTES = 61
 LENGTH_FIELD_END = 12

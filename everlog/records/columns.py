@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from everlog.model.buffer import Buffer
 from everlog.model.errors import CorruptionError
 from everlog.records.varint import read_varint
 
-Buffer = bytes | bytearray | memoryview
 Column = NDArray[np.int64]
 
 RECORD_BYTES_MIN = 7

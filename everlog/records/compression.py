@@ -8,9 +8,8 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import cramjam
 
+from everlog.model.buffer import Buffer
 from everlog.model.errors import RejectedError
-
-Buffer = bytes | bytearray | memoryview
 
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16

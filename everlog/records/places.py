@@ -4,19 +4,16 @@ A walk, not columns: every key becomes an object for a dictionary in any case, s
 columns gains nothing (1.3 us a record either way at 1,000 records a batch; columns lose below 200).
 """
 
+from everlog.model.buffer import Buffer
 from everlog.model.errors import CorruptionError
 from everlog.records.batch import HEADER_BYTES, BatchHeader
 from everlog.records.compression import Codec, decompress
+from everlog.records.reader import RECORDS_BYTES_MAX
 from everlog.records.varint import read_varint
-
-Buffer = bytes | bytearray | memoryview
 
 Place = tuple[int, int, int, int, int, int, int]
 """Begin and end of a record, its own length included; its offset delta; position and length of the
 key, and of the value. A length of -1 is null."""
-
-RECORDS_BYTES_MAX = 256 * 1024 * 1024
-"""Largest uncompressed batch that is opened; a batch is at most 100 MiB on the wire."""
 
 _MORE = 0x80
 _NULL = -1

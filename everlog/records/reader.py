@@ -6,12 +6,11 @@ Whoever must look at many records uses `everlog.records.columns` instead.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from everlog.model.errors import CorruptionError
-from everlog.records.batch import HEADER_BYTES, LOG_APPEND_TIME, read_header
+from everlog.model.buffer import Buffer
+from everlog.model.errors import CorruptionError, EverlogError
+from everlog.records.batch import HEADER_BYTES, LOG_APPEND_TIME, BatchHeader, read_header
 from everlog.records.compression import Codec, decompress
 from everlog.records.varint import read_varint
-
-Buffer = bytes | bytearray | memoryview
 
 RECORDS_BYTES_MAX = 256 * 1024 * 1024
 """Largest uncompressed batch that is opened; a batch is at most 100 MiB on the wire."""
@@ -47,6 +46,26 @@ def read_records(batch: Buffer, *, bytes_max: int = RECORDS_BYTES_MAX) -> Iterat
         yield _read_record(
             body[start:position], header.base_offset, header.base_timestamp, append_time
         )
+
+
+def first_record_at(
+    batch: Buffer, header: BatchHeader, timestamp_ms: int, *, start: int = 0
+) -> tuple[int, int] | None:
+    """Return (timestamp, offset) of the first record from ``start`` on at or after a time.
+
+    The caller has seen in the header that there should be one. It alone tells the time of a batch
+    with append time, and of one whose records nobody can open; a producer may have sent such.
+    """
+    by_header = header.max_timestamp, max(header.base_offset, start)
+    if header.attributes & LOG_APPEND_TIME:
+        return by_header
+    try:
+        for record in read_records(batch):
+            if record.offset >= start and record.timestamp_ms >= timestamp_ms:
+                return record.timestamp_ms, record.offset
+    except EverlogError:
+        return by_header
+    return None
 
 
 def _read_record(

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from everlog.model.buffer import Buffer
 from everlog.model.errors import CorruptionError
-from everlog.records.batch import HEADER_BYTES, BatchHeader, Buffer, read_header
+from everlog.records.batch import HEADER_BYTES, BatchHeader, read_header
 
 
 class Missing(NamedTuple):

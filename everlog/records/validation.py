@@ -8,6 +8,7 @@ looking at the records themselves is `record.validation=full`, in
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from everlog.model.buffer import Buffer
 from everlog.model.errors import RejectedError
 from everlog.records.batch import (
     CONTROL,
@@ -16,7 +17,6 @@ from everlog.records.batch import (
     LOG_APPEND_TIME,
     MAGIC,
     BatchHeader,
-    Buffer,
     batch_crc,
     read_header,
 )

@@ -1,8 +1,7 @@
 """Zig-zag variable-length integers, as records use them (Protocol Buffers encoding)."""
 
+from everlog.model.buffer import Buffer
 from everlog.model.errors import CorruptionError
-
-Buffer = bytes | bytearray | memoryview
 
 _SHIFT_MAX = 63
 _MORE = 0x80

@@ -9,11 +9,11 @@ from typing import Self
 
 from crc32c import crc32c as crc32c_of
 
+from everlog.model.buffer import Buffer
 from everlog.stores.call_threads import CallStoppedError
 from everlog.stores.errors import StoreCorruptionError
 from everlog.stores.object_key import ObjectKey
 
-Buffer = bytes | bytearray | memoryview
 """Bytes in memory; a memoryview has one of them in each item."""
 
 COPY_BYTES = 1 << 20

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from crc32c import crc32c as crc32c_of
 
+from everlog.model.buffer import Buffer
 from everlog.model.clock import Clock
-from everlog.stores.body import BodyPart, BodyReader, Buffer
+from everlog.stores.body import BodyPart, BodyReader
 from everlog.stores.byte_range import larger_than, range_beyond_end, range_end
 from everlog.stores.errors import ObjectExistsError, ObjectMissingError
 from everlog.stores.object_key import ObjectKey, key_prefix, object_key

@@ -19,7 +19,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from everlog.stores.body import BodyPart, Buffer
+from everlog.model.buffer import Buffer
+from everlog.stores.body import BodyPart
 from everlog.stores.object_key import ObjectKey
 
 LIST_OBJECTS_MAX = 1000

@@ -6,10 +6,11 @@ from typing import TypeVar
 
 from crc32c import crc32c as crc32c_of
 
+from everlog.model.buffer import Buffer
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RetriableError
 from everlog.stores.backoff import RetryPolicy, wait_s
-from everlog.stores.body import BodyPart, Buffer, body_size
+from everlog.stores.body import BodyPart, body_size
 from everlog.stores.errors import ObjectExistsError, ObjectsNotDeletedError, StoreThrottledError
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import (

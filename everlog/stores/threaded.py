@@ -7,7 +7,8 @@ from typing import Protocol
 
 from crc32c import crc32c as crc32c_of
 
-from everlog.stores.body import BodyPart, Buffer
+from everlog.model.buffer import Buffer
+from everlog.stores.body import BodyPart
 from everlog.stores.call_threads import CallThreads
 from everlog.stores.object_key import ObjectKey, key_prefix, object_key
 from everlog.stores.object_store import (

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from everlog.records.batch import DELETE_HORIZON, BatchHeader, Buffer
+from everlog.model.buffer import Buffer
+from everlog.records.batch import DELETE_HORIZON, BatchHeader
 from everlog.records.places import Place, locate, open_records
 from everlog.records.rewriting import empty_batch, keep_records
 from service.hot.cleaning import KeyOffsets

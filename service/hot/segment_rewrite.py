@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from crc32c import crc32c
 
+from everlog.model.buffer import Buffer
 from everlog.model.errors import CorruptionError
-from everlog.records.batch import HEADER_BYTES, MAGIC, BatchHeader, Buffer, batch_crc, read_header
+from everlog.records.batch import HEADER_BYTES, MAGIC, BatchHeader, batch_crc, read_header
 from everlog.records.places import locate, open_records
 from everlog.records.rewriting import empty_batch
 from service.hot.batch_filter import Keep, Left, filter_batch, is_closed

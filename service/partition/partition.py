@@ -31,7 +31,7 @@ from service.partition.errors import (
     TransactionsNotOfferedError,
     UnknownLeaderEpochError,
 )
-from service.partition.time_scan import first_record_at
+from service.partition.time_scan import scan_for_time
 from service.partition.topic_rules import batch_limits, hot_config
 from service.partition.unified_log import UnifiedLog
 from service.partition.waiters import AppendWaiters, ReadWaiters
@@ -222,7 +222,7 @@ class Partition:
             bounds = ReadBounds(end=end, bytes_max=TIME_SCAN_BYTES, at_least_one=True)
             piece = self.read(offset, bounds)
             records = (piece if isinstance(piece, LogSlice) else await piece).records
-            found = first_record_at(records, timestamp_ms, start)
+            found = scan_for_time(records, timestamp_ms, start)
             if found is not None:
                 timestamp, hit = found
                 return TimestampOffset(timestamp, Offset(hit), self.hot.epochs.epoch_of(hit))

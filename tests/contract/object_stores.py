@@ -20,7 +20,8 @@ import boto3.session
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.server import ThreadedMotoServer
 
-from everlog.stores.body import BodyPart, Buffer
+from everlog.model.buffer import Buffer
+from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreThrottledError, StoreUnavailableError
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import (

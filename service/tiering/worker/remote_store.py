@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from everlog.stores.body import BodyPart, Buffer, FilePart
+from everlog.model.buffer import Buffer
+from everlog.stores.body import BodyPart, FilePart
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import (
     LIST_OBJECTS_MAX,

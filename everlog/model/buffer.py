@@ -1,0 +1,3 @@
+"""Bytes, whatever holds them."""
+
+Buffer = bytes | bytearray | memoryview

@@ -35,8 +35,8 @@ class RecordFault:
     message: str
 
 
-class InvalidRecordError(RejectedError):
-    """The batch contradicts itself or the protocol; sending it again will not help.
+class _FaultyRecordsError(RejectedError):
+    """Single records may be to blame.
 
     Attributes:
         faults: The records that are to blame, where that is known; the first few of them.
@@ -45,6 +45,10 @@ class InvalidRecordError(RejectedError):
     def __init__(self, message: str, faults: Sequence[RecordFault] = ()) -> None:
         super().__init__(message)
         self.faults = faults
+
+
+class InvalidRecordError(_FaultyRecordsError):
+    """The batch contradicts itself or the protocol; sending it again will not help."""
 
 
 class CorruptMessageError(RejectedError):
@@ -55,16 +59,8 @@ class UnsupportedCodecError(RejectedError):
     """The codec is unknown, or newer than the version of the request allows."""
 
 
-class InvalidTimestampError(RejectedError):
-    """A timestamp lies outside of what the topic accepts.
-
-    Attributes:
-        faults: The records that are to blame, where that is known; the first few of them.
-    """
-
-    def __init__(self, message: str, faults: Sequence[RecordFault] = ()) -> None:
-        super().__init__(message)
-        self.faults = faults
+class InvalidTimestampError(_FaultyRecordsError):
+    """A timestamp lies outside of what the topic accepts."""
 
 
 class MessageTooLargeError(RejectedError):

@@ -53,12 +53,12 @@ def partitions_path(topic_id: TopicId) -> str:
 
 def partition_path(partition: PartitionId) -> str:
     """Parent of whatever is known of one partition."""
-    return f"{PARTITIONS}/{id_text(partition.topic_id)}/{partition.partition}"
+    return f"{partitions_path(partition.topic_id)}/{partition.partition}"
 
 
 def state_path(partition: PartitionId) -> str:
     """Leader, epochs, replicas and ISR of a partition. Its version is the partition epoch."""
-    return f"{PARTITIONS}/{id_text(partition.topic_id)}/{partition.partition}/state"
+    return f"{partition_path(partition)}/state"
 
 
 def tiers_path(topic_id: TopicId) -> str:
@@ -68,7 +68,7 @@ def tiers_path(topic_id: TopicId) -> str:
 
 def tier_path(partition: PartitionId) -> str:
     """The tier's authority; its bytes are tiering's own. Empty until the first claim."""
-    return f"{TIER}/{id_text(partition.topic_id)}/{partition.partition}"
+    return f"{tiers_path(partition.topic_id)}/{partition.partition}"
 
 
 def deleted_topic_path(topic_id: TopicId) -> str:

@@ -123,8 +123,7 @@ def decode_group_value(value: bytes) -> StoredGroup:
     leader = _nullable(cursor, flexible=flexible)
     changed_ms = cursor.int64() if version >= _VERSION_OF_STATE_TIME else _NO_TIME
     count = cursor.count(compact=flexible, element_bytes_min=_MEMBER_BYTES_MIN)
-    decode_member = _decode_flexible_member if flexible else _decode_member
-    members = tuple(decode_member(cursor, version) for _ in range(count))
+    members = tuple(_decode_member(cursor, version) for _ in range(count))
     if flexible:
         cursor.tagged_fields()
     cursor.finish()
@@ -154,34 +153,18 @@ def _encode_member(member: StoredMember) -> bytes:
 
 
 def _decode_member(cursor: Cursor, version: int) -> StoredMember:
-    member_id = cursor.string()
-    instance_id = cursor.nullable_string() if version >= _VERSION_OF_INSTANCE_ID else None
-    client_id = cursor.string()
-    client_host = cursor.string()
+    flexible = version == _VERSION_FLEXIBLE
+    text = cursor.compact_string if flexible else cursor.string
+    sized = cursor.compact_bytes if flexible else cursor.sized_bytes
+    member_id = text()
+    has_instance_id = version >= _VERSION_OF_INSTANCE_ID
+    instance_id = _nullable(cursor, flexible=flexible) if has_instance_id else None
+    client_id, client_host = text(), text()
     rebalance_ms = cursor.int32() if version >= _VERSION_OF_REBALANCE_TIMEOUT else _NO_TIME
     session_ms = cursor.int32()
-    return StoredMember(
-        member_id=member_id,
-        instance_id=instance_id,
-        client_id=client_id,
-        client_host=client_host,
-        rebalance_timeout_ms=session_ms if rebalance_ms == _NO_TIME else rebalance_ms,
-        session_timeout_ms=session_ms,
-        subscription=cursor.sized_bytes(),
-        assignment=cursor.sized_bytes(),
-    )
-
-
-def _decode_flexible_member(cursor: Cursor, _version: int) -> StoredMember:
-    member_id = cursor.compact_string()
-    instance_id = cursor.compact_nullable_string()
-    client_id = cursor.compact_string()
-    client_host = cursor.compact_string()
-    rebalance_ms = cursor.int32()
-    session_ms = cursor.int32()
-    subscription = cursor.compact_bytes()
-    assignment = cursor.compact_bytes()
-    cursor.tagged_fields()
+    subscription, assignment = sized(), sized()
+    if flexible:
+        cursor.tagged_fields()
     return StoredMember(
         member_id=member_id,
         instance_id=instance_id,

@@ -296,15 +296,7 @@ class PartitionArchive:
             # start, where the log ends.
             return
         limits = Limits(self.config.local_retention_ms, self.config.local_retention_bytes)
-        if limits == UNLIMITED:
-            return
-        before = expired_before(
-            self._local_segments(),
-            limits,
-            size=hot.size,
-            end=tier.end,
-            now_ms=self._parts.clock.wall_ms(),
-        )
+        before = self._outlived(limits, tier.end)
         if before is None or before <= hot.local_start:
             return
         if not self._is_start_saved:
@@ -351,15 +343,7 @@ class PartitionArchive:
     async def _expire_local(self) -> None:
         hot = self.hot
         limits = Limits(self.config.retention_ms, self.config.retention_bytes)
-        if limits == UNLIMITED:
-            return
-        before = expired_before(
-            self._local_segments(),
-            limits,
-            size=hot.size,
-            end=hot.synced_end,
-            now_ms=self._parts.clock.wall_ms(),
-        )
+        before = self._outlived(limits, hot.synced_end)
         if before is not None and before > hot.log_start:
             await self._parts.hot.set_log_start(hot, before)
             _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
@@ -372,6 +356,18 @@ class PartitionArchive:
             # It stays listed, and is deleted at a later commit.
             _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))
             return 0
+
+    def _outlived(self, limits: Limits, end: Offset) -> Offset | None:
+        """Return where the local segments begin that have to be kept; None when all have to."""
+        if limits == UNLIMITED:
+            return None
+        return expired_before(
+            self._local_segments(),
+            limits,
+            size=self.hot.size,
+            end=end,
+            now_ms=self._parts.clock.wall_ms(),
+        )
 
     def _local_segments(self) -> Iterator[LocalSegment]:
         """Yield the sealed segments; their times, which may have to be read, only when wanted."""

@@ -15,6 +15,9 @@ from service.model.setting_type import (
     Value,
 )
 
+_NO_CLUSTER = "a broker is alone in its cluster yet"
+_NO_REPLICATION = "brokers do not replicate yet"
+
 WEEK_MINUTES = 7 * DAY_MS // MINUTE_MS
 
 _boolean = partial(Setting, type=SettingType.BOOLEAN)
@@ -39,7 +42,8 @@ _COORDINATION = (
         importance=Importance.HIGH,
         documentation=(
             "Servers of ZooKeeper, as host:port with commas between and a path at the end. Without "
-            "it the broker keeps its metadata itself and is alone in its cluster."
+            "it the broker keeps its metadata itself and is alone in its cluster; nothing else is "
+            "offered yet, so a broker does not start with it."
         ),
     ),
     _int(
@@ -52,20 +56,20 @@ _COORDINATION = (
             "How long ZooKeeper may hear nothing from a broker before others take over what it "
             "leads, in milliseconds."
         ),
+        no_effect=_NO_CLUSTER,
     ),
     _int(
         name="zookeeper.connection.timeout.ms",
         default=15 * SECOND_MS,
         low=1,
         documentation="How long a start waits for ZooKeeper, in milliseconds.",
+        no_effect=_NO_CLUSTER,
     ),
     _boolean(
         name="watchdog.enable",
         default=True,
         importance=Importance.LOW,
-        documentation=(
-            "Whether a broker that is stuck gives up its session, and then its process, by itself."
-        ),
+        documentation="Whether a broker that was stuck says so in its log.",
     ),
     _int(
         name="watchdog.warn.ms",
@@ -132,6 +136,7 @@ _REPLICATION = (
         documentation=(
             "How long a replica may be behind before it is no longer in sync, in milliseconds."
         ),
+        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.max.bytes",
@@ -141,36 +146,42 @@ _REPLICATION = (
             "Bytes of one partition that a replica asks for at a time; a first larger batch is "
             "sent all the same."
         ),
+        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.response.max.bytes",
         default=10 * MIB,
         low=0,
         documentation="Bytes that a replica asks for at a time.",
+        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.min.bytes",
         default=1,
         low=0,
         documentation="Bytes that a leader waits for before it answers a replica.",
+        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.wait.max.ms",
         default=500,
         low=1,
         documentation="How long a leader waits for them, in milliseconds.",
+        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.backoff.ms",
         default=SECOND_MS,
         low=0,
         documentation="Pause of a replica after a failed fetch, in milliseconds.",
+        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.socket.timeout.ms",
         default=30 * SECOND_MS,
         low=1,
         documentation="How long a broker waits for an answer of another, in milliseconds.",
+        no_effect=_NO_REPLICATION,
     ),
 )
 
@@ -243,6 +254,7 @@ _GROUPS = (
         low=1,
         importance=Importance.LOW,
         documentation="How long a commit waits for replicas, in milliseconds.",
+        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="offsets.retention.minutes",

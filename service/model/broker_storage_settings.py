@@ -67,6 +67,7 @@ _DISK = (
             "archived segments are released before their local retention ends, and producers are "
             "slowed only when nothing is left to release."
         ),
+        no_effect="nothing watches yet how full the volume is",
     ),
     _int(
         name="flush.threads",
@@ -104,6 +105,7 @@ _DISK = (
         low=1,
         importance=Importance.LOW,
         documentation="Time between two saves of high watermarks, in milliseconds.",
+        no_effect="of a partition with one replica the log itself tells it",
     ),
     _int(
         name="record.decompressed.max.bytes",
@@ -190,6 +192,7 @@ _ARCHIVE = (
             "Age at which an object that never became part of the archive, such as a broken-off "
             "upload, is removed, in milliseconds."
         ),
+        no_effect="nothing looks for such objects yet",
     ),
 )
 

@@ -126,9 +126,8 @@ _TIER = (
         low=-2,
         importance=Importance.HIGH,
         documentation=(
-            "How long archived records also stay on local disks, in milliseconds: a wish, since a "
-            "full disk releases them earlier. -2 means as long as retention.ms, -1 for ever; the "
-            "default is never longer than retention.ms."
+            "How long archived records also stay on local disks, in milliseconds. -2 means as "
+            "long as retention.ms, -1 for ever; the default is never longer than retention.ms."
         ),
         synonyms=(Synonym("log.local.retention.ms"),),
     ),
@@ -170,6 +169,7 @@ _TIER = (
             "Whether archived segments carry an index of record keys, for reading one entity."
         ),
         synonyms=(Synonym("stream.index.enable"),),
+        no_effect="such an index is not made yet",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Structured log events on stderr: for people on a terminal, one JSON object a line otherwise."""
+"""Structured log events on stderr: a line for people, or one JSON object a line."""
 
 import logging
 import sys
@@ -10,10 +10,10 @@ REPEATS_SECONDS = 10.0
 """The same complaint about the same thing is logged once in this time."""
 
 
-def configure_logs(*, stream: TextIO = sys.stderr, level: str = "info") -> None:
-    """Set up logging for this process."""
+def configure_logs(*, stream: TextIO = sys.stderr, level: str = "info", form: str = "auto") -> None:
+    """Set up logging for this process; ``form`` is text, json, or auto for text on a terminal."""
     render: structlog.typing.Processor
-    if stream.isatty():
+    if form == "text" or (form == "auto" and stream.isatty()):
         render = structlog.dev.ConsoleRenderer()
     else:
         render = structlog.processors.JSONRenderer()

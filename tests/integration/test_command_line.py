@@ -192,6 +192,9 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
     assert "retention.ms" in {each["name"] for each in everlog.facts("config", "list", "--topic")}
 
 
+CLUSTER = ["dev", "--set", "zookeeper.connect=zk:2181", "--set", "store.url=s3://bucket"]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "part"),
     [
@@ -210,6 +213,7 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
         (["topic", "list", "--bootstrap", "nope:port"], 2, "write host:port"),
         (["dev", "--port", "99999"], 2, "--port"),
         (["dev", "--brokers", "3"], 2, "--brokers 1"),
+        (CLUSTER, 2, "leave zookeeper.connect out"),
         (["broker", "--config", "/nowhere", "--check"], 2, "/nowhere"),
         (["consume", "absent"], 1, "topic absent does not exist"),
         (["topic", "describe", "absent"], 1, "topic absent does not exist"),

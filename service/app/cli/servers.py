@@ -96,12 +96,16 @@ def _load(command: dict[str, str], file: Path | None, flags: list[str]) -> "Brok
     from service.app.config import ConfigSources, load_config
     from service.model.broker_config import InvalidBrokerConfigError
 
+    sources = ConfigSources(command=command, file=file, environment=os.environ, flags=flags)
     try:
-        return load_config(
-            ConfigSources(command=command, file=file, environment=os.environ, flags=flags)
-        )
+        config = load_config(sources)
     except InvalidBrokerConfigError as error:
         fail(str(error), "", status=USAGE_STATUS)
+    if config.zookeeper_connect is not None:
+        # With metadata of its own it would be a second cluster that looks like the first.
+        advice = "leave zookeeper.connect out"
+        fail("a cluster of several brokers is not there yet", advice, status=USAGE_STATUS)
+    return config
 
 
 def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
@@ -111,7 +115,7 @@ def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
     from service.app.run_broker import run_broker
     from service.telemetry.logs import configure_logs
 
-    configure_logs(level=config.logging_level)
+    configure_logs(level=config.logging_level, form=config.logging_format)
     try:
         gateway = None if http_port is None else GatewayProcess("127.0.0.1", http_port)
         run_broker(config, on_ready=partial(_greet, config, gateway), gateway=gateway)

@@ -44,9 +44,8 @@ class ManifestStore:
 
     async def page(self, path: PartitionPath, page: PageId) -> Page:
         """Fetch a page, or find it among those that were used lately; raises like `root`."""
-        known = self._pages.get(page.uid)
+        known = self.cached_page(page)
         if known is not None:
-            self._pages.move_to_end(page.uid)
             return known
         key = object_key(page.key(path).text)
         body = await self._store.read_all(key, size_max=PAGE_BYTES_MAX)
@@ -57,8 +56,11 @@ class ManifestStore:
         return found
 
     def cached_page(self, page: PageId) -> Page | None:
-        """Return a page if it is at hand."""
-        return self._pages.get(page.uid)
+        """Return a page if it is at hand; it is then the last to go."""
+        found = self._pages.get(page.uid)
+        if found is not None:
+            self._pages.move_to_end(page.uid)
+        return found
 
     async def put(self, root: Root, encoded: EncodedRoot, pages: Sequence[NewPage]) -> None:
         """Store new pages and then the root that refers to them; safe to repeat.

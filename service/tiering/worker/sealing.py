@@ -8,13 +8,23 @@ from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import SegmentKey
 from everlog.format.segment_object import BatchRow, SealedSegment, SegmentBuilder
 from everlog.format.segment_sections import EpochStart
-from everlog.records.batch import HEADER_BYTES, MAGIC, batch_crc, read_header
+from everlog.records.batch import (
+    HEADER_BYTES,
+    MAGIC,
+    BatchHeader,
+    batch_crc,
+    read_header,
+    walk,
+)
 from everlog.stores.body import FilePart
 
 READ_BYTES = 4 << 20
 """Read at a time; a larger batch is read whole."""
 
 _WHAT = "sealed segment"
+
+Batches = list[tuple[int, BatchHeader]]
+"""Positions in a window, and headers, of whole batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,34 +54,35 @@ def seal_object(order: SealOrder) -> SealedSegment:
     position = 0
     try:
         for part in order.parts:
-            for window in _windows(part):
-                rows, used = _rows(window, position)
-                builder.feed(rows, window[:used])
-                position += used
+            for window, batches in _windows(part):
+                builder.feed(_rows(window, batches, position), window)
+                position += len(window)
         producers = _read_small(order.producers_path)
     except OSError as error:
         raise CorruptObjectError(_WHAT, f"it cannot be read: {error}") from error
     return builder.seal(lineage=order.lineage, producers=producers)
 
 
-def _windows(part: FilePart) -> Iterator[memoryview]:
-    """Yield stretches of whole batches."""
+def _windows(part: FilePart) -> Iterator[tuple[memoryview, Batches]]:
+    """Yield stretches of whole batches, each with where its batches begin."""
     assert isinstance(part.file, str), "an order names files by their paths"
     descriptor = os.open(part.file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         position, end = part.position, part.position + part.length
         while position < end:
             view = _read(descriptor, position, min(READ_BYTES, end - position))
-            used = _whole_bytes(view)
-            if not used:
+            batches = list(walk(view))
+            if not batches:
                 size = read_header(view).size if len(view) >= HEADER_BYTES else 0
                 if not len(view) < size <= end - position:
                     raise CorruptObjectError(_WHAT, f"no whole batch at {position} of {part.file}")
                 view = _read(descriptor, position, size)
-                used = _whole_bytes(view)
-                if not used:
+                batches = list(walk(view))
+                if not batches:
                     raise CorruptObjectError(_WHAT, f"{part.file} ends within a batch")
-            yield view[:used]
+            last_at, last = batches[-1]
+            used = last_at + last.size
+            yield view[:used], batches
             position += used
     finally:
         os.close(descriptor)
@@ -82,29 +93,16 @@ def _read(descriptor: int, position: int, length: int) -> memoryview:
     return memoryview(found)
 
 
-def _whole_bytes(view: memoryview) -> int:
-    at, end = 0, len(view)
-    while end - at >= HEADER_BYTES:
-        size = int.from_bytes(view[at + 8 : at + 12], "big") + 12
-        if size < HEADER_BYTES or size > end - at:
-            break
-        at += size
-    return at
-
-
-def _rows(window: memoryview, start: int) -> tuple[list[BatchRow], int]:
-    """Return the batches of a window that begins at ``start`` of the object, and their bytes."""
+def _rows(window: memoryview, batches: Batches, start: int) -> list[BatchRow]:
+    """Check the batches of a window that begins at ``start`` of the object; return their rows."""
     rows: list[BatchRow] = []
-    at = 0
-    while at < len(window):
-        header = read_header(window, at)
-        size = header.size
-        if header.magic != MAGIC or batch_crc(window, at, size) != header.crc:
+    for at, header in batches:
+        if header.magic != MAGIC or batch_crc(window, at, header.size) != header.crc:
             raise CorruptObjectError(_WHAT, f"the batch at {header.base_offset} is damaged")
         rows.append(
             BatchRow(
                 position=start + at,
-                length=size,
+                length=header.size,
                 base_offset=header.base_offset,
                 next_offset=header.next_offset,
                 leader_epoch=header.leader_epoch,
@@ -113,8 +111,7 @@ def _rows(window: memoryview, start: int) -> tuple[list[BatchRow], int]:
                 records=header.record_count,
             )
         )
-        at += size
-    return rows, at
+    return rows
 
 
 def _read_small(path: str) -> bytes:

@@ -71,15 +71,6 @@ def load_config(sources: ConfigSources) -> BrokerConfig:
     return BrokerConfig.of(gathering.given)
 
 
-def config_problems(sources: ConfigSources) -> tuple[ConfigProblem, ...]:
-    """Return everything that is wrong, without making anything (``--check``)."""
-    try:
-        load_config(sources)
-    except InvalidBrokerConfigError as error:
-        return error.problems
-    return ()
-
-
 def environment_name(name: str) -> str:
     """Return the variable for a setting: capitals, ``_`` for each dot, and the prefix."""
     return ENVIRONMENT_PREFIX + name.upper().replace(".", "_")

@@ -7,17 +7,24 @@ from hypothesis import strategies as st
 
 from service.app.config import (
     ConfigSources,
-    config_problems,
     environment_name,
     load_config,
 )
-from service.model.broker_config import InvalidBrokerConfigError, Origin
+from service.model.broker_config import ConfigProblem, InvalidBrokerConfigError, Origin
 from service.model.broker_settings import BROKER_SETTINGS, all_names
 
 
 @pytest.fixture
 def broker_toml(tmp_path: Path) -> Path:
     return tmp_path / "broker.toml"
+
+
+def config_problems(sources: ConfigSources) -> tuple[ConfigProblem, ...]:
+    try:
+        load_config(sources)
+    except InvalidBrokerConfigError as error:
+        return error.problems
+    return ()
 
 
 def problems_of(sources: ConfigSources) -> list[str]:

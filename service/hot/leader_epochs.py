@@ -1,7 +1,7 @@
 """History of leader epochs: which term began at which offset.
 
 Strictly rising in both columns (REL-T5). Batches carry their epoch, so the file is written when a
-segment is sealed, and what came later is read back from the batches of the last segment. A term
+segment is sealed, and what came later is read back from the batches behind the last seal. A term
 without a batch leaves no row; its end equals the end of the term before it.
 """
 
@@ -9,14 +9,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from struct import Struct
 
-from crc32c import crc32c
-
 from everlog.model.errors import CorruptionError
 from everlog.model.offsets import LeaderEpoch, Offset
+from service.hot.checked_file import with_checksum, without_checksum
 
 _MAGIC = b"EVLE"
 _ROW = Struct("<Iq")
-_CRC = Struct("<I")
 
 
 class LeaderEpochs:
@@ -68,7 +66,7 @@ class LeaderEpochs:
 def encode_epochs(epochs: LeaderEpochs) -> bytes:
     """Write the file ``leader-epochs`` (layout: docs/formats.md)."""
     body = _MAGIC + b"".join(_ROW.pack(epoch, start) for epoch, start in epochs)
-    return body + _CRC.pack(crc32c(body))
+    return with_checksum(body)
 
 
 def decode_epochs(content: bytes) -> LeaderEpochs:
@@ -77,14 +75,8 @@ def decode_epochs(content: bytes) -> LeaderEpochs:
     Raises:
         CorruptionError: The file is damaged.
     """
-    body = content[: -_CRC.size]
-    if content[-_CRC.size :] != _CRC.pack(crc32c(body)) or not body.startswith(_MAGIC):
-        raise CorruptionError("the file of leader epochs is damaged")
-    return LeaderEpochs([_ROW.unpack(row) for row in _rows(body[len(_MAGIC) :])])
-
-
-def _rows(body: bytes) -> Iterator[bytes]:
-    if len(body) % _ROW.size:
-        raise CorruptionError("the file of leader epochs is cut off")
-    for start in range(0, len(body), _ROW.size):
-        yield body[start : start + _ROW.size]
+    body = without_checksum(content, bytes_min=len(_MAGIC), name="file leader-epochs")
+    rows = body[len(_MAGIC) :]
+    if body[: len(_MAGIC)] != _MAGIC or len(rows) % _ROW.size:
+        raise CorruptionError("the file leader-epochs is of another kind")
+    return LeaderEpochs(list(_ROW.iter_unpack(rows)))

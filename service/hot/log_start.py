@@ -5,19 +5,16 @@ A stop between raising the start and removing old segments must not bring the re
 
 from struct import Struct
 
-from crc32c import crc32c
-
 from everlog.model.errors import CorruptionError
+from service.hot.checked_file import with_checksum, without_checksum
 
 _MAGIC = b"EVLS"
 _BODY = Struct("<4sq")
-_CRC = Struct("<I")
 
 
 def encode_log_start(offset: int) -> bytes:
     """Write the file (layout: docs/formats.md)."""
-    body = _BODY.pack(_MAGIC, offset)
-    return body + _CRC.pack(crc32c(body))
+    return with_checksum(_BODY.pack(_MAGIC, offset))
 
 
 def decode_log_start(content: bytes) -> int:
@@ -26,11 +23,8 @@ def decode_log_start(content: bytes) -> int:
     Raises:
         CorruptionError: It is damaged.
     """
-    if len(content) != _BODY.size + _CRC.size or content[_BODY.size :] != _CRC.pack(
-        crc32c(content[: _BODY.size])
-    ):
-        raise CorruptionError("the file log-start is damaged")
-    magic, offset = _BODY.unpack_from(content)
-    if magic != _MAGIC:
+    body = without_checksum(content, bytes_min=_BODY.size, name="file log-start")
+    magic, offset = _BODY.unpack_from(body)
+    if magic != _MAGIC or len(body) != _BODY.size:
         raise CorruptionError("the file log-start is of another kind")
     return int(offset)

@@ -7,10 +7,9 @@ state is a function of the log: it is rebuilt by reading batch headers, from a s
 from collections.abc import Iterator
 from struct import Struct
 
-from crc32c import crc32c
-
 from everlog.model.errors import CorruptionError, RejectedError
 from everlog.records.batch import BatchHeader
+from service.hot.checked_file import with_checksum, without_checksum
 
 BATCHES_KEPT = 5
 """As many as a producer may have in flight on a connection with idempotence."""
@@ -21,7 +20,6 @@ _MAGIC = b"EVLP"
 _SNAPSHOT = Struct("<4sHHqI")
 _PRODUCER = Struct("<qhHq")
 _BATCH = Struct("<iiq")
-_CRC = Struct("<I")
 _VERSION = 1
 
 
@@ -117,7 +115,7 @@ class ProducerStates:
             out += _PRODUCER.pack(producer_id, known.epoch, len(known.batches), known.last_ms)
             for batch in known.batches:
                 out += _BATCH.pack(*batch)
-        return bytes(out + _CRC.pack(crc32c(out)))
+        return with_checksum(out)
 
 
 def decode_producers(content: bytes) -> tuple[ProducerStates, int]:
@@ -126,11 +124,7 @@ def decode_producers(content: bytes) -> tuple[ProducerStates, int]:
     Raises:
         CorruptionError: The snapshot is damaged; the state has to be rebuilt from the log.
     """
-    body = memoryview(content)[: -_CRC.size]
-    if len(content) < _SNAPSHOT.size + _CRC.size:
-        raise CorruptionError(f"a producer snapshot of {len(content)} bytes is cut off")
-    if content[-_CRC.size :] != _CRC.pack(crc32c(body)):
-        raise CorruptionError("the checksum of the producer snapshot does not match")
+    body = without_checksum(content, bytes_min=_SNAPSHOT.size, name="snapshot of producers")
     magic, version, _, offset, count = _SNAPSHOT.unpack_from(body)
     if magic != _MAGIC or version != _VERSION:
         raise CorruptionError(f"a producer snapshot of format {magic!r} {version} is not known")

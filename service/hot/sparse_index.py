@@ -10,14 +10,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from struct import Struct
 
-from crc32c import crc32c
-
 from everlog.model.errors import CorruptionError
+from service.hot.checked_file import with_checksum, without_checksum
 
 _MAGIC = b"EVLX"
 _VERSION = 1
 _HEADER = Struct("<4sHHqqqqII")
-_CRC = Struct("<I")
 _OFFSET_CODE = "I"
 _TIME_CODE = "q"
 NO_TIMESTAMP = -1
@@ -88,8 +86,7 @@ def encode_index(index: SparseIndex, summary: SegmentSummary) -> bytes:
         len(index),
         0,
     )
-    body = header + columns
-    return body + _CRC.pack(crc32c(body))
+    return with_checksum(header + columns)
 
 
 def decode_index(content: bytes) -> tuple[SparseIndex, SegmentSummary]:
@@ -98,12 +95,8 @@ def decode_index(content: bytes) -> tuple[SparseIndex, SegmentSummary]:
     Raises:
         CorruptionError: The file is damaged; the index has to be rebuilt from the segment.
     """
-    if len(content) < _HEADER.size + _CRC.size:
-        raise CorruptionError(f"an index file of {len(content)} bytes is cut off")
-    (stored,) = _CRC.unpack_from(content, len(content) - _CRC.size)
-    if crc32c(memoryview(content)[: -_CRC.size]) != stored:
-        raise CorruptionError("the checksum of the index file does not match")
-    fields = _HEADER.unpack_from(content)
+    body = without_checksum(content, bytes_min=_HEADER.size, name="index file")
+    fields = _HEADER.unpack_from(body)
     magic, version, _, size, next_offset, max_timestamp, first_append_ms, rows, _ = fields
     if magic != _MAGIC or version != _VERSION:
         raise CorruptionError(f"an index file of format {magic!r} {version} is not known")
@@ -111,7 +104,7 @@ def decode_index(content: bytes) -> tuple[SparseIndex, SegmentSummary]:
     position = _HEADER.size
     for column in (index._offsets, index._positions, index._times_before):  # noqa: SLF001
         width = rows * column.itemsize
-        column.frombytes(content[position : position + width])
+        column.frombytes(body[position : position + width])
         position += width
     summary = SegmentSummary(
         size=size,

@@ -19,6 +19,7 @@ from struct import Struct
 from crc32c import crc32c
 
 from everlog.model.errors import CorruptionError
+from service.hot.checked_file import with_checksum, without_checksum
 from service.hot.cleaning import Cleaned
 from service.hot.layout import (
     CLEANED,
@@ -36,7 +37,6 @@ _INTENT = Struct("<4sHHqII")
 _CLEANED_MAGIC = b"EVLD"
 _CLEANED = Struct("<4sHHqq")
 _BASE = Struct("<q")
-_CRC = Struct("<I")
 _VERSION = 1
 _NO_TIME = -1
 _READ_BYTES = 1024 * 1024
@@ -160,7 +160,7 @@ def encode_intent(intent: Intent) -> bytes:
     count = len(intent.bases)
     body = _INTENT.pack(_INTENT_MAGIC, _VERSION, 0, intent.size, intent.crc, count)
     body += b"".join(map(_BASE.pack, intent.bases))
-    return body + _CRC.pack(crc32c(body))
+    return with_checksum(body)
 
 
 def decode_intent(content: bytes) -> Intent:
@@ -169,7 +169,7 @@ def decode_intent(content: bytes) -> Intent:
     Raises:
         CorruptionError: It is damaged.
     """
-    body = _checked(content, _INTENT.size + _BASE.size, "cleaning")
+    body = without_checksum(content, bytes_min=_INTENT.size + _BASE.size, name="file cleaning")
     magic, version, _, size, crc, count = _INTENT.unpack_from(body)
     bases = body[_INTENT.size :]
     if magic != _INTENT_MAGIC or version != _VERSION or len(bases) != count * _BASE.size:
@@ -181,23 +181,17 @@ def encode_cleaned(cleaned: Cleaned) -> bytes:
     """Write the file ``cleaned`` (layout: docs/formats.md)."""
     until_ms = _NO_TIME if cleaned.tombstones_until is None else cleaned.tombstones_until
     body = _CLEANED.pack(_CLEANED_MAGIC, _VERSION, 0, cleaned.end, until_ms)
-    return body + _CRC.pack(crc32c(body))
+    return with_checksum(body)
 
 
 def read_cleaned(disk: Disk, directory: str) -> Cleaned:
     """Read how far a log is clean; without the file, or if it is damaged, all of it is dirty."""
     try:
-        body = _checked(disk.read_file(f"{directory}/{CLEANED}"), _CLEANED.size, CLEANED)
+        content = disk.read_file(f"{directory}/{CLEANED}")
+        body = without_checksum(content, bytes_min=_CLEANED.size, name="file cleaned")
     except (FileNotFoundError, CorruptionError):
         return Cleaned()
     magic, version, _, end, until_ms = _CLEANED.unpack_from(body)
     if magic != _CLEANED_MAGIC or version != _VERSION:
         return Cleaned()
     return Cleaned(end=end, tombstones_until=None if until_ms == _NO_TIME else until_ms)
-
-
-def _checked(content: bytes, size_min: int, name: str) -> bytes:
-    body = content[: -_CRC.size]
-    if len(body) < size_min or content[-_CRC.size :] != _CRC.pack(crc32c(body)):
-        raise CorruptionError(f"the file {name} is damaged")
-    return body

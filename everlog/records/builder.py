@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from struct import Struct
 
-from everlog.records.batch import HEADER_BYTES, LENGTH_FIELD_END, MAGIC, batch_crc
+from everlog.records.batch import MAGIC, BatchHeader, write_batch
 from everlog.records.compression import Codec, compress
 from everlog.records.varint import write_varint
 
-_HEADER = Struct(">qiibIhiqqqhii")
-_CRC = Struct(">I")
-_CRC_AT = 17
 _NULL_LENGTH = -1
 
 
@@ -56,27 +52,22 @@ def build_batch(
         _append_record(body, record, delta, base_timestamp)
     packed = compress(codec, body)
     who = producer or Producer(producer_id=-1, epoch=-1, base_sequence=-1)
-    batch = bytearray(HEADER_BYTES)
-    _HEADER.pack_into(
-        batch,
-        0,
-        base_offset,
-        HEADER_BYTES - LENGTH_FIELD_END + len(packed),
-        -1,
-        MAGIC,
-        0,
-        attributes | codec,
-        delta,
-        base_timestamp,
-        max(record.timestamp_ms for record in records),
-        who.producer_id,
-        who.epoch,
-        who.base_sequence,
-        len(records),
+    header = BatchHeader(
+        base_offset=base_offset,
+        length=0,
+        leader_epoch=-1,
+        magic=MAGIC,
+        crc=0,
+        attributes=attributes | codec,
+        last_offset_delta=delta,
+        base_timestamp=base_timestamp,
+        max_timestamp=max(record.timestamp_ms for record in records),
+        producer_id=who.producer_id,
+        producer_epoch=who.epoch,
+        base_sequence=who.base_sequence,
+        record_count=len(records),
     )
-    batch += packed
-    _CRC.pack_into(batch, _CRC_AT, batch_crc(batch, 0, len(batch)))
-    return batch
+    return write_batch(header, packed)
 
 
 def _append_record(body: bytearray, record: Record, delta: int, base_timestamp: int) -> None:

@@ -16,11 +16,11 @@ from service.app.cli.client_library import (
     kafka_admin,
 )
 from service.app.cli.failure import fail, misuse
+from service.model.listen_address import PORT_MAX
 
 BOOTSTRAP_DEFAULT = "127.0.0.1:9092"
 BOOTSTRAP_VARIABLE = "EVERLOG_BOOTSTRAP"
 PORT_DEFAULT = 9092
-PORT_MAX = 65535
 CONNECT_SECONDS_MAX = 3.0
 REQUEST_SECONDS_MAX = 15.0
 

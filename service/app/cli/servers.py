@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.app.cli.failure import USAGE_STATUS, fail
+from service.model.listen_address import PORT_MAX
 
 if TYPE_CHECKING:
     from service.app.gateway_process import GatewayProcess
@@ -22,7 +23,6 @@ broker_app = typer.Typer(rich_markup_mode=None, add_completion=False)
 DATA_DIR_DEFAULT = Path("everlog-data")
 KAFKA_PORT_DEFAULT = 9092
 HTTP_PORT_DEFAULT = 8080
-PORT_MAX = 65535
 
 _Set = Annotated[
     list[str] | None,

@@ -45,13 +45,14 @@ def cut_batches(
     first = _skip_to(buffer, offset)
     if len(buffer) - first < HEADER_BYTES:
         return Missing(first, None)
-    header = _header_at(buffer, first)
-    behind = first + header.size
-    is_larger = header.size > bytes_max
+    header = read_header(buffer, first)
+    size = _size(header)
+    behind = first + size
+    is_larger = size > bytes_max
     if header.base_offset >= end or (is_larger and not at_least_one):
         return b""
     if behind > len(buffer):
-        return Missing(first, header.size) if at_least_one else b""
+        return Missing(first, size) if at_least_one else b""
     if is_larger:
         return memoryview(buffer)[first:behind]
     if ends_at_end and len(buffer) - first <= bytes_max:
@@ -65,10 +66,10 @@ def _skip_to(buffer: Buffer, offset: int) -> int:
     position = 0
     last = len(buffer) - HEADER_BYTES
     while position <= last:
-        header = _header_at(buffer, position)
+        header = read_header(buffer, position)
         if header.next_offset > offset:
             break
-        position += header.size
+        position += _size(header)
     return position
 
 
@@ -77,16 +78,17 @@ def _whole_until(buffer: Buffer, start: int, end_offset: int) -> int:
     position = start
     end = len(buffer)
     while end - position >= HEADER_BYTES:
-        header = _header_at(buffer, position)
-        if header.base_offset >= end_offset or header.size > end - position:
+        header = read_header(buffer, position)
+        size = _size(header)
+        if header.base_offset >= end_offset or size > end - position:
             break
-        position += header.size
+        position += size
     return position
 
 
-def _header_at(buffer: Buffer, position: int) -> BatchHeader:
-    header = read_header(buffer, position)
-    if header.size < HEADER_BYTES:
+def _size(header: BatchHeader) -> int:
+    size = header.size
+    if size < HEADER_BYTES:
         # Damage that nobody has noticed yet; going on would never end.
-        raise CorruptionError(f"a batch of {header.size} bytes cannot be")
-    return header
+        raise CorruptionError(f"a batch of {size} bytes cannot be")
+    return size

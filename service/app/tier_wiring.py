@@ -86,7 +86,8 @@ async def open_cold_side(site: TierSite) -> ColdSide:
     """Start the transfer worker, and make everything that works through it."""
     config, seams = site.config, site.seams
     url = config.store_url or f"file://{config.data_dir}/{STORE_DIR}"
-    worker = WorkerSupervisor(lambda: launch_worker(url), clock=seams.clock, ids=seams.ids)
+    logs = config.logging_level, config.logging_format
+    worker = WorkerSupervisor(lambda: launch_worker(url, *logs), clock=seams.clock, ids=seams.ids)
     site.run(worker.run())
     match parse_store_url(url):
         case DirectoryLocation(path):
@@ -234,17 +235,17 @@ class _LaunchedWorker:
             self._process.kill()
 
 
-async def launch_worker(url: str) -> WorkerProcess:
-    """Start a transfer process for a store.
+async def launch_worker(url: str, log_level: str, log_format: str) -> WorkerProcess:
+    """Start a transfer process for a store; it logs as the broker does.
 
     It inherits its end of the channel and nothing else, no lock above all, and is in a session of
     its own, so that a Ctrl-C meant for the broker does not end it in the middle of an upload.
     """
     ours, theirs = socket.socketpair()
     with theirs:
-        command = (sys.executable, "-m", "service.app.transfer_worker", str(theirs.fileno()), url)
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *(sys.executable, "-m", "service.app.transfer_worker"),
+            *(str(theirs.fileno()), url, log_level, log_format),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],

@@ -1,7 +1,7 @@
 """Second composition root: the transfer process, which alone opens the object store.
 
-``python -m service.app.transfer_worker DESCRIPTOR URL`` serves the channel that it has inherited
-under that descriptor, until the broker is gone.
+``python -m service.app.transfer_worker DESCRIPTOR URL LOG_LEVEL LOG_FORMAT`` serves the channel
+that it has inherited under that descriptor, until the broker is gone.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ _log = structlog.get_logger(__name__)
 
 def main() -> None:
     """Serve, and leave without waiting for calls that nobody wants any more."""
-    descriptor, url = int(sys.argv[1]), sys.argv[2]
-    configure_logs()
+    descriptor, url, log_level, log_format = sys.argv[1:]
+    configure_logs(level=log_level, form=log_format)
     try:
-        asyncio.run(_serve(socket.socket(fileno=descriptor), url))
+        asyncio.run(_serve(socket.socket(fileno=int(descriptor)), url))
     except EverlogError as error:
         _log.error("store_not_opened", reason=str(error))
         os._exit(1)

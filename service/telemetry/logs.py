@@ -14,7 +14,7 @@ def configure_logs(*, stream: TextIO = sys.stderr, level: str = "info", form: st
     """Set up logging for this process; ``form`` is text, json, or auto for text on a terminal."""
     render: structlog.typing.Processor
     if form == "text" or (form == "auto" and stream.isatty()):
-        render = structlog.dev.ConsoleRenderer()
+        render = structlog.dev.ConsoleRenderer(colors=stream.isatty())
     else:
         render = structlog.processors.JSONRenderer()
     structlog.configure(

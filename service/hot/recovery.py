@@ -6,13 +6,13 @@ The first one that does not ends the log if it is a torn tail; if something vali
 segment, it is corruption, which is never mistaken for a shorter log (REL-Y6).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from everlog.model.errors import CorruptionError
 from everlog.model.ids import PartitionId
-from everlog.records.batch import HEADER_BYTES, MAGIC, BatchHeader, batch_crc, read_header
+from everlog.model.offsets import LeaderEpoch
+from everlog.records.batch import BatchHeader
 from service.hot.layout import (
     CUT_SUFFIX,
     INDEX_SUFFIX,
@@ -26,68 +26,14 @@ from service.hot.leader_epochs import LeaderEpochs, decode_epochs
 from service.hot.log_start import decode_log_start
 from service.hot.producer_state import ProducerStates, decode_producers
 from service.hot.rolling import RELATIVE_OFFSET_MAX
+from service.hot.scan import TornTail, holds_batch, scan
 from service.hot.segment import Segment
 from service.hot.sparse_index import SparseIndex, encode_index
 from service.hot.swap import settle_swap
 from service.model.disk import Disk, File
 
-SCAN_BYTES = 1024 * 1024
-"""Read at a time while scanning; a larger batch is read whole."""
-
-BATCH_BYTES_MAX = 100 * 1024 * 1024
-"""Nothing larger fits into a request (``socket.request.max.bytes``): it would be damage."""
-
-_MAGIC_AT = 16
-_MAGIC_BYTE = bytes([MAGIC])
-
 INDEX_INTERVAL_BYTES = 4096
 """Distance of the rows of an index that is rebuilt; Kafka's default of ``index.interval.bytes``."""
-
-
-class TornTail:
-    """Where a scan stopped: the position of the first byte that is not part of a whole batch."""
-
-    __slots__ = ("position", "reason")
-
-    def __init__(self, position: int, reason: str) -> None:
-        self.position = position
-        self.reason = reason
-
-
-def scan(file: File, size: int, *, start: int = 0) -> Iterator[tuple[int, BatchHeader] | TornTail]:
-    """Yield (position, header) of each whole and undamaged batch; last, where the scan stopped.
-
-    A file that ends with its last batch yields a tail at its very end.
-    """
-    position = start
-    window = memoryview(b"")
-    window_at = 0
-    while size - position >= HEADER_BYTES:
-        if position + HEADER_BYTES > window_at + len(window):
-            window_at, window = position, memoryview(file.read_at(position, SCAN_BYTES))
-        header = read_header(window, position - window_at)
-        reason = _implausible(header, size - position)
-        if reason is None and position + header.size > window_at + len(window):
-            window_at = position
-            window = memoryview(file.read_at(position, max(SCAN_BYTES, header.size)))
-        if reason is None and batch_crc(window, position - window_at, header.size) != header.crc:
-            reason = "its checksum does not match"
-        if reason is not None:
-            yield TornTail(position, reason)
-            return
-        yield position, header
-        position += header.size
-    yield TornTail(position, "a batch is cut off" if position < size else "")
-
-
-def _implausible(header: BatchHeader, left: int) -> str | None:
-    if header.magic != MAGIC:
-        return f"there is no batch (magic {header.magic})"
-    if not HEADER_BYTES <= header.size <= BATCH_BYTES_MAX:
-        return f"a batch claims {header.size} bytes"
-    if header.size > left:
-        return "a batch is cut off"
-    return None
 
 
 @dataclass(slots=True)
@@ -97,6 +43,7 @@ class RecoveredLog:
     Attributes:
         segments: In order of offsets; the last one is active. Empty when the log is new.
         cut_bytes: Size of the torn tail that was cut off.
+        term: No batch can be of a later one; None if that is not known.
     """
 
     partition: PartitionId
@@ -106,10 +53,25 @@ class RecoveredLog:
     epochs: LeaderEpochs
     producers: ProducerStates
     cut_bytes: int = 0
+    term: LeaderEpoch | None = None
 
 
-def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: int) -> RecoveredLog:
+def recover_log(
+    disk: Disk,
+    partition: PartitionId,
+    directory: str,
+    *,
+    now_ms: int,
+    term: LeaderEpoch | None = None,
+) -> RecoveredLog:
     """Open a log directory, or make it; cut a torn tail off. Blocks.
+
+    Args:
+        disk: Where it is.
+        partition: Whose log.
+        directory: Absolute path.
+        now_ms: Wall time.
+        term: The leader epoch in which it is going to be appended to, if that is known.
 
     Raises:
         CorruptionError: Damage that is not a torn tail; nothing has been changed.
@@ -119,7 +81,9 @@ def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: i
     settle_swap(disk, directory, [name for name, _ in disk.list_dir(directory)])
     sizes = _segment_sizes(disk, directory)
     start = _read_log_start(disk, directory)
-    found = RecoveredLog(partition, directory, start or 0, [], LeaderEpochs(), ProducerStates())
+    found = RecoveredLog(
+        partition, directory, start or 0, [], LeaderEpochs(), ProducerStates(), term=term
+    )
     if not sizes:
         return found
     bases = sorted(sizes)
@@ -129,6 +93,7 @@ def recover_log(disk: Disk, partition: PartitionId, directory: str, *, now_ms: i
     for segment, successor in pairwise(found.segments):
         segment.next_offset = successor.base_offset
     found.epochs = _read_epochs(disk, directory)
+    _check_history(found)
     found.producers, covered = _read_producers(disk, found.segments)
     first_open = _first_open(disk, found)
     for segment in found.segments[:first_open]:
@@ -198,6 +163,15 @@ def _read_epochs(disk: Disk, directory: str) -> LeaderEpochs:
         return decode_epochs(disk.read_file(f"{directory}/{LEADER_EPOCHS}"))
     except (FileNotFoundError, CorruptionError):
         return LeaderEpochs()
+
+
+def _check_history(found: RecoveredLog) -> None:
+    latest, term = found.epochs.latest, found.term
+    if latest is not None and term is not None and latest > term:
+        raise CorruptionError(
+            f"{found.directory} was written in leader epoch {latest}, but the newest term is "
+            f"{term}: the metadata is older than the data"
+        )
 
 
 def _lacks_epoch(epochs: LeaderEpochs, segment: Segment) -> bool:
@@ -297,11 +271,9 @@ def _replay(
                     found.cut_bytes = size - item.position
                 break
             position, header = item
-            if not _follows(header, target):
-                raise CorruptionError(
-                    f"{segment.path} at {position}: offset {header.base_offset} cannot follow "
-                    f"{target.next_offset}"
-                )
+            misfit = _misfit(header, target, found)
+            if misfit is not None:
+                raise CorruptionError(f"{segment.path} at {position}: {misfit}")
             _note(found, header, now_ms)
             _add(target, header)
         if not is_sealed and target.size:
@@ -312,10 +284,22 @@ def _replay(
     return target
 
 
-def _follows(header: BatchHeader, segment: Segment) -> bool:
-    """Whether the offset, which no checksum covers, may stand where it does; gaps are legal."""
+def _misfit(header: BatchHeader, segment: Segment, found: RecoveredLog) -> str | None:
+    """Say what is wrong with the offset or the leader epoch, which no checksum covers.
+
+    A gap between offsets is legal. No torn write makes a wrong epoch: the length of the batch lies
+    right before it and the magic byte right behind it, so one of them would be missing too.
+    """
     end = segment.base_offset + RELATIVE_OFFSET_MAX
-    return segment.next_offset <= header.base_offset <= end
+    if not segment.next_offset <= header.base_offset <= end:
+        return f"offset {header.base_offset} cannot follow {segment.next_offset}"
+    epoch = header.leader_epoch
+    before = found.epochs.epoch_of(header.base_offset) or 0
+    if epoch < before:
+        return f"leader epoch {epoch} cannot follow {before}"
+    if found.term is not None and epoch > found.term:
+        return f"leader epoch {epoch} cannot be: the newest term is {found.term}"
+    return None
 
 
 def _note(found: RecoveredLog, header: BatchHeader, now_ms: int) -> None:
@@ -342,32 +326,7 @@ def _cut_tail(file: File, tail: TornTail, size: int, segment: Segment, *, is_sea
     if is_sealed:
         raise CorruptionError(f"{where}; the segment is sealed, so this is no torn write")
     rest = file.read_at(tail.position, size - tail.position)
-    if _holds_batch(rest, segment.next_offset):
+    if holds_batch(rest, segment.next_offset):
         raise CorruptionError(f"{where}, and good batches follow, so this is no torn write")
     file.truncate(tail.position)
     file.sync()
-
-
-def _holds_batch(rest: bytes, next_offset: int) -> bool:
-    """Whether a whole and undamaged batch of this log begins anywhere behind the first byte."""
-    prefix = (next_offset >> 32).to_bytes(4, "big")
-    # Looked for by its magic byte: a power cut leaves long runs of zeros, which offsets begin with.
-    magic_at = rest.find(_MAGIC_BYTE, _MAGIC_AT + 1)
-    while magic_at >= 0:
-        position = magic_at - _MAGIC_AT
-        if rest.startswith(prefix, position) and _is_batch(rest, position, next_offset):
-            return True
-        magic_at = rest.find(_MAGIC_BYTE, magic_at + 1)
-    return False
-
-
-def _is_batch(rest: bytes, position: int, next_offset: int) -> bool:
-    left = len(rest) - position
-    if left < HEADER_BYTES:
-        return False
-    header = read_header(rest, position)
-    return (
-        _implausible(header, left) is None
-        and header.base_offset >= next_offset
-        and batch_crc(rest, position, header.size) == header.crc
-    )

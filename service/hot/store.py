@@ -10,7 +10,7 @@ from typing import TypeVar
 from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId
-from everlog.model.offsets import Offset
+from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.boundaries import Boundary, boundaries_of
 from service.hot.cleaner import LogCleaner
 from service.hot.commit_group import FLUSH_THREADS, CommitLane, RoundStats
@@ -118,8 +118,15 @@ class HotStore:
         """
         return await self._in_thread(self._prepare, known)
 
-    async def open(self, partition: PartitionId, config: HotLogConfig) -> HotLog:
+    async def open(
+        self, partition: PartitionId, config: HotLogConfig, *, term: LeaderEpoch | None = None
+    ) -> HotLog:
         """Open the log of a partition, recovering or making its directory.
+
+        Args:
+            partition: Whose log.
+            config: What its topic says.
+            term: The leader epoch in which it is going to be appended to, if that is known.
 
         Raises:
             CorruptionError: The log is damaged; see `recover_log`.
@@ -129,7 +136,7 @@ class HotStore:
         directory = partition_dir(self._data_dir, partition)
         now_ms = self._clock.wall_ms()
         found = await self._in_thread(
-            lambda: recover_log(self._disk, partition, directory, now_ms=now_ms)
+            lambda: recover_log(self._disk, partition, directory, now_ms=now_ms, term=term)
         )
         log = HotLog(
             found,
@@ -145,14 +152,14 @@ class HotStore:
         self._logs[partition] = log
         return log
 
-    async def reopen(self, log: HotLog) -> HotLog:
+    async def reopen(self, log: HotLog, *, term: LeaderEpoch | None = None) -> HotLog:
         """Open a log again whose disk had refused a write."""
         assert log.failure is not None
         await self._cleaner.leave(log)
         await _quiet(log)
         self._forget(log)
         try:
-            return await self.open(log.partition, log.config)
+            return await self.open(log.partition, log.config, term=term)
         except EverlogError:
             # It stays refused, and known, until somebody tries again.
             self._logs[log.partition] = log

@@ -1,7 +1,7 @@
 """Finds a record by its timestamp in a stretch of a segment file. Blocks; runs in a thread."""
 
 from everlog.records.reader import first_record_at
-from service.hot.recovery import TornTail, scan
+from service.hot.scan import TornTail, scan
 from service.model.disk import File
 
 

@@ -144,7 +144,7 @@ class PartitionKeeper:
             topic, epoch, config = partition.topic, partition.leader_epoch, partition.config
             await self._tiers.close(partition.id)
             try:
-                hot = await self._store.reopen(partition.hot)
+                hot = await self._store.reopen(partition.hot, term=epoch)
                 cold = await self._tiers.open(partition.id, epoch, hot, config)
             except EverlogError as error:
                 self._on_broken(topic, partition.id, error)
@@ -190,8 +190,8 @@ class PartitionKeeper:
         topic = image.topics[led.topic]
         try:
             config = TopicConfig.resolve(topic.config, self._defaults())
-            hot = await self._store.open(led.partition, hot_config(config))
             epoch = led.state.leader_epoch
+            hot = await self._store.open(led.partition, hot_config(config), term=epoch)
             cold = await self._open_cold(led.partition, epoch, hot, config)
         except EverlogError as error:
             self._on_broken(led.topic, led.partition, error)

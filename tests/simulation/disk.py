@@ -216,11 +216,11 @@ class SimDisk:
         total = 1 << 40
         return (total if self.room is None else self.room), total
 
-    def flip_bit(self, path: str, position: int) -> None:
+    def flip_bit(self, path: str, position: int, *, bit: int = 0) -> None:
         """Damage a file behind everybody's back."""
         inode = self._names[path]
         assert inode is not None
-        inode.content[position] ^= 1
+        inode.content[position] ^= 1 << bit
 
     def _change(self, path: str, inode: _Inode) -> None:
         if _parent(path) not in self._names:

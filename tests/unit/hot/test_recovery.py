@@ -5,7 +5,7 @@ import random
 import pytest
 
 from everlog.model.errors import CorruptionError
-from everlog.model.offsets import Offset
+from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.log_config import HotLogConfig
 from service.hot.recovery import rebuild_index, recover_log
 from service.hot.rolling import RollLimits
@@ -19,6 +19,9 @@ from tests.unit.hot.plain_log import (
     opened,
     written,
 )
+
+EPOCH_AT = 12
+"""Of the leader epoch in a batch."""
 
 
 @pytest.fixture
@@ -115,6 +118,42 @@ async def test_an_offset_that_cannot_be_is_damage(disk: SimDisk, byte: int) -> N
     disk.flip_bit(log.active.path, log.active.size // 3 * 2 + byte)
     with pytest.raises(CorruptionError):
         recover_log(disk, PARTITION, DIRECTORY, now_ms=0)
+
+
+@pytest.mark.rule("REL-T5")
+@pytest.mark.parametrize("row", [0, 1, 2])
+@pytest.mark.parametrize(("byte", "bit"), [(0, 7), (0, 0), (2, 0), (3, 4)])
+async def test_a_leader_epoch_that_is_yet_to_come_is_damage(
+    disk: SimDisk, row: int, byte: int, bit: int
+) -> None:
+    _, log = await opened(disk, config())
+    await written(log, 10, 10, 10)
+    disk.flip_bit(log.active.path, log.active.size // 3 * row + EPOCH_AT + byte, bit=bit)
+    with pytest.raises(CorruptionError, match="leader epoch"):
+        recover_log(disk, PARTITION, DIRECTORY, now_ms=0, term=LeaderEpoch(4))
+
+
+@pytest.mark.rule("REL-T5")
+@pytest.mark.parametrize("term", [4, None])
+@pytest.mark.parametrize("row", [1, 2])
+async def test_a_leader_epoch_that_goes_backward_is_damage(
+    disk: SimDisk, row: int, term: int | None
+) -> None:
+    _, log = await opened(disk, config())
+    await written(log, 10, 10, 10)
+    disk.flip_bit(log.active.path, log.active.size // 3 * row + EPOCH_AT + 3)
+    with pytest.raises(CorruptionError, match="leader epoch 2 cannot follow 3"):
+        recover_log(
+            disk, PARTITION, DIRECTORY, now_ms=0, term=None if term is None else LeaderEpoch(term)
+        )
+
+
+@pytest.mark.rule("REL-T5")
+async def test_a_sealed_log_of_a_later_term_than_the_newest_is_refused(disk: SimDisk) -> None:
+    _, log = await opened(disk, config(segment_bytes=400))
+    await written(log, *[100] * 8)
+    with pytest.raises(CorruptionError, match="metadata is older"):
+        recover_log(disk, PARTITION, DIRECTORY, now_ms=0, term=LeaderEpoch(2))
 
 
 async def test_a_long_run_of_zeros_is_a_torn_tail(disk: SimDisk) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from service.model.disk import Buffer, DiskError, DiskFullError, File
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
 _TEMPORARY_SUFFIX = ".tmp"
 
@@ -150,6 +151,18 @@ class SystemDisk:
                 shutil.rmtree(path)
             except FileNotFoundError:
                 return
+
+    def remove_empty_dir(self, path: str) -> bool:
+        with _translated("rmdir", path):
+            try:
+                os.rmdir(path)
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                if error.errno in _NOT_EMPTY:
+                    return False
+                raise
+            return True
 
     def sync_dir(self, path: str) -> None:
         with _translated("fsync", path):

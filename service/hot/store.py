@@ -201,7 +201,7 @@ class HotStore:
             self._descriptors.unpin(file)
 
     async def delete(self, partition: PartitionId) -> None:
-        """Remove the log of a partition and everything in it."""
+        """Remove the log of a partition; the last one of its topic takes the topic's directory."""
         log = self._logs.get(partition)
         if log is not None:
             await self._cleaner.leave(log)
@@ -282,6 +282,7 @@ class HotStore:
             elif child not in known_paths and not child.endswith(STRAY_SUFFIX):
                 self._disk.rename(child, child + STRAY_SUFFIX)
                 self._disk.sync_dir(path)
+        self._disk.remove_empty_dir(path)
 
     def _remove_files(self, directory: str, segments: list[Segment]) -> None:
         for segment in segments:
@@ -298,8 +299,11 @@ class HotStore:
             self._disk.rename(path, path + DELETED_SUFFIX)
         except FileNotFoundError:
             return
-        self._disk.sync_dir(topic_dir(self._data_dir, partition.topic_id))
+        topic = topic_dir(self._data_dir, partition.topic_id)
+        self._disk.sync_dir(topic)
         self._disk.remove_tree(path + DELETED_SUFFIX)
+        # Durable with whatever comes next: a start removes an empty one too.
+        self._disk.remove_empty_dir(topic)
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)

@@ -108,6 +108,10 @@ class Disk(Protocol):
         """Remove a directory and everything below it; a missing one is fine."""
         ...
 
+    def remove_empty_dir(self, path: str) -> bool:
+        """Remove a directory that holds nothing; return whether it is gone."""
+        ...
+
     def sync_dir(self, path: str) -> None:
         """Make the creations, renames and removals in a directory durable."""
         ...

@@ -157,13 +157,13 @@ class PartitionKeeper:
         self._reconfigure(delta.topics_changed)
         for topic in delta.topics_deleted:
             for number in range(len(topic.partitions)):
-                await self._close(PartitionId(topic.topic_id, number), is_deleted=True)
+                await self._delete(topic.name, PartitionId(topic.topic_id, number))
         fresh = []
         for update in delta.partitions:
             if self._leads(update.after):
                 fresh.append(Led(update.topic, update.partition, update.after))
             else:
-                await self._close(update.partition, is_deleted=False)
+                await self._close(update.partition)
         await self._open_all(fresh, delta.image)
 
     def _reconfigure(self, topics: Iterable[TopicImage]) -> None:
@@ -228,15 +228,17 @@ class PartitionKeeper:
             )
         )
 
-    async def _close(self, partition_id: PartitionId, *, is_deleted: bool) -> None:
+    async def _close(self, partition_id: PartitionId) -> None:
         partition = self._table.remove(partition_id)
-        if partition is None:
-            return
-        partition.resign(NotLeaderError("the partition is not served here any more"))
-        await self._tiers.close(partition_id)
-        if is_deleted:
-            try:
-                await self._store.delete(partition_id)
-            except EverlogError as error:
-                # The next start finds what is left; changes of other partitions go on.
-                self._on_broken(partition.topic, partition_id, error)
+        if partition is not None:
+            partition.resign(NotLeaderError("the partition is not served here any more"))
+            await self._tiers.close(partition_id)
+
+    async def _delete(self, topic: TopicName, partition_id: PartitionId) -> None:
+        """Remove the log of a deleted topic, even if it could not be opened."""
+        await self._close(partition_id)
+        try:
+            await self._store.delete(partition_id)
+        except EverlogError as error:
+            # The next start finds what is left; changes of other partitions go on.
+            self._on_broken(topic, partition_id, error)

@@ -205,6 +205,13 @@ class SimDisk:
             for name in [each for each in names if each == path or each.startswith(path + "/")]:
                 del names[name]
 
+    def remove_empty_dir(self, path: str) -> bool:
+        self.check("rmdir", path)
+        if any(_parent(name) == path for name in self._names):
+            return False
+        self.remove_tree(path)
+        return True
+
     def sync_dir(self, path: str) -> None:
         self.check("sync_dir", path)
         if path not in self._names:

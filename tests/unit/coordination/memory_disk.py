@@ -155,6 +155,9 @@ class MemoryDisk:
         for name in [name for name in self._names if name.startswith(f"{path}/")]:
             del self._names[name]
 
+    def remove_empty_dir(self, path: str) -> bool:
+        return not self.list_dir(path)
+
     def sync_dir(self, path: str) -> None:
         self.step("sync_dir", path)
         self._synced_names = dict(self._names)

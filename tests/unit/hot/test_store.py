@@ -92,3 +92,22 @@ def test_a_file_that_cannot_be_opened_does_not_stop_the_tick(disk: SimDisk) -> N
         await asyncio.gather(ticking, return_exceptions=True)
 
     run_simulated(1, life)
+
+
+async def test_an_empty_directory_of_a_topic_does_not_outlive_a_start(disk: SimDisk) -> None:
+    store, _ = await opened(disk, config())
+    await store.close()
+    disk.make_dirs(f"/data/logs/{b'x'.hex() * 16}")
+    await opened(disk, config())
+    assert [name for name, _ in disk.list_dir("/data/logs")] == [f"{PARTITION.topic_id.hex()}/"]
+
+
+def test_only_an_empty_directory_is_removed(tmp_path: Path) -> None:
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    (full / "inner").mkdir(parents=True)
+    empty.mkdir()
+    disk = SystemDisk()
+    assert not disk.remove_empty_dir(str(full))
+    assert disk.remove_empty_dir(str(empty))
+    assert disk.remove_empty_dir(str(tmp_path / "missing"))
+    assert [each.name for each in tmp_path.iterdir()] == ["full"]

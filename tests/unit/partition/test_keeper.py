@@ -24,7 +24,7 @@ async def test_a_new_topic_is_served_and_a_deleted_one_is_not() -> None:
         assert len(place.table) == 0
         assert [type(each) for each in waiting] == [NotLeaderError]
         assert place.tiers.events[-1][0] == "close"
-        assert place.disk.list_dir(f"/data/logs/{partition.id.topic_id.hex()}") == []
+        assert place.disk.list_dir("/data/logs") == []
 
 
 async def test_new_settings_reach_the_partitions() -> None:
@@ -61,6 +61,18 @@ async def test_a_partition_that_cannot_be_opened_does_not_stop_the_others() -> N
         place.disk.heal()
         await place.topic("good")
         assert place.table.by_name("bad", 0) is None
+
+
+async def test_a_deleted_partition_that_could_not_be_opened_leaves_no_files() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        partition.append(batch())
+        await settled(partition)
+        place.disk.flip_bit(f"{partition.hot.directory}/{0:020d}.log", 3)
+        await place.restart()
+        assert len(place.broken) == 1
+        await deleted(place, "t")
+        assert place.disk.list_dir("/data/logs") == []
 
 
 async def test_listeners_hear_of_every_change() -> None:

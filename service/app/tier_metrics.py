@@ -16,6 +16,10 @@ _COUNTERS = {
     "cache_misses": ("tier_cache_misses", "Cold reads that had to send for their range."),
     "prefetched": ("tier_prefetched", "Ranges fetched before anybody asked for them."),
     "range_bytes": ("tier_range_bytes", "Bytes read from the archive for readers."),
+    "log_restarts": (
+        "tier_log_restarts",
+        "Local logs that had lost their end and began again where the archive ends.",
+    ),
     "deleted_objects": ("tier_deleted_objects", "Objects removed by retention and topic deletion."),
 }
 

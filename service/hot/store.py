@@ -30,6 +30,7 @@ from service.hot.log import HotLog
 from service.hot.log_config import CommitLanes, HotLogConfig
 from service.hot.log_start import encode_log_start
 from service.hot.recovery import recover_log
+from service.hot.restart import LogRestart, write_restart
 from service.hot.segment import Segment
 from service.hot.segment_reader import SegmentReader
 from service.model.disk import Disk, DiskError
@@ -165,6 +166,20 @@ class HotStore:
             self._logs[log.partition] = log
             raise
 
+    async def restart(
+        self, log: HotLog, restart: LogRestart, *, term: LeaderEpoch | None = None
+    ) -> HotLog:
+        """Begin a log anew that nobody has appended to since it was opened; return the new one.
+
+        Raises:
+            DiskError: The disk refused; the log is not open any more.
+        """
+        assert not log.is_busy, "a log that is written to does not begin anew"
+        await self._cleaner.leave(log)
+        self._forget(log)
+        await self._in_thread(write_restart, self._disk, log.directory, restart)
+        return await self.open(log.partition, log.config, term=term)
+
     async def set_log_start(self, log: HotLog, offset: Offset) -> None:
         """Raise the first offset of the log, durably; segments below it are removed."""
         log.raise_log_start(offset)
@@ -245,9 +260,11 @@ class HotStore:
         await self._lanes.interval.drained()
         await self._lanes.always.drained()
 
-    def abandon(self, log: HotLog) -> None:
-        """Let go of a log that nobody has appended to; its files stay."""
-        self._forget(log)
+    def abandon(self, partition: PartitionId) -> None:
+        """Let go of a log that nobody has appended to, if it is open; its files stay."""
+        log = self._logs.get(partition)
+        if log is not None:
+            self._forget(log)
 
     def _forget(self, log: HotLog) -> None:
         del self._logs[log.partition]

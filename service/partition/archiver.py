@@ -15,10 +15,11 @@ from everlog.model.errors import EverlogError, FencedError
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import LeaderEpoch
 from service.hot.log import HotLog
-from service.model.log import LogReader
 from service.model.topic_config import TopicConfig
 from service.partition.archive import ArchiveParts, PartitionArchive, Tiered
+from service.partition.keeper import BothTiers
 from service.partition.lineage import lineage_fault
+from service.partition.restart_point import restart_point
 from service.tiering.authority import Authority, ClaimRequest, Held
 
 TURNS_MAX = 16
@@ -80,21 +81,27 @@ class Archiver:
 
     async def open(
         self, partition: PartitionId, leader_epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
-    ) -> LogReader | None:
-        """Claim the tier for this term, before the first append; None without a tier.
+    ) -> BothTiers:
+        """Claim the tier for this term, before the first append.
+
+        A local log that ends before the tier does begins anew where the tier ends.
 
         Raises:
             FencedError: A later leader has claimed it.
             CorruptionError: The local log does not continue the tier; the partition stays offline.
-            RetriableError: The metadata store did not answer for too long.
+            RetriableError: The metadata store did not answer for too long; or the object store,
+                which is asked only if the log begins anew.
         """
         archive = PartitionArchive(hot, leader_epoch=leader_epoch, config=config, parts=self._parts)
-        await self._begin(archive)
+        tiered = await self._claim(archive)
+        if tiered is not None and hot.log_end < tiered.tier.end:
+            archive.hot = hot = await self._restart(archive, tiered)
+        self._adopt(archive, tiered)
         self._entries[partition] = _Entry(archive)
         hot.on_sealed = lambda: self.wake(partition)
         if archive.has_work:
             self.wake(partition)
-        return None if archive.tiered is None else archive.tiered.cold
+        return BothTiers(hot, None if tiered is None else tiered.cold)
 
     def reconfigure(self, partition: PartitionId, config: TopicConfig) -> None:
         entry = self._entries.get(partition)
@@ -178,7 +185,7 @@ class Archiver:
                 self.wake(partition)
             self._woken.set()
 
-    async def _begin(self, archive: PartitionArchive) -> None:
+    async def _claim(self, archive: PartitionArchive) -> Tiered | None:
         """Claim the tier of a partition, if it has or is to have one."""
         hot, config = archive.hot, archive.config
         held = await self._authority.claim(
@@ -190,23 +197,48 @@ class Archiver:
             )
         )
         if held is None:
-            hot.raise_log_start(hot.local_start)
-            return
+            return None
         path = PartitionPath(
             cluster_id=self._cluster_id,
             topic_id=hot.partition.topic_id,
             partition=hot.partition.partition,
         )
-        tiered = self._make_tiered(held, path)
+        return self._make_tiered(held, path)
+
+    def _adopt(self, archive: PartitionArchive, tiered: Tiered | None) -> None:
+        """Put the two tiers of a partition together, if the local log continues the cold one."""
+        hot = archive.hot
+        if tiered is None:
+            hot.raise_log_start(hot.local_start)
+            return
         fault = lineage_fault(hot, tiered.tier)
         if fault is not None:
             raise fault
         hot.raise_log_start(tiered.tier.start)
         archive.tiered = tiered
 
+    async def _restart(self, archive: PartitionArchive, tiered: Tiered) -> HotLog:
+        """Let a local log that has lost its end go on where the tier ends (TIER-12).
+
+        Nothing but this disk held what came behind that: the partition has one replica.
+        """
+        hot, now_ms = archive.hot, self._parts.clock.wall_ms()
+        point = await restart_point(hot, tiered.tier, tiered.cold, now_ms=now_ms)
+        fresh = await self._parts.hot.restart(hot, point, term=archive.leader_epoch)
+        self._parts.stats.log_restarts += 1
+        _log.warning(
+            "log_restarted_at_archive_end",
+            topic_id=hot.partition.topic_id.hex(),
+            partition=hot.partition.partition,
+            local_end=hot.log_end,
+            archive_end=point.offset,
+            consequence="records that were not archived yet are lost if there were any",
+        )
+        return fresh
+
     async def _begin_late(self, partition: PartitionId, archive: PartitionArchive) -> None:
         """Begin the tier of a topic that was not tiered when it was opened."""
-        await self._begin(archive)
+        self._adopt(archive, await self._claim(archive))
         served = self._parts.table.by_id(partition.topic_id, partition.partition)
         if served is not None and archive.tiered is not None:
             served.log.cold = archive.tiered.cold

@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from everlog.model.clock import Clock
-from everlog.model.errors import EverlogError
+from everlog.model.errors import EverlogError, RetriableError
 from everlog.model.ids import NodeId, PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch
 from service.coordination.image_delta import ImageDelta
@@ -34,13 +34,23 @@ OPENING_AT_ONCE_MAX = 64
 """Logs that are being recovered side by side; the read threads do the work."""
 
 
+class BothTiers(NamedTuple):
+    """The two sides of a partition; ``cold`` is None for an untiered topic."""
+
+    hot: HotLog
+    cold: LogReader | None
+
+
 class Tiers(Protocol):
     """The cold side of partitions."""
 
     async def open(
         self, partition: PartitionId, leader_epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
-    ) -> LogReader | None:
-        """Claim the tier for this term, before the first append; None for an untiered topic."""
+    ) -> BothTiers:
+        """Claim the tier for this term, before the first append.
+
+        The local log may have been opened anew: the returned one counts.
+        """
         ...
 
     def reconfigure(self, partition: PartitionId, config: TopicConfig) -> None:
@@ -97,9 +107,12 @@ class PartitionKeeper:
         self._on_broken = on_broken
         self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._listeners: list[Callable[[], None]] = []
+        self._image: ClusterImage
+        self._unopened: dict[PartitionId, Led] = {}
 
     async def load(self, image: ClusterImage) -> None:
         """Open everything that this broker leads; the broker is not serving yet."""
+        self._image = image
         led = [
             Led(topic.name, PartitionId(topic.topic_id, number), state)
             for topic in image.topics.values()
@@ -132,11 +145,17 @@ class PartitionKeeper:
                 self._work.task_done()
 
     async def retry(self) -> None:
-        """Try again to serve what the disk has refused, every now and then, until cancelled."""
+        """Try again to serve what could not be served, every now and then, until cancelled."""
         while True:
             await asyncio.sleep(RETRY_SECONDS)
+            if self._unopened:
+                self._work.put_nowait(self._open_unopened)
             if any(partition.hot.failure for partition in self._table.partitions):
                 self._work.put_nowait(self._reopen_failed)
+
+    async def _open_unopened(self) -> None:
+        """Open what a store that did not answer has kept from being opened."""
+        await self._open_all(list(self._unopened.values()), self._image)
 
     async def _reopen_failed(self) -> None:
         """Open logs again that the disk had refused; what they had acknowledged is there."""
@@ -145,13 +164,14 @@ class PartitionKeeper:
             await self._tiers.close(partition.id)
             try:
                 hot = await self._store.reopen(partition.hot, term=epoch)
-                cold = await self._tiers.open(partition.id, epoch, hot, config)
+                both = await self._tiers.open(partition.id, epoch, hot, config)
             except EverlogError as error:
                 self._on_broken(topic, partition.id, error)
                 continue
-            self._serve(topic, partition.id, epoch, hot, cold, config)
+            self._serve(topic, partition.id, epoch, both, config)
 
     async def _apply(self, delta: ImageDelta) -> None:
+        self._image = delta.image
         if delta.configs_changed:
             self._reconfigure(delta.image.topics.values())
         self._reconfigure(delta.topics_changed)
@@ -192,28 +212,37 @@ class PartitionKeeper:
             config = TopicConfig.resolve(topic.config, self._defaults())
             epoch = led.state.leader_epoch
             hot = await self._store.open(led.partition, hot_config(config), term=epoch)
-            cold = await self._open_cold(led.partition, epoch, hot, config)
+            both = await self._open_cold(led.partition, epoch, hot, config)
         except EverlogError as error:
-            self._on_broken(led.topic, led.partition, error)
+            self._put_off(led, error)
             return
-        self._serve(led.topic, led.partition, epoch, hot, cold, config)
+        self._unopened.pop(led.partition, None)
+        self._serve(led.topic, led.partition, epoch, both, config)
 
     async def _open_cold(
         self, partition: PartitionId, epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
-    ) -> LogReader | None:
+    ) -> BothTiers:
         try:
             return await self._tiers.open(partition, epoch, hot, config)
         except EverlogError:
-            self._store.abandon(hot)
+            self._store.abandon(partition)
             raise
+
+    def _put_off(self, led: Led, error: EverlogError) -> None:
+        """Report a partition that cannot be served; what may pass is tried again."""
+        if led.partition not in self._unopened:
+            self._on_broken(led.topic, led.partition, error)
+        if isinstance(error, RetriableError):
+            self._unopened[led.partition] = led
+        else:
+            self._unopened.pop(led.partition, None)
 
     def _serve(
         self,
         topic: TopicName,
         partition_id: PartitionId,
         epoch: LeaderEpoch,
-        hot: HotLog,
-        cold: LogReader | None,
+        both: BothTiers,
         config: TopicConfig,
     ) -> None:
         self._table.add(
@@ -221,14 +250,15 @@ class PartitionKeeper:
                 topic=topic,
                 partition_id=partition_id,
                 leader_epoch=epoch,
-                hot=hot,
-                log=UnifiedLog(hot=hot, cold=cold),
+                hot=both.hot,
+                log=UnifiedLog(hot=both.hot, cold=both.cold),
                 config=config,
                 clock=self._clock,
             )
         )
 
     async def _close(self, partition_id: PartitionId) -> None:
+        self._unopened.pop(partition_id, None)
         partition = self._table.remove(partition_id)
         if partition is not None:
             partition.resign(NotLeaderError("the partition is not served here any more"))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 import structlog
 
@@ -11,6 +12,7 @@ from everlog.format.errors import CorruptObjectError
 from everlog.format.lookup import entry_at, entry_at_time
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
+from everlog.format.segment_sections import EpochStart
 from everlog.format.walk import drive, drive_async
 from everlog.model.errors import EverlogError
 from everlog.model.offsets import LeaderEpoch, Offset
@@ -38,6 +40,19 @@ READ_BYTES_MIN = 32 * 1024
 """What an index row may lie before the wanted batch, and the batch's header."""
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndState:
+    """The log at the end of its newest object.
+
+    Attributes:
+        lineage: All leader epochs up to there.
+        producers: The newest snapshot of producers that is not beyond it; may be empty.
+    """
+
+    lineage: list[EpochStart]
+    producers: bytes
 
 
 class _NotAtHandError(Exception):
@@ -127,6 +142,24 @@ class ColdLog:
                 return found if found.offset < end else None
             # What was found had been deleted, up to the middle of the object.
             start = entry.offsets.end
+
+    async def end_state(self) -> EndState | None:
+        """Return what the newest object says of the log up to its end; None without an object.
+
+        Raises:
+            CorruptionError: The archive is damaged.
+            RejectedError: An object is gone.
+            RetriableError: The store did not answer.
+        """
+        root = await self._tier.root()
+        if root is None or root.tiered_start == root.tiered_end:
+            return None
+        walk = entry_at(root, Offset(root.tiered_end - 1))
+        entry = await drive_async(walk, self._tier.page)
+        assert entry is not None, "a tier without gaps has a last object"
+        found = await self._objects.open(self._tier.path, entry)
+        producers = await self._objects.producers(found)
+        return EndState(lineage=found.index.lineage(), producers=producers)
 
     # ---- what is at hand
 

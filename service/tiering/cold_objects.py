@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from everlog.format.checksum import joined
 from everlog.format.entries import Entry
-from everlog.format.footer import NeedMore
+from everlog.format.footer import NeedMore, SectionKind
 from everlog.format.object_keys import PartitionPath
-from everlog.format.segment_index import SegmentIndex, open_segment
+from everlog.format.segment_index import SegmentIndex, open_segment, section_bytes
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
 from service.tiering.single_flight import SingleFlight, Spawn
@@ -98,6 +98,14 @@ class ColdObjects:
         if found is None:
             found = await self._opening.do(entry.uid, lambda: self._open(path, entry))
         return found
+
+    async def producers(self, found: ColdObject) -> bytes:
+        """Read the producer state at the end of an object; raises like `open`."""
+        section = found.index.footer.section(SectionKind.PRODUCERS)
+        data = b""
+        if section.length:
+            data = await self._store.read(found.key, section.position, section.length)
+        return section_bytes(section, data, position=section.position)
 
     def forget(self, uid: bytes) -> None:
         """Close an object."""

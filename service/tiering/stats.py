@@ -18,6 +18,7 @@ class TierStats:
         prefetched: Ranges that were sent for before anybody asked.
         range_bytes: Bytes that were read from the store for readers.
         deleted_objects: Objects that retention and topic deletion have removed.
+        log_restarts: Local logs that had lost their end and began again at the tier's.
     """
 
     objects: int = 0
@@ -30,3 +31,4 @@ class TierStats:
     prefetched: int = 0
     range_bytes: int = 0
     deleted_objects: int = 0
+    log_restarts: int = 0

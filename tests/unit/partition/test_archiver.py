@@ -9,7 +9,6 @@ import pytest
 
 from everlog.format.object_keys import LATEST
 from everlog.format.pointer import decode_pointer
-from everlog.model.errors import CorruptionError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
@@ -169,17 +168,6 @@ async def test_a_start_needs_nothing_of_the_store(
         partition = await second.open(KEEP_LITTLE, epoch=2)
         assert not store.calls
         await second.append(partition, batches=2, batch_bytes=1000)
-
-
-@pytest.mark.rule("TIER-12")
-async def test_a_log_shorter_than_its_tier_stays_offline(
-    tmp_path: Path, metadata: Metadata, store: FailingStore
-) -> None:
-    async with site(tmp_path / "a", metadata, store=store) as first:
-        await archived(first, await filled(first, SEGMENTS))
-    async with site(tmp_path / "b", metadata, store=store) as second:
-        with pytest.raises(CorruptionError, match="are archived"):
-            await second.open(SEGMENTS, epoch=2)
 
 
 @pytest.mark.rule("TIER-3")

@@ -75,6 +75,32 @@ async def test_a_deleted_partition_that_could_not_be_opened_leaves_no_files() ->
         assert place.disk.list_dir("/data/logs") == []
 
 
+@pytest.mark.rule("TIER-28")
+async def test_a_partition_whose_tier_did_not_answer_is_opened_when_it_does() -> None:
+    async with town() as place:
+        place.tiers.refusal = RetriableError("no tier")
+        await place.stage.create("late", partitions=1, replication_factor=1, config={})
+        await place.keeper.settled()
+        await place.keeper._open_unopened()
+        assert [str(each) for each in place.broken] == ["no tier"]
+        place.tiers.refusal = None
+        await place.keeper._open_unopened()
+        assert place.table.led("late", 0).high_watermark == 0
+        await place.keeper._open_unopened()
+        assert len(place.table) == 1
+
+
+async def test_a_deleted_partition_is_not_opened_later() -> None:
+    async with town() as place:
+        place.tiers.refusal = RetriableError("no tier")
+        await place.stage.create("gone", partitions=1, replication_factor=1, config={})
+        await place.keeper.settled()
+        await deleted(place, "gone")
+        place.tiers.refusal = None
+        await place.keeper._open_unopened()
+        assert len(place.table) == 0
+
+
 async def test_listeners_hear_of_every_change() -> None:
     async with town() as place:
         heard: list[int] = []

@@ -115,13 +115,13 @@ class Site:
         await self.metadata.add(partition_id)
         resolved = TopicConfig.resolve(config)
         hot = await self.hot.open(partition_id, hot_config(resolved))
-        cold = await self.cold.archiver.open(partition_id, LeaderEpoch(epoch), hot, resolved)
+        both = await self.cold.archiver.open(partition_id, LeaderEpoch(epoch), hot, resolved)
         partition = Partition(
             topic=TopicName("t"),
             partition_id=partition_id,
             leader_epoch=LeaderEpoch(epoch),
-            hot=hot,
-            log=UnifiedLog(hot=hot, cold=cold),
+            hot=both.hot,
+            log=UnifiedLog(hot=both.hot, cold=both.cold),
             config=resolved,
             clock=self.clock,
         )

@@ -18,12 +18,11 @@ from service.broker.leaders import Leaders
 from service.hot.log import HotLog
 from service.hot.store import HotStore
 from service.model.cluster import ClusterImage
-from service.model.log import LogReader
 from service.model.serving import Deferred
 from service.model.topic_config import TopicConfig
 from service.model.topic_values import DEFAULT_VALUES
 from service.partition.deep_validation import DeepValidation
-from service.partition.keeper import PartitionKeeper
+from service.partition.keeper import BothTiers, PartitionKeeper
 from service.partition.partition import Partition
 from service.partition.table import PartitionTable
 from service.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
@@ -46,11 +45,11 @@ class ColdSide:
 
     async def open(
         self, partition: PartitionId, leader_epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
-    ) -> LogReader | None:
+    ) -> BothTiers:
         if self.refusal is not None:
             raise self.refusal
         self.events.append(("open", partition))
-        return None
+        return BothTiers(hot, None)
 
     def reconfigure(self, partition: PartitionId, config: TopicConfig) -> None:
         self.events.append(("reconfigure", partition))

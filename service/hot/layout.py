@@ -4,6 +4,7 @@
 
     meta.json                                whose data this is
     clean-shutdown                           written last at a clean stop, removed first at a start
+    synced-marks                             how far each log was synced at least
     logs/<topic id, 32 hex digits>/<partition>/
         00000000000000000042.log             segment: record batches from offset 42 on
         00000000000000000042.index           sparse index of a sealed segment; rebuilt when missing
@@ -22,6 +23,7 @@
 from everlog.model.ids import PartitionId, TopicId
 
 LOGS_DIR = "logs"
+SYNCED_MARKS = "synced-marks"
 CLEAN_SHUTDOWN = "clean-shutdown"
 LEADER_EPOCHS = "leader-epochs"
 LOG_START = "log-start"

@@ -2,8 +2,8 @@
 
 A sealed segment has an index file, and was synced before that was written; only segments without
 one can be torn. They are scanned from their start: each batch must be whole and match its checksum.
-The first one that does not ends the log if it is a torn tail; if something valid follows it in its
-segment, it is corruption, which is never mistaken for a shorter log (REL-Y6).
+The first one that does not ends the log if a power cut can have left it; else it is corruption,
+which is never mistaken for a shorter log (REL-Y6). `service.hot.tear` tells which it is.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,7 @@ from itertools import pairwise
 
 from everlog.model.errors import CorruptionError
 from everlog.model.ids import PartitionId
-from everlog.model.offsets import LeaderEpoch
-from everlog.records.batch import BatchHeader
+from everlog.records.batch import LENGTH_FIELD_END, BatchHeader
 from service.hot.layout import (
     CUT_SUFFIX,
     INDEX_SUFFIX,
@@ -26,14 +25,34 @@ from service.hot.leader_epochs import LeaderEpochs, decode_epochs
 from service.hot.log_start import decode_log_start
 from service.hot.producer_state import ProducerStates, decode_producers
 from service.hot.rolling import RELATIVE_OFFSET_MAX
-from service.hot.scan import TornTail, holds_batch, scan
+from service.hot.scan import TornTail, scan
 from service.hot.segment import Segment
 from service.hot.sparse_index import SparseIndex, encode_index
 from service.hot.swap import settle_swap
+from service.hot.tear import SECTOR_BYTES, Known, Rest, why_no_tear
 from service.model.disk import Disk, File
 
 INDEX_INTERVAL_BYTES = 4096
 """Distance of the rows of an index that is rebuilt; Kafka's default of ``index.interval.bytes``."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Cut:
+    """What was cut off a log, in words that help whoever has to explain it.
+
+    Attributes:
+        offset: The first one that is not there any more.
+        size: Bytes behind it in its segment.
+        saved_as: Where they are, if they may be of use.
+        segments: Later segments that were set aside as a whole.
+    """
+
+    path: str
+    offset: int
+    size: int
+    reason: str
+    saved_as: str | None = None
+    segments: int = 0
 
 
 @dataclass(slots=True)
@@ -41,9 +60,9 @@ class RecoveredLog:
     """What opening a directory found: the state that a `HotLog` starts from.
 
     Attributes:
+        known: What was known of it before.
         segments: In order of offsets; the last one is active. Empty when the log is new.
-        cut_bytes: Size of the torn tail that was cut off.
-        term: No batch can be of a later one; None if that is not known.
+        cut: Of the torn tail that was cut off.
     """
 
     partition: PartitionId
@@ -52,8 +71,13 @@ class RecoveredLog:
     segments: list[Segment]
     epochs: LeaderEpochs
     producers: ProducerStates
-    cut_bytes: int = 0
-    term: LeaderEpoch | None = None
+    known: Known
+    cut: Cut | None = None
+
+    @property
+    def cut_bytes(self) -> int:
+        """Bytes that were cut off the segment that was torn."""
+        return 0 if self.cut is None else self.cut.size
 
 
 def recover_log(
@@ -62,7 +86,7 @@ def recover_log(
     directory: str,
     *,
     now_ms: int,
-    term: LeaderEpoch | None = None,
+    known: Known | None = None,
 ) -> RecoveredLog:
     """Open a log directory, or make it; cut a torn tail off. Blocks.
 
@@ -71,7 +95,7 @@ def recover_log(
         partition: Whose log.
         directory: Absolute path.
         now_ms: Wall time.
-        term: The leader epoch in which it is going to be appended to, if that is known.
+        known: What is known of it before.
 
     Raises:
         CorruptionError: Damage that is not a torn tail; nothing has been changed.
@@ -82,7 +106,7 @@ def recover_log(
     sizes = _segment_sizes(disk, directory)
     start = _read_log_start(disk, directory)
     found = RecoveredLog(
-        partition, directory, start or 0, [], LeaderEpochs(), ProducerStates(), term=term
+        partition, directory, start or 0, [], LeaderEpochs(), ProducerStates(), known or Known()
     )
     if not sizes:
         return found
@@ -166,7 +190,7 @@ def _read_epochs(disk: Disk, directory: str) -> LeaderEpochs:
 
 
 def _check_history(found: RecoveredLog) -> None:
-    latest, term = found.epochs.latest, found.term
+    latest, term = found.epochs.latest, found.known.term
     if latest is not None and term is not None and latest > term:
         raise CorruptionError(
             f"{found.directory} was written in leader epoch {latest}, but the newest term is "
@@ -213,9 +237,8 @@ def _replay_open(disk: Disk, found: RecoveredLog, first: int, *, now_ms: int) ->
             disk, found.segments[row], found, now_ms=now_ms, is_sealed=False
         )
         is_last = row + 1 == len(found.segments)
-        if found.cut_bytes or not (is_last or _joins(segment, found.segments[row + 1])):
-            _set_aside(disk, found.segments[row + 1 :])
-            del found.segments[row + 1 :]
+        if found.cut is not None or not (is_last or _joins(segment, found.segments[row + 1])):
+            _set_aside(disk, found, row + 1)
             break
         if not is_last:
             content = encode_index(segment.index or SparseIndex(), segment.summary())
@@ -248,12 +271,23 @@ def _joins(segment: Segment, successor: Segment) -> bool:
     return segment.next_offset == successor.base_offset
 
 
-def _set_aside(disk: Disk, segments: list[Segment]) -> None:
-    for segment in segments:
+def _set_aside(disk: Disk, found: RecoveredLog, first: int) -> None:
+    """End the log before the segment in row ``first``."""
+    last, behind = found.segments[first - 1], found.segments[first:]
+    if last.next_offset < found.known.synced_end:
+        raise CorruptionError(
+            f"{last.path} ends at offset {last.next_offset}, but everything below "
+            f"{found.known.synced_end} was synced"
+        )
+    if found.cut is None:
+        found.cut = Cut(path=last.path, offset=last.next_offset, size=0, reason="it ends too early")
+    for segment in behind:
         if segment.size:
             disk.rename(segment.path, segment.path + CUT_SUFFIX)
+            found.cut.segments += 1
         else:
             disk.unlink(segment.path)
+    del found.segments[first:]
 
 
 def _replay(
@@ -267,13 +301,16 @@ def _replay(
         for item in scan(file, size):
             if isinstance(item, TornTail):
                 if item.position < size:
-                    _cut_tail(file, item, size, target, is_sealed=is_sealed)
-                    found.cut_bytes = size - item.position
+                    found.cut = _cut_tail(disk, file, item, target, found, is_sealed=is_sealed)
                 break
             position, header = item
             misfit = _misfit(header, target, found)
             if misfit is not None:
-                raise CorruptionError(f"{segment.path} at {position}: {misfit}")
+                if is_sealed or not _lacks_its_start(file, position, header, target):
+                    raise CorruptionError(f"{segment.path} at {position}: {misfit}")
+                tail = TornTail(position, misfit)
+                found.cut = _cut_tail(disk, file, tail, target, found, is_sealed=False)
+                break
             _note(found, header, now_ms)
             _add(target, header)
         if not is_sealed and target.size:
@@ -297,8 +334,9 @@ def _misfit(header: BatchHeader, segment: Segment, found: RecoveredLog) -> str |
     before = found.epochs.epoch_of(header.base_offset) or 0
     if epoch < before:
         return f"leader epoch {epoch} cannot follow {before}"
-    if found.term is not None and epoch > found.term:
-        return f"leader epoch {epoch} cannot be: the newest term is {found.term}"
+    term = found.known.term
+    if term is not None and epoch > term:
+        return f"leader epoch {epoch} cannot be: the newest term is {term}"
     return None
 
 
@@ -320,13 +358,35 @@ def _add(segment: Segment, header: BatchHeader) -> None:
     )
 
 
-def _cut_tail(file: File, tail: TornTail, size: int, segment: Segment, *, is_sealed: bool) -> None:
-    """Cut a torn tail off, unless what follows proves that it is none."""
+def _lacks_its_start(file: File, position: int, header: BatchHeader, segment: Segment) -> bool:
+    """Whether the sector with the offset of a batch, and with nothing else of it, is missing."""
+    inside = SECTOR_BYTES - position % SECTOR_BYTES
+    rest = Rest(file.read_at(position, header.size), position, segment.next_offset)
+    return inside < LENGTH_FIELD_END and rest.start_was_not_written(rest.content[:inside])
+
+
+def _cut_tail(
+    disk: Disk,
+    file: File,
+    tail: TornTail,
+    segment: Segment,
+    found: RecoveredLog,
+    *,
+    is_sealed: bool,
+) -> Cut:
+    """Cut a torn tail off, unless it can be proved that it is none."""
     where = f"{segment.path} at {tail.position}: {tail.reason}"
     if is_sealed:
         raise CorruptionError(f"{where}; the segment is sealed, so this is no torn write")
-    rest = file.read_at(tail.position, size - tail.position)
-    if holds_batch(rest, segment.next_offset):
-        raise CorruptionError(f"{where}, and good batches follow, so this is no torn write")
+    size = file.size() - tail.position
+    rest = Rest(file.read_at(tail.position, size), tail.position, segment.next_offset)
+    reason = why_no_tear(rest, found.known)
+    if reason is not None:
+        raise CorruptionError(f"{where}, {reason}")
+    cut = Cut(path=segment.path, offset=segment.next_offset, size=size, reason=tail.reason)
+    if rest.hides_batches or not (rest.was_not_written or tail.is_cut_off):
+        cut.saved_as = f"{segment.directory}/{file_name(cut.offset, SEGMENT_SUFFIX)}{CUT_SUFFIX}"
+        disk.write_file_atomically(cut.saved_as, rest.content)
     file.truncate(tail.position)
     file.sync()
+    return cut

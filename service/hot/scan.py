@@ -11,18 +11,25 @@ SCAN_BYTES = 1024 * 1024
 BATCH_BYTES_MAX = 100 * 1024 * 1024
 """Nothing larger fits into a request (``socket.request.max.bytes``): it would be damage."""
 
+CUT_OFF = "a batch is cut off"
+
 _MAGIC_AT = 16
 _MAGIC_BYTE = bytes([MAGIC])
 
 
 class TornTail:
-    """Where a scan stopped: the position of the first byte that is not part of a whole batch."""
+    """Where a scan stopped: the position of the first byte that is not part of a whole batch.
 
-    __slots__ = ("position", "reason")
+    Attributes:
+        is_cut_off: Whether the file just ends in the middle of a batch.
+    """
+
+    __slots__ = ("is_cut_off", "position", "reason")
 
     def __init__(self, position: int, reason: str) -> None:
         self.position = position
         self.reason = reason
+        self.is_cut_off = reason == CUT_OFF
 
 
 def scan(file: File, size: int, *, start: int = 0) -> Iterator[tuple[int, BatchHeader] | TornTail]:
@@ -37,7 +44,7 @@ def scan(file: File, size: int, *, start: int = 0) -> Iterator[tuple[int, BatchH
         if position + HEADER_BYTES > window_at + len(window):
             window_at, window = position, memoryview(file.read_at(position, SCAN_BYTES))
         header = read_header(window, position - window_at)
-        reason = _implausible(header, size - position)
+        reason = implausible(header, size - position)
         if reason is None and position + header.size > window_at + len(window):
             window_at = position
             window = memoryview(file.read_at(position, max(SCAN_BYTES, header.size)))
@@ -48,16 +55,17 @@ def scan(file: File, size: int, *, start: int = 0) -> Iterator[tuple[int, BatchH
             return
         yield position, header
         position += header.size
-    yield TornTail(position, "a batch is cut off" if position < size else "")
+    yield TornTail(position, CUT_OFF if position < size else "")
 
 
-def _implausible(header: BatchHeader, left: int) -> str | None:
+def implausible(header: BatchHeader, left: int) -> str | None:
+    """Say why no batch of ``left`` bytes at most can begin with a header; None if one can."""
     if header.magic != MAGIC:
         return f"there is no batch (magic {header.magic})"
     if not HEADER_BYTES <= header.size <= BATCH_BYTES_MAX:
         return f"a batch claims {header.size} bytes"
     if header.size > left:
-        return "a batch is cut off"
+        return CUT_OFF
     return None
 
 
@@ -80,7 +88,7 @@ def _is_batch(rest: bytes, position: int, next_offset: int) -> bool:
         return False
     header = read_header(rest, position)
     return (
-        _implausible(header, left) is None
+        implausible(header, left) is None
         and header.base_offset >= next_offset
         and batch_crc(rest, position, header.size) == header.crc
     )

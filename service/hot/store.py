@@ -4,11 +4,15 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from typing import TypeVar
 
+import structlog
+
 from everlog.model.clock import Clock
-from everlog.model.errors import EverlogError
+from everlog.model.errors import CorruptionError, EverlogError
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.boundaries import Boundary, boundaries_of
@@ -33,9 +37,13 @@ from service.hot.recovery import recover_log
 from service.hot.restart import LogRestart, write_restart
 from service.hot.segment import Segment
 from service.hot.segment_reader import SegmentReader
+from service.hot.synced_marks import SyncedMarks
+from service.hot.tear import Known
 from service.model.disk import Disk, DiskError
 
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 QUIET_POLL_SECONDS = 0.005
 """How often a log that is to go is asked whether its last write has ended."""
@@ -99,6 +107,7 @@ class HotStore:
             release=self.release,
         )
         self._logs: dict[PartitionId, HotLog] = {}
+        self._marks = SyncedMarks(disk, data_dir, read_executor)
         self._starts: defaultdict[PartitionId, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
@@ -136,9 +145,14 @@ class HotStore:
         assert partition not in self._logs, "a log is opened once"
         directory = partition_dir(self._data_dir, partition)
         now_ms = self._clock.wall_ms()
-        found = await self._in_thread(
-            lambda: recover_log(self._disk, partition, directory, now_ms=now_ms, term=term)
+        known = Known(
+            term=term, synced_end=self._marks.of(partition), flush_always=config.flush_always
         )
+        found = await self._in_thread(
+            lambda: recover_log(self._disk, partition, directory, now_ms=now_ms, known=known)
+        )
+        if found.cut is not None:
+            _log.warning("log_cut", **asdict(found.cut))
         log = HotLog(
             found,
             config=config,
@@ -177,6 +191,9 @@ class HotStore:
         assert not log.is_busy, "a log that is written to does not begin anew"
         await self._cleaner.leave(log)
         self._forget(log)
+        # First: a mark that outlives what it tells of would keep the new log offline.
+        self._marks.forget(log.partition)
+        await self._marks.save()
         await self._in_thread(write_restart, self._disk, log.directory, restart)
         return await self.open(log.partition, log.config, term=term)
 
@@ -222,6 +239,7 @@ class HotStore:
             await self._cleaner.leave(log)
             await _quiet(log)
             self._forget(log)
+        self._marks.forget(partition)
         await self._in_thread(self._remove_directory, partition)
 
     async def run(self) -> None:
@@ -235,6 +253,9 @@ class HotStore:
             await asyncio.sleep(TICK_SECONDS)
             for log in self._logs.values():
                 _tend(log)
+            with suppress(DiskError, FileNotFoundError):
+                # The marks that are there hold all the same; the next tick writes newer ones.
+                await self._marks.save(self._logs.values())
 
     async def expire_producers(self, *, expiration_ms: int, check_ms: int) -> None:
         """Forget idempotent producers that have long been silent (REL-D2), until cancelled."""
@@ -250,6 +271,8 @@ class HotStore:
         for log in self._logs.values():
             log.sync()
         await self._drained()
+        with suppress(DiskError, FileNotFoundError):
+            await self._marks.save(self._logs.values())
         is_clean = all(log.failure is None and not log.is_busy for log in self._logs.values())
         self._descriptors.close()
         if is_clean:
@@ -259,6 +282,19 @@ class HotStore:
     async def _drained(self) -> None:
         await self._lanes.interval.drained()
         await self._lanes.always.drained()
+
+    def check_promise(self, log: HotLog) -> None:
+        """Make sure that nothing is missing which was synced.
+
+        Raises:
+            CorruptionError: The log ends below its synced mark.
+        """
+        mark = self._marks.of(log.partition)
+        if log.log_end < mark:
+            raise CorruptionError(
+                f"{log.directory} ends at offset {log.log_end}, but everything below {mark} was "
+                "synced: bring the directory back, or delete the topic"
+            )
 
     def abandon(self, partition: PartitionId) -> None:
         """Let go of a log that nobody has appended to, if it is open; its files stay."""
@@ -283,6 +319,7 @@ class HotStore:
         except FileNotFoundError:
             was_clean = False
         self._disk.sync_dir(self._data_dir)
+        self._marks.load(known)
         known_paths = {partition_dir(self._data_dir, partition) for partition in known}
         for name, _ in self._disk.list_dir(root):
             self._tidy_topic(f"{root}/{name.rstrip('/')}", known_paths)

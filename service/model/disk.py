@@ -2,7 +2,7 @@
 
 Calls block. Those that may wait for a device (``sync``, ``sync_dir``, ``read_at``, large
 ``write_at``) run in an executor; the rest are cheap enough for the event loop. A simulated disk
-keeps a durable prefix for each file and can lose the rest.
+can lose any page that was not synced.
 """
 
 from collections.abc import Sequence

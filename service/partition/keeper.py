@@ -223,10 +223,14 @@ class PartitionKeeper:
         self, partition: PartitionId, epoch: LeaderEpoch, hot: HotLog, config: TopicConfig
     ) -> BothTiers:
         try:
-            return await self._tiers.open(partition, epoch, hot, config)
+            both = await self._tiers.open(partition, epoch, hot, config)
+            # Only now: a log that has lost its end may have begun anew.
+            self._store.check_promise(both.hot)
         except EverlogError:
+            await self._tiers.close(partition)
             self._store.abandon(partition)
             raise
+        return both
 
     def _put_off(self, led: Led, error: EverlogError) -> None:
         """Report a partition that cannot be served; what may pass is tried again."""

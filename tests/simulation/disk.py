@@ -1,10 +1,16 @@
 """A disk in memory that can lose what was not synced, run full, and fail on cue."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.model.disk import Buffer, DiskError, DiskFullError, File
+
+PAGE_BYTES = 4096
+"""Written out as one; files are not damaged within."""
+
+SHARE_OF_HOLES = 0.75
+"""Of crashes; the others leave a file without holes."""
 
 
 class _Inode:
@@ -13,15 +19,26 @@ class _Inode:
         self.synced = b""
 
     def after_crash(self, rng: random.Random) -> "_Inode":
-        """Keep what was synced, and a random part of what was written behind it."""
+        """Keep what was synced, and of what was written behind it some pages, in no order."""
         left = _Inode()
         left.content = self.content[:]
         if self.content.startswith(self.synced):
             del left.content[rng.randint(len(self.synced), len(self.content)) :]
+            if rng.random() < SHARE_OF_HOLES:
+                self._lose_pages(left.content, rng)
         elif rng.random() < 0.5:
             left.content = bytearray(self.synced)
         left.synced = bytes(left.content)
         return left
+
+    def _lose_pages(self, content: bytearray, rng: random.Random) -> None:
+        """Leave pages as they were at the last sync; what was behind its end reads as zeros."""
+        share = rng.random()
+        synced = len(self.synced)
+        for page in range(synced // PAGE_BYTES * PAGE_BYTES, len(content), PAGE_BYTES):
+            start, end = max(page, synced), min(page + PAGE_BYTES, len(content))
+            if start < end and rng.random() < share:
+                content[start:end] = bytes(end - start)
 
 
 class SimFile:
@@ -55,6 +72,7 @@ class SimFile:
 
     def sync(self) -> None:
         self._disk.check("sync", self._path)
+        self._disk.before_sync(self._path)
         if self._disk.lies_about_syncs:
             return
         self._inode.synced = bytes(self._inode.content)
@@ -77,6 +95,7 @@ class SimDisk:
         is_cold: Nothing is in the page cache.
         lies_about_syncs: Says that a file is synced and does nothing, as some disks do.
         room: Bytes left before the disk is full; None for no limit.
+        before_sync: Called when a file has been written and is about to be synced.
     """
 
     def __init__(self) -> None:
@@ -87,6 +106,7 @@ class SimDisk:
         self.is_cold = False
         self.lies_about_syncs = False
         self.room: int | None = None
+        self.before_sync: Callable[[str], None] = lambda _: None
 
     # ---- faults
 
@@ -111,7 +131,7 @@ class SimDisk:
         return fits
 
     def after_crash(self, rng: random.Random) -> "SimDisk":
-        """Cut the power: of unsynced names and bytes only a random part, in order, survives.
+        """Cut the power: of unsynced names a random part survives, in order, and some bytes.
 
         The old disk goes on for whoever is still writing to it, unseen by the new one.
         """

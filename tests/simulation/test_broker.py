@@ -34,14 +34,16 @@ from tests.simulation.network import SimNetwork
 PORT = 9092
 TOPIC = "simulated"
 RETRY_SECONDS = 0.05
+HISTORY_SECONDS_MAX = 300
+"""Of virtual time; a partition that stays offline must end the run."""
 
 
-def _config() -> BrokerConfig:
+def _config(segment_bytes: int) -> BrokerConfig:
     texts = {
         "broker.id": "1",
         "data.dir": "/data",
         "listeners": f"PLAINTEXT://127.0.0.1:{PORT}",
-        "log.segment.bytes": "16384",
+        "log.segment.bytes": str(segment_bytes),
         "remote.storage.enable": "false",
     }
     return BrokerConfig.of(
@@ -61,8 +63,9 @@ async def _without_uploads(site: TierSite) -> ColdSide:
 class World:
     """One machine: its disk outlives its broker."""
 
-    def __init__(self, loop: SimLoop) -> None:
+    def __init__(self, loop: SimLoop, *, segment_bytes: int = 16384) -> None:
         self.loop = loop
+        self._segment_bytes = segment_bytes
         self.disk = SimDisk()
         self.disk.make_dirs("/data/metadata")
         self.network = SimNetwork(loop, loop.rng)
@@ -78,9 +81,26 @@ class World:
 
     async def cut_power(self) -> None:
         """End the broker without a farewell; its disk keeps what was synced and some more."""
-        assert self._broker is not None
         self.network.kill_servers()
-        self.disk = self.disk.after_crash(self.loop.rng)
+        await self._go_on_with(self.disk.after_crash(self.loop.rng))
+
+    async def cut_power_in_a_round(self) -> None:
+        """End it when a segment has been written and is about to be synced, if that happens."""
+        left: asyncio.Future[SimDisk] = self.loop.create_future()
+
+        def cut(path: str) -> None:
+            if path.endswith(".log") and not left.done():
+                self.network.kill_servers()
+                left.set_result(self.disk.after_crash(self.loop.rng))
+
+        self.disk.before_sync = cut
+        await asyncio.wait([left], timeout=1)
+        cut("no.log")
+        await self._go_on_with(left.result())
+
+    async def _go_on_with(self, disk: SimDisk) -> None:
+        assert self._broker is not None
+        self.disk = disk
         self._broker.cancel()
         await asyncio.wait([self._broker])
 
@@ -97,7 +117,7 @@ class World:
         server = await open_tree(disk=disk, directory="/data/metadata", executor=None)
         async with asyncio.TaskGroup() as tasks:
             node = BrokerNode(
-                config=_config(),
+                config=_config(self._segment_bytes),
                 seams=seams,
                 store=await EmbeddedStore.connect(server),
                 open_cold_side=_without_uploads,
@@ -112,8 +132,12 @@ class World:
 class NumberedProducer:
     """An idempotent producer: one batch in flight, repeated until it is answered."""
 
-    def __init__(self, world: World, partition: int) -> None:
+    def __init__(
+        self, world: World, partition: int, *, first: int = 0, value_bytes: int = 200
+    ) -> None:
         self._world = world
+        self._first = first
+        self._value_bytes = value_bytes
         self._client = SimClient(world.network, PORT)
         self._partition = partition
         self._sequence = 0
@@ -126,13 +150,17 @@ class NumberedProducer:
             size = min(self._world.loop.rng.randint(1, 4), count - number)
             batch = build_batch(
                 [
-                    Record(key=b"%d" % each, value=bytes(200), timestamp_ms=each)
+                    Record(
+                        key=b"%d" % (self._first + each),
+                        value=self._world.loop.rng.randbytes(self._value_bytes),
+                        timestamp_ms=each,
+                    )
                     for each in range(number, number + size)
                 ],
                 producer=Producer(producer_id=producer_id, epoch=0, base_sequence=number),
             )
             base = await self._send(batch)
-            self.promised |= {number + i: base + i for i in range(size)}
+            self.promised |= {self._first + number + i: base + i for i in range(size)}
             number += size
             await asyncio.sleep(self._world.loop.rng.expovariate(200))
 
@@ -223,6 +251,36 @@ async def _history(loop: SimLoop) -> tuple[int, float]:
     assert len(producer.promised) == 300
     await world.cut_power()
     return len(found), loop.time()
+
+
+async def _crowded_history(loop: SimLoop) -> None:
+    """Rounds of several batches over several pages, so that a power cut can leave holes."""
+    world = World(loop, segment_bytes=1 << 20)
+    await world.start()
+    await _create_topic(SimClient(world.network, PORT))
+    producers = [
+        NumberedProducer(world, 0, first=number * 1000, value_bytes=2000) for number in range(6)
+    ]
+    async with asyncio.timeout(HISTORY_SECONDS_MAX), asyncio.TaskGroup() as tasks:
+        producing = [tasks.create_task(each.run(60)) for each in producers]
+        while not all(each.done() for each in producing):
+            await asyncio.sleep(loop.rng.uniform(0.02, 0.5))
+            await world.cut_power_in_a_round()
+            await asyncio.sleep(loop.rng.uniform(0, 0.3))
+            await world.start()
+    found = await _read_all(SimClient(world.network, PORT), 0)
+    where = {number: offset for offset, number in found}
+    assert [offset for offset, _ in found] == list(range(360))
+    for producer in producers:
+        assert len(producer.promised) == 60
+        assert producer.promised.items() <= where.items()
+    await world.cut_power()
+
+
+@pytest.mark.rule("REL-Y6")
+@pytest.mark.parametrize("seed", range(25))
+def test_power_cuts_in_the_middle_of_rounds_take_nothing_offline(seed: int) -> None:
+    run_simulated(seed, _crowded_history)
 
 
 @pytest.mark.rule("REL-D1")

@@ -9,6 +9,7 @@ from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.log_config import HotLogConfig
 from service.hot.recovery import rebuild_index, recover_log
 from service.hot.rolling import RollLimits
+from service.hot.tear import Known
 from tests.simulation.disk import SimDisk
 from tests.unit.hot.plain_log import (
     DIRECTORY,
@@ -130,7 +131,7 @@ async def test_a_leader_epoch_that_is_yet_to_come_is_damage(
     await written(log, 10, 10, 10)
     disk.flip_bit(log.active.path, log.active.size // 3 * row + EPOCH_AT + byte, bit=bit)
     with pytest.raises(CorruptionError, match="leader epoch"):
-        recover_log(disk, PARTITION, DIRECTORY, now_ms=0, term=LeaderEpoch(4))
+        recover_log(disk, PARTITION, DIRECTORY, now_ms=0, known=Known(term=LeaderEpoch(4)))
 
 
 @pytest.mark.rule("REL-T5")
@@ -142,10 +143,9 @@ async def test_a_leader_epoch_that_goes_backward_is_damage(
     _, log = await opened(disk, config())
     await written(log, 10, 10, 10)
     disk.flip_bit(log.active.path, log.active.size // 3 * row + EPOCH_AT + 3)
+    known = Known(term=None if term is None else LeaderEpoch(term))
     with pytest.raises(CorruptionError, match="leader epoch 2 cannot follow 3"):
-        recover_log(
-            disk, PARTITION, DIRECTORY, now_ms=0, term=None if term is None else LeaderEpoch(term)
-        )
+        recover_log(disk, PARTITION, DIRECTORY, now_ms=0, known=known)
 
 
 @pytest.mark.rule("REL-T5")
@@ -153,7 +153,7 @@ async def test_a_sealed_log_of_a_later_term_than_the_newest_is_refused(disk: Sim
     _, log = await opened(disk, config(segment_bytes=400))
     await written(log, *[100] * 8)
     with pytest.raises(CorruptionError, match="metadata is older"):
-        recover_log(disk, PARTITION, DIRECTORY, now_ms=0, term=LeaderEpoch(2))
+        recover_log(disk, PARTITION, DIRECTORY, now_ms=0, known=Known(term=LeaderEpoch(2)))
 
 
 async def test_a_long_run_of_zeros_is_a_torn_tail(disk: SimDisk) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,7 +233,8 @@ class _LaunchedWorker:
 
     def kill(self) -> None:
         if self._process.returncode is None:
-            self._process.kill()
+            with suppress(ProcessLookupError):  # it has gone while this loop was busy
+                self._process.kill()
 
 
 async def launch_worker(url: str, log_level: str, log_format: str) -> WorkerProcess:

@@ -19,9 +19,11 @@ class Descriptors:
     def __init__(self, disk: Disk, *, open_max: int = OPEN_FILES_MAX) -> None:
         self._disk = disk
         self._open_max = open_max
-        self._files: OrderedDict[str, File] = OrderedDict()
+        self._files: dict[str, File] = {}
+        self._paths: dict[File, str] = {}
         self._pins: dict[File, int] = {}
-        self._forgotten: set[File] = set()
+        # Thousands may be pinned at once, so those that may be closed are kept apart.
+        self._idle: OrderedDict[str, None] = OrderedDict()
 
     def get(self, path: str) -> File:
         """Return the file, open; valid until the next call, unless it is pinned."""
@@ -31,23 +33,22 @@ class Descriptors:
                 file = self._disk.open(path)
             except FileNotFoundError as error:
                 raise DiskError("open", path, "the file is gone") from error
-            self._files[path] = file
-            self._close_surplus()
-        else:
-            self._files.move_to_end(path)
+            self._add(path, file)
+        elif path in self._idle:
+            self._idle.move_to_end(path)
         return file
 
     def create(self, path: str) -> File:
         """Make and open a file that does not exist yet."""
         file = self._disk.open(path, create=True)
-        self._files[path] = file
-        self._close_surplus()
+        self._add(path, file)
         return file
 
     def pin(self, path: str) -> File:
         """Return the file, open, and keep it open until `unpin`."""
         file = self.get(path)
         self._pins[file] = self._pins.get(file, 0) + 1
+        self._idle.pop(path, None)
         return file
 
     def unpin(self, file: File) -> None:
@@ -57,9 +58,12 @@ class Descriptors:
             self._pins[file] = left
             return
         del self._pins[file]
-        if file in self._forgotten:
-            self._forgotten.remove(file)
-            file.close()
+        path = self._paths.get(file)
+        if path is None:
+            file.close()  # it was forgotten meanwhile
+            return
+        self._idle[path] = None
+        self._close_surplus()
 
     def forget(self, path: str) -> None:
         """Let go of the file, because it is about to go or to be replaced.
@@ -69,22 +73,26 @@ class Descriptors:
         file = self._files.pop(path, None)
         if file is None:
             return
-        if file in self._pins:
-            self._forgotten.add(file)
-        else:
+        del self._paths[file]
+        self._idle.pop(path, None)
+        if file not in self._pins:
             file.close()
 
     def close(self) -> None:
         """Close everything."""
-        for file in (*self._files.values(), *self._forgotten):
+        for file in {*self._paths, *self._pins}:
             file.close()
-        self._files.clear()
-        self._forgotten.clear()
+        for known in (self._files, self._paths, self._idle):
+            known.clear()
+
+    def _add(self, path: str, file: File) -> None:
+        self.forget(path)
+        self._files[path] = file
+        self._paths[file] = path
+        self._idle[path] = None
+        self._close_surplus()
 
     def _close_surplus(self) -> None:
         # The newest one stays: its opener is about to use it.
-        for path in list(self._files)[:-1]:
-            if len(self._files) <= self._open_max:
-                return
-            if self._files[path] not in self._pins:
-                self.forget(path)
+        while len(self._files) > self._open_max and len(self._idle) > 1:
+            self.forget(next(iter(self._idle)))

@@ -51,7 +51,7 @@ async def test_a_failed_log_lets_go_of_its_files(disk: SimDisk) -> None:
         disk.heal()
         log = await store.reopen(log)
     assert not store._descriptors._pins
-    assert not store._descriptors._forgotten
+    assert not store._descriptors._files
 
 
 async def test_the_newest_log_start_is_the_one_on_the_disk(tmp_path: Path) -> None:

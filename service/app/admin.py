@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.app.broker_metrics import broker_metrics, loop_metrics
 from service.app.node import BrokerNode
 from service.app.process_metrics import process_metrics
+from service.app.readiness import readiness
 from service.app.seams import Seams
 from service.app.tier_metrics import tier_metrics
 from service.model.broker_config import BrokerConfig
@@ -46,17 +47,16 @@ async def start_admin(
         pages={
             "/metrics": lambda: Answer(200, metrics.page(), CONTENT_TYPE),
             "/livez": lambda: Answer(200, b"ok\n"),
-            "/readyz": lambda: _readiness(node),
+            "/readyz": lambda: _readiness(node, seams),
         },
     )
     return Admin(http, await http.bind(config.admin_host, config.admin_port))
 
 
-def _readiness(node: BrokerNode) -> Answer:
-    if not node.is_ready:
-        return Answer(503, b"not ready: the broker is starting or stopping\n")
-    offline = [p for p in node.table.partitions if p.hot.failure is not None]
-    if offline:
-        names = ", ".join(f"{p.topic}-{p.index}" for p in offline[:10])
-        return Answer(503, f"not ready: the disk refused writes of {names}\n".encode())
-    return Answer(200, b"ok\n")
+def _readiness(node: BrokerNode, seams: Seams) -> Answer:
+    return readiness(
+        is_ready=node.is_ready,
+        table=node.table,
+        archives=() if node.cold is None else node.cold.archiver.archives,
+        now=seams.clock.monotonic(),
+    )

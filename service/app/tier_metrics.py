@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from everlog.model.clock import Clock
+from service.app.readiness import stalled_archives
 from service.app.tier_wiring import ColdSide
 from service.telemetry.metrics import Metric, counter, gauge
 
@@ -47,6 +48,11 @@ def tier_metrics(cold: ColdSide | None, clock: Clock) -> Iterator[Metric]:
         "everlog_tier_stalled_seconds",
         "How long the partition that is worst off has failed to upload.",
         max(stalled, default=0.0),
+    )
+    yield gauge(
+        "everlog_tier_stalled_partitions",
+        "Partitions whose uploads have failed for so long that /readyz names them.",
+        len(stalled_archives(archives, now)),
     )
     restarts = 0 if cold.worker is None else cold.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)

@@ -16,7 +16,15 @@ _COUNTERS = {
     "cache_misses": ("tier_cache_misses", "Cold reads that had to send for their range."),
     "prefetched": ("tier_prefetched", "Ranges fetched before anybody asked for them."),
     "range_bytes": ("tier_range_bytes", "Bytes read from the archive for readers."),
-    "deleted_objects": ("tier_deleted_objects", "Objects removed by retention and topic deletion."),
+    "deleted_objects": (
+        "tier_deleted_objects",
+        "Objects removed: retired ones, orphans, and those of deleted topics.",
+    ),
+    "orphan_objects": (
+        "tier_orphan_objects",
+        "Objects removed that had never become part of the archive.",
+    ),
+    "orphan_bytes": ("tier_orphan_bytes", "Bytes of those."),
 }
 
 

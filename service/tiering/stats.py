@@ -17,7 +17,9 @@ class TierStats:
         cache_misses: Reads that had to send for it.
         prefetched: Ranges that were sent for before anybody asked.
         range_bytes: Bytes that were read from the store for readers.
-        deleted_objects: Objects that retention and topic deletion have removed.
+        deleted_objects: Objects that were removed, for whatever reason.
+        orphan_objects: Those of them that had never become part of the archive.
+        orphan_bytes: Of these.
     """
 
     objects: int = 0
@@ -30,3 +32,5 @@ class TierStats:
     prefetched: int = 0
     range_bytes: int = 0
     deleted_objects: int = 0
+    orphan_objects: int = 0
+    orphan_bytes: int = 0

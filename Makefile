@@ -51,7 +51,8 @@ clean:
 
 # The long forms; `make test` runs short ones of each.
 fault: setup
-	EVERLOG_TEST_KILLS=$(or $(KILLS),100) $(BIN)/pytest -q -s tests/fault $(ARGS)
+	EVERLOG_TEST_KILLS=$(or $(KILLS),100) EVERLOG_TEST_COMMITS=$(or $(COMMITS),10000000) \
+	  $(BIN)/pytest -q -s tests/fault $(ARGS)
 
 walk: setup
 	@$(BIN)/python -m tests.walk $(if $(STORE),--store $(STORE)) $(ARGS)

@@ -21,7 +21,15 @@ _COUNTERS = {
         "tier_log_restarts",
         "Local logs that had lost their end and began again where the archive ends.",
     ),
-    "deleted_objects": ("tier_deleted_objects", "Objects removed by retention and topic deletion."),
+    "deleted_objects": (
+        "tier_deleted_objects",
+        "Objects removed: retired ones, orphans, and those of deleted topics.",
+    ),
+    "orphan_objects": (
+        "tier_orphan_objects",
+        "Objects removed that had never become part of the archive.",
+    ),
+    "orphan_bytes": ("tier_orphan_bytes", "Bytes of those."),
 }
 
 

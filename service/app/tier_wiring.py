@@ -128,6 +128,7 @@ async def assemble(
             clock=seams.clock,
             ids=seams.ids,
             stats=stats,
+            orphan_grace_ms=config.archive_orphan_grace_ms,
             uploads_per_turn_max=config.remote_upload_parallelism,
         ),
         check_seconds=config.log_retention_check_interval_ms / 1000,

@@ -34,6 +34,7 @@ _INT16 = struct.Struct(">h")
 _INT32 = struct.Struct(">i")
 _INT64 = struct.Struct(">q")
 _VALUE_3 = struct.Struct(">hqih")
+_VALUE_3_START = b"\x00\x03"
 _VALUE_4 = struct.Struct(">hqi")
 _VALUE_WITHOUT_EPOCH = struct.Struct(">hq")
 _VERSION_OF_EXPIRY = 1
@@ -128,6 +129,8 @@ def decode_offset_value(value: bytes) -> CommittedOffset:
     Raises:
         CorruptionError: It is not one.
     """
+    if value[:2] == _VALUE_3_START:
+        return _decode_value_3(value)
     cursor = Cursor(value)
     version = cursor.int16()
     if not 0 <= version <= _VERSION_OF_TOPIC_ID:
@@ -147,6 +150,25 @@ def decode_offset_value(value: bytes) -> CommittedOffset:
         committed_ms=committed_ms,
         expires_ms=None if expires_ms == _NO_EXPIRY else expires_ms,
         topic_id=topic_id,
+    )
+
+
+def _decode_value_3(value: bytes) -> CommittedOffset:
+    """Read what nearly all values are, in half the time: a start may have a million to read."""
+    try:
+        _, offset, epoch, length = _VALUE_3.unpack_from(value)
+        end = _VALUE_3.size + length
+        metadata = value[_VALUE_3.size : end].decode()
+        (committed_ms,) = _INT64.unpack_from(value, end)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise CorruptionError(f"the value of an offset cannot be read: {error}") from error
+    if length < 0 or end + _INT64.size != len(value):
+        raise CorruptionError("the lengths in the value of an offset contradict each other")
+    return CommittedOffset(
+        offset=Offset(offset),
+        leader_epoch=None if epoch == _NO_EPOCH else LeaderEpoch(epoch),
+        metadata=metadata,
+        committed_ms=committed_ms,
     )
 
 

@@ -192,7 +192,6 @@ _ARCHIVE = (
             "Age at which an object that never became part of the archive, such as a broken-off "
             "upload, is removed, in milliseconds."
         ),
-        no_effect="nothing looks for such objects yet",
     ),
 )
 

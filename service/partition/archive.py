@@ -19,6 +19,7 @@ from service.hot.log import HotLog
 from service.hot.segment import Segment
 from service.hot.store import HotStore
 from service.model.topic_config import TopicConfig
+from service.partition.orphan_search import OrphanSearch
 from service.partition.table import PartitionTable
 from service.tiering.cold_log import ColdLog
 from service.tiering.partition_tier import PartitionTier, Skip, TierChange
@@ -47,6 +48,7 @@ class ArchiveParts:
     clock: Clock
     ids: IdSource
     stats: TierStats
+    orphan_grace_ms: int
     uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
 
 
@@ -64,6 +66,7 @@ class PartitionArchive:
     Attributes:
         tiered: None while the partition has no tier.
         is_fenced: Whether somebody else owns the tier; then nothing changes here any more.
+        orphans: Searched for in turns.
         stalled_since: When uploading began to fail, in monotonic seconds; None while it goes well.
     """
 
@@ -81,6 +84,9 @@ class PartitionArchive:
         self.tiered: Tiered | None = None
         self.is_fenced = False
         self.stalled_since: float | None = None
+        self.orphans = OrphanSearch(
+            parts.sweeper, clock=parts.clock, grace_ms=parts.orphan_grace_ms
+        )
         self._parts = parts
         self._is_start_saved = False
 
@@ -126,6 +132,8 @@ class PartitionArchive:
         is_more = await self._upload_some()
         await self._expire()
         await self.free_disk()
+        if self.tiered is not None and await self.orphans.step(self.tiered.tier):
+            return True
         return is_more
 
     async def free_disk(self) -> None:

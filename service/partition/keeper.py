@@ -198,18 +198,32 @@ class PartitionKeeper:
 
     async def _open_all(self, led: Iterable[Led], image: ClusterImage) -> None:
         wanted = list(led)
+        configs = self._configs({each.topic for each in wanted}, image)
         for first in range(0, len(wanted), OPENING_AT_ONCE_MAX):
             some = wanted[first : first + OPENING_AT_ONCE_MAX]
-            await asyncio.gather(*(self._open(each, image) for each in some))
+            await asyncio.gather(*(self._open(each, configs[each.topic]) for each in some))
 
-    async def _open(self, led: Led, image: ClusterImage) -> None:
+    def _configs(
+        self, topics: Iterable[TopicName], image: ClusterImage
+    ) -> dict[TopicName, TopicConfig | EverlogError]:
+        """Work out what holds for topics, once for all their partitions; or what is wrong."""
+        defaults = self._defaults()
+        found: dict[TopicName, TopicConfig | EverlogError] = {}
+        for name in topics:
+            try:
+                found[name] = TopicConfig.resolve(image.topics[name].config, defaults)
+            except EverlogError as error:
+                found[name] = error
+        return found
+
+    async def _open(self, led: Led, config: TopicConfig | EverlogError) -> None:
         served = self._table.by_id(led.partition.topic_id, led.partition.partition)
         if served is not None:
             served.leader_epoch = led.state.leader_epoch
             return
-        topic = image.topics[led.topic]
         try:
-            config = TopicConfig.resolve(topic.config, self._defaults())
+            if isinstance(config, EverlogError):
+                raise config
             epoch = led.state.leader_epoch
             hot = await self._store.open(led.partition, hot_config(config), term=epoch)
             both = await self._open_cold(led.partition, epoch, hot, config)

@@ -155,6 +155,17 @@ class Authority:
         version = await self._write_one(write)
         return Held(partition=held.partition, pointer=pointer, version=version)
 
+    async def confirm(self, held: Held) -> None:
+        """Make sure that nobody has claimed a tier since; others may do so from now on.
+
+        Raises:
+            TierFencedError: Somebody has.
+            RetriableError: The metadata store did not answer.
+        """
+        (found,) = await self._store.read([held.partition])
+        if found is None or found.version != held.version:
+            raise TierFencedError(held.partition, "its pointer was moved")
+
     async def _claim_waiting(self) -> None:
         self._is_claiming = True
         try:

@@ -209,6 +209,10 @@ class PartitionTier:
         self._root = root
         self._stats.commits += 1
 
+    async def confirm(self) -> None:
+        """Make sure that the tier is still this broker's; raises like `Authority.confirm`."""
+        await self._authority.confirm(self._held)
+
     async def hint(self) -> None:
         """Overwrite ``root/LATEST``; whoever calls may pass over a failure."""
         await self._manifests.hint(self.path, self.pointer)

@@ -17,7 +17,9 @@ class TierStats:
         cache_misses: Reads that had to send for it.
         prefetched: Ranges that were sent for before anybody asked.
         range_bytes: Bytes that were read from the store for readers.
-        deleted_objects: Objects that retention and topic deletion have removed.
+        deleted_objects: Objects that were removed, for whatever reason.
+        orphan_objects: Those of them that had never become part of the archive.
+        orphan_bytes: Of these.
         log_restarts: Local logs that had lost their end and began again at the tier's.
     """
 
@@ -32,3 +34,5 @@ class TierStats:
     range_bytes: int = 0
     deleted_objects: int = 0
     log_restarts: int = 0
+    orphan_objects: int = 0
+    orphan_bytes: int = 0

@@ -1,10 +1,16 @@
-"""Deletes what nothing refers to any more: retired objects, and those of deleted topics.
+"""Deletes what nothing refers to: retired objects, orphans, and objects of deleted topics.
 
 Nobody else deletes. What is retired is listed in the committed root, with the time before which it
 stays; a stop between deleting it and striking it off the list only means that it is deleted again.
+Orphans are listed nowhere (`service.tiering.orphans`): they are found by going through the names of
+the store, some at a time, since there may be millions.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import structlog
 
 from everlog.format.object_keys import PageKey, PartitionPath, RootKey, SegmentKey
 from everlog.format.trash import (
@@ -16,14 +22,57 @@ from everlog.format.trash import (
     TrashItem,
     contents,
 )
+from everlog.format.walk import drive_async
+from everlog.model.errors import CorruptionError
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import ObjectKey, object_key
-from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectStore
+from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectInfo, ObjectStore
+from service.tiering.orphans import Census, Finding, Standing
 from service.tiering.partition_tier import PartitionTier
 from service.tiering.stats import TierStats
 
 ITEMS_MAX = 1000
 """Items of trash that are deleted for one commit; a delete request of S3 takes as many keys."""
+
+FINDINGS_PER_ROUND = 64
+"""Names that are judged without letting the loop do something else; each takes some 30 us."""
+
+_log = structlog.get_logger(__name__)
+
+
+class TierBehindError(CorruptionError):
+    """The store has commits that the pointer does not know: somebody has set it back."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(
+            f"{finding.key}: {finding.reason}; nothing is removed until that is explained"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlace:
+    """How far a search for orphans has come.
+
+    Attributes:
+        kind: Roots first, then pages, then segments: what names others goes before them.
+        after: The last name that was looked at; None before the first of its kind.
+    """
+
+    kind: int = 0
+    after: str | None = None
+
+    def prefix(self, path: PartitionPath) -> str:
+        """Return what the names that come next begin with."""
+        return (path.roots, path.pages, path.segments)[self.kind]
+
+    def behind(self, names: Sequence[ObjectInfo]) -> "SearchPlace | None":
+        """Return where to go on after some names; None at the end."""
+        if len(names) == LIST_OBJECTS_MAX:
+            return SearchPlace(self.kind, names[-1].key)
+        return SearchPlace(self.kind + 1) if self.kind < _KINDS - 1 else None
+
+
+_KINDS = 3
 
 
 class Sweeper:
@@ -49,6 +98,47 @@ class Sweeper:
             keys.extend([key async for key in self._keys(tier, item.thing)])
         await self._delete(keys)
         return len(due)
+
+    async def remove_orphans(
+        self, tier: PartitionTier, at: SearchPlace, *, now_ms: int, grace_ms: int
+    ) -> SearchPlace | None:
+        """Look at some names and delete the orphans; return where to go on, None at the end.
+
+        Call it between two commits of the tier, never beside one: a page that a commit has stored
+        is named by nothing until the pointer has moved.
+
+        Raises:
+            TierFencedError: Somebody else owns the tier; nothing was deleted.
+            TierBehindError: Nothing of the names at hand was deleted.
+            RetriableError: A store did not answer; look again at the same place.
+        """
+        names = await self._store.list(
+            at.prefix(tier.path), start_after=at.after, limit=LIST_OBJECTS_MAX
+        )
+        census = Census(tier.pointer, await tier.root(), now_ms=now_ms, grace_ms=grace_ms)
+        orphans: list[Finding] = []
+        for number, info in enumerate(names):
+            if number % FINDINGS_PER_ROUND == 0:
+                await asyncio.sleep(0)
+            finding = await drive_async(census.finding(info), tier.page)
+            if finding.standing is Standing.AHEAD:
+                await tier.confirm()  # a new owner's commits are no surprise
+                raise TierBehindError(finding)
+            if finding.standing is Standing.ORPHAN:
+                orphans.append(finding)
+        if orphans:
+            await self._remove(tier, orphans)
+        return at.behind(names)
+
+    async def _remove(self, tier: PartitionTier, orphans: Sequence[Finding]) -> None:
+        # After the names were listed: whoever claims the tier later makes objects of its own, and
+        # cannot commit any that were there before.
+        await tier.confirm()
+        for each in orphans:
+            _log.info("orphan_removed", object=each.key, bytes=each.size, reason=each.reason)
+        await self._delete([each.key for each in orphans])
+        self._stats.orphan_objects += len(orphans)
+        self._stats.orphan_bytes += sum(each.size for each in orphans)
 
     async def empty_prefix(self, prefix: str) -> int:
         """Delete every object whose name begins with ``prefix``; return how many were found."""

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 FLUSH_SECONDS_MAX = 60
 READ_SECONDS_MAX = 60
 PAYLOAD = b"." * 400
+BATCH_BYTES_MAX = 32 << 10
 
 
 @dataclass
@@ -34,6 +35,7 @@ class IdempotentLoad:
                 "bootstrap.servers": bootstrap,
                 "enable.idempotence": True,
                 "linger.ms": 2,
+                "batch.size": BATCH_BYTES_MAX,
                 "reconnect.backoff.ms": 20,
                 "reconnect.backoff.max.ms": 100,
                 "message.timeout.ms": 120_000,

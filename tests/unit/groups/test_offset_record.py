@@ -92,6 +92,13 @@ def test_a_value_that_is_cut_or_too_long_is_corruption(version: int) -> None:
             decode_offset_value(damaged)
 
 
+@pytest.mark.parametrize("length", ["ffff", "fff8", "8000"])
+def test_a_value_whose_length_is_negative_is_corruption(length: str) -> None:
+    head, tail = VALUES[3][:28], VALUES[3][32:]
+    with pytest.raises(CorruptionError):
+        decode_offset_value(bytes.fromhex(head + length + tail))
+
+
 @given(st.binary(max_size=64))
 def test_garbage_is_never_anything_but_corruption(garbage: bytes) -> None:
     for decode in (decode_offset_key, decode_offset_value):

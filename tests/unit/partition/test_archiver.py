@@ -327,3 +327,29 @@ async def test_what_is_archived_is_released_while_the_store_is_down(
     assert partition.hot.local_start == 0
     clock.now_ms += 61_000
     await until(lambda: partition.hot.local_start == partition.tiered_end > 0)
+
+
+@pytest.mark.rule("TIER-9")
+async def test_what_a_killed_attempt_left_is_removed_a_day_later_and_all_records_stay(
+    tmp_path: Path,
+    metadata: Metadata,
+    store: FailingStore,
+    objects: MemoryObjectStore,
+    clock: HastyClock,
+) -> None:
+    down = StoreUnavailableError("create", "-", "down")
+    store.plan = lambda: (down if objects._objects else None, None)
+    async with site(tmp_path, metadata, store=store, clock=clock) as first:
+        partition = await first.open(SEGMENTS)
+        appended = await first.append(partition, batches=64, batch_bytes=1000)
+        await until(lambda: len(objects._objects) == 1)
+    orphans = set(objects._objects)
+    store.plan = nothing_fails
+    async with site(tmp_path, metadata, store=store, clock=clock) as second:
+        partition = await second.open(KEEP_LITTLE, epoch=2)
+        await archived(second, partition)
+        assert orphans <= objects._objects.keys()
+        clock.now_ms += 25 * 3_600_000
+        await until(lambda: not orphans & objects._objects.keys())
+        assert await read_all(partition) == appended
+        assert second.cold.stats.orphan_objects == 1

@@ -26,6 +26,7 @@ from service.hot.layout import (
     LOG_START,
     LOGS_DIR,
     STRAY_SUFFIX,
+    SYNCED_MARKS,
     partition_dir,
     topic_dir,
     topic_id_of,
@@ -186,14 +187,21 @@ class HotStore:
         """Begin a log anew that nobody has appended to since it was opened; return the new one.
 
         Raises:
+            CorruptionError: Others do not hold all that this log had promised to keep. Its offsets
+                are not given to other records before somebody has said so.
             DiskError: The disk refused; the log is not open any more.
         """
         assert not log.is_busy, "a log that is written to does not begin anew"
+        mark = self._marks.of(log.partition)
+        if mark > restart.offset:
+            raise CorruptionError(
+                f"{log.directory} ends at offset {log.log_end} and the archive at "
+                f"{restart.offset}, but everything below {mark} was synced: bring the directory "
+                "back; or, to go on without these records, stop the broker and remove "
+                f"{self._data_dir}/{SYNCED_MARKS}"
+            )
         await self._cleaner.leave(log)
         self._forget(log)
-        # First: a mark that outlives what it tells of would keep the new log offline.
-        self._marks.forget(log.partition)
-        await self._marks.save()
         await self._in_thread(write_restart, self._disk, log.directory, restart)
         return await self.open(log.partition, log.config, term=term)
 

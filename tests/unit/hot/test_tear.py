@@ -231,6 +231,15 @@ def test_marks_are_written_by_the_tick_and_found_by_the_next_start(disk: SimDisk
 
 
 @pytest.mark.rule("REL-Y6")
+def restart_at(offset: int) -> LogRestart:
+    return LogRestart(
+        offset=Offset(offset),
+        log_start=Offset(0),
+        epochs=LeaderEpochs(),
+        producers=ProducerStates(),
+    )
+
+
 async def test_a_log_that_ends_below_its_mark_breaks_a_promise(disk: SimDisk) -> None:
     store, log = await opened(disk, config())
     append(log, dense(random.Random(1), 100))
@@ -240,16 +249,9 @@ async def test_a_log_that_ends_below_its_mark_breaks_a_promise(disk: SimDisk) ->
     store, log = await opened(disk, config())
     with pytest.raises(CorruptionError, match="everything below 1 was synced"):
         store.check_promise(log)
-    restarted = await store.restart(
-        log,
-        LogRestart(
-            offset=Offset(0),
-            log_start=Offset(0),
-            epochs=LeaderEpochs(),
-            producers=ProducerStates(),
-        ),
-    )
-    store.check_promise(restarted)
+    with pytest.raises(CorruptionError, match="the archive at 0, but everything below 1"):
+        await store.restart(log, restart_at(0))
+    store.check_promise(await store.restart(log, restart_at(1)))
 
 
 async def test_damaged_marks_are_none(disk: SimDisk) -> None:
@@ -262,17 +264,13 @@ async def test_damaged_marks_are_none(disk: SimDisk) -> None:
     assert again._marks.of(PARTITION) == 0
 
 
-async def test_a_log_that_began_anew_is_not_measured_by_its_old_mark(disk: SimDisk) -> None:
+async def test_a_log_that_began_anew_is_as_long_after_a_power_cut(disk: SimDisk) -> None:
     store, log = await opened(disk, config())
-    for _ in range(5):
-        append(log, dense(random.Random(1), 100))
+    append(log, dense(random.Random(1), 100))
     await settled(log)
     await store.close()
     store, log = await opened(disk, config())
-    restart = LogRestart(
-        offset=Offset(3), log_start=Offset(0), epochs=LeaderEpochs(), producers=ProducerStates()
-    )
-    store.check_promise(await store.restart(log, restart))
+    await store.restart(log, restart_at(3))
     again, log = await opened(disk.after_crash(random.Random(1)), config())
     assert log.log_end == 3
     again.check_promise(log)

@@ -12,6 +12,7 @@ from everlog.records.batch import read_header
 from everlog.records.builder import Producer, Record, build_batch
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
+from service.hot.layout import SYNCED_MARKS
 from service.partition.partition import Partition
 from tests.contract.object_stores import FailingStore
 from tests.unit.tiering.site import (
@@ -48,7 +49,7 @@ def lose_the_end(data_dir: Path, *, kept_files: int) -> None:
 
 
 def contents(data_dir: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in data_dir.glob("logs/*/0/*")}
+    return {path.name: path.read_bytes() for path in data_dir.glob("logs/*/0/*.log")}
 
 
 async def archived(running: Site, *, epoch: int = 1, batches: int = 64) -> bytes:
@@ -100,8 +101,23 @@ async def test_a_log_that_has_lost_its_last_segments_goes_on_at_the_end_of_the_a
     async with site(tmp_path, metadata, store=store) as first:
         kept = await archived(first)
     lose_the_end(tmp_path, kept_files=kept_files)
+    (tmp_path / SYNCED_MARKS).unlink()
     async with site(tmp_path, metadata, store=store) as second:
         await goes_on(second, await second.open(SEGMENTS, epoch=2), kept)
+
+
+@pytest.mark.rule("TIER-12")
+async def test_offsets_of_synced_records_that_are_nowhere_are_not_given_to_others(
+    tmp_path: Path, metadata: Metadata, store: FailingStore
+) -> None:
+    async with site(tmp_path, metadata, store=store) as first:
+        await archived(first)
+    lose_the_end(tmp_path, kept_files=2)
+    before = contents(tmp_path)
+    async with site(tmp_path, metadata, store=store) as second:
+        with pytest.raises(CorruptionError, match=f"remove .*{SYNCED_MARKS}"):
+            await second.open(SEGMENTS, epoch=2)
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.rule("TIER-12")
@@ -170,5 +186,6 @@ async def test_deleted_records_stay_deleted_after_a_lost_directory(
         await first.hot.set_log_start(partition.hot, Offset(10))
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     lose_the_end(tmp_path / "b", kept_files=1)
+    (tmp_path / "b" / SYNCED_MARKS).unlink()
     async with site(tmp_path / "b", metadata, store=store) as second:
         assert (await second.open(SEGMENTS, epoch=2)).log_start == 10

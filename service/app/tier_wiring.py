@@ -87,8 +87,11 @@ async def open_cold_side(site: TierSite) -> ColdSide:
     """Start the transfer worker, and make everything that works through it."""
     config, seams = site.config, site.seams
     url = config.store_url or f"file://{config.data_dir}/{STORE_DIR}"
+    probe = probe_key(site.cluster_id, config.broker_id)
     logs = config.logging_level, config.logging_format
-    worker = WorkerSupervisor(lambda: launch_worker(url, *logs), clock=seams.clock, ids=seams.ids)
+    worker = WorkerSupervisor(
+        lambda: launch_worker(url, probe, *logs), clock=seams.clock, ids=seams.ids
+    )
     site.run(worker.run())
     match parse_store_url(url):
         case DirectoryLocation(path):
@@ -238,7 +241,15 @@ class _LaunchedWorker:
                 self._process.kill()
 
 
-async def launch_worker(url: str, log_level: str, log_format: str) -> WorkerProcess:
+def probe_key(cluster_id: str, broker_id: int) -> str:
+    """Name the object with which a broker tries the store out at each start.
+
+    Always the same: a start deletes what an earlier one has left that was killed meanwhile.
+    """
+    return f"meta/probe-{cluster_id}-{broker_id}"
+
+
+async def launch_worker(url: str, probe: str, log_level: str, log_format: str) -> WorkerProcess:
     """Start a transfer process for a store; it logs as the broker does.
 
     It inherits its end of the channel and nothing else, no lock above all, and is in a session of
@@ -248,7 +259,7 @@ async def launch_worker(url: str, log_level: str, log_format: str) -> WorkerProc
     with theirs:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "service.app.transfer_worker"),
-            *(str(theirs.fileno()), url, log_level, log_format),
+            *(str(theirs.fileno()), url, probe, log_level, log_format),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],

@@ -1,7 +1,8 @@
 """Second composition root: the transfer process, which alone opens the object store.
 
-``python -m service.app.transfer_worker DESCRIPTOR URL LOG_LEVEL LOG_FORMAT`` serves the channel
-that it has inherited under that descriptor, until the broker is gone.
+``python -m service.app.transfer_worker DESCRIPTOR URL PROBE LOG_LEVEL LOG_FORMAT`` serves the
+channel that it has inherited under that descriptor, until the broker is gone. PROBE names the
+object with which it tries the store out.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import sys
 import structlog
 
 from everlog.model.errors import EverlogError
-from everlog.stores.object_key import object_key
+from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.retrying import RetryingObjectStore
 from everlog.stores.url import open_store
@@ -26,10 +27,10 @@ _log = structlog.get_logger(__name__)
 
 def main() -> None:
     """Serve, and leave without waiting for calls that nobody wants any more."""
-    descriptor, url, log_level, log_format = sys.argv[1:]
+    descriptor, url, probe, log_level, log_format = sys.argv[1:]
     configure_logs(level=log_level, form=log_format)
     try:
-        asyncio.run(_serve(socket.socket(fileno=int(descriptor)), url))
+        asyncio.run(_serve(socket.socket(fileno=int(descriptor)), url, object_key(probe)))
     except EverlogError as error:
         _log.error("store_not_opened", reason=str(error))
         os._exit(1)
@@ -37,19 +38,18 @@ def main() -> None:
     os._exit(0)
 
 
-async def _serve(channel: socket.socket, url: str) -> None:
+async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey) -> None:
     store = RetryingObjectStore(
         open_store(url, clock=SystemClock()), clock=SystemClock(), ids=SystemIds()
     )
     async with asyncio.TaskGroup() as tasks:
-        probe = tasks.create_task(_probe(store))
+        probe = tasks.create_task(_probe(store, probe_key))
         await TransferServer(Transfers(store), channel=channel).run()
         probe.cancel()
 
 
-async def _probe(store: ObjectStore) -> None:
+async def _probe(store: ObjectStore, key: ObjectKey) -> None:
     """Find out what the store can do; it is used all the same when that cannot be found out."""
-    key = object_key(f"meta/probe-{SystemIds().uuid().hex()}")
     try:
         found = await store.probe(key)
     except EverlogError as error:

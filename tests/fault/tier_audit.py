@@ -28,6 +28,7 @@ from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore, list_all
 from service.app.system_disk import SystemDisk
+from service.app.tier_wiring import probe_key
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.znodes import TIER, tier_path
@@ -36,6 +37,9 @@ from service.tiering.orphans import Census, Finding, Standing
 
 NOW_MS = 1 << 60
 """So late that no object is too young to be judged."""
+
+BROKER_ID = 1
+"""Of ``everlog dev``."""
 
 ACCOUNTED_FOR = {Standing.LIVE, Standing.TRASH, Standing.ORPHAN}
 
@@ -84,6 +88,7 @@ async def audit(data_dir: Path) -> TierAudit:
         for each in (data_dir / "store").rglob("*")
         if each.is_file()
     }
+    seen.add(probe_key(cluster_id, BROKER_ID))  # the next start deletes it
     found.problems += [f"{name} is no object of any tier" for name in sorted(on_disk - seen)]
     await metadata.close()
     await server.close()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from service.app.tier_wiring import probe_key
+from service.model.broker_config import BrokerConfig
 from service.partition.partition import Partition
 from tests.contract.object_stores import (
     ACCESS_KEY,
@@ -19,6 +21,7 @@ from tests.contract.object_stores import (
     weed_binary,
 )
 from tests.unit.tiering.site import (
+    CLUSTER,
     Metadata,
     Site,
     metadata_tree,
@@ -144,3 +147,15 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_a_start_removes_the_probe_of_a_killed_one(
+    tmp_path: Path, metadata: Metadata
+) -> None:
+    left = tmp_path / "store" / probe_key(CLUSTER, BrokerConfig.of({}).broker_id)
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"everlog probe")
+    async with site(tmp_path, metadata, settings={"store.url": f"file://{tmp_path}/store"}):
+        async with asyncio.timeout(60):
+            while left.parent.exists():
+                await asyncio.sleep(0.01)

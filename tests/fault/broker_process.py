@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,7 @@ class BrokerProcess:
         self._settings = settings or {}
         self._store = store
         self._process: subprocess.Popen[str] | None = None
+        self._helpers: list[Path] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -86,12 +88,20 @@ class BrokerProcess:
         if process.returncode != 0:
             raise BrokerDiedError(f"exit status {process.returncode}:\n{self.log_tail()}")
 
+    def wait_for_helpers(self) -> None:
+        """Wait until the processes that it had started have ended too, as they do by themselves."""
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        while any(_is_running(each) for each in self._helpers):
+            assert time.monotonic() < deadline, "a process has outlived its broker"
+            time.sleep(0.01)
+
     def log_tail(self, lines: int = 20) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
 
     def _end(self, how: str) -> None:
         if self._process is None:
             return
+        self._helpers = _children(self._process.pid)
         getattr(self._process, how)()
         self._process.wait(STOP_SECONDS_MAX)
         assert self._process.stdout is not None
@@ -112,3 +122,20 @@ class BrokerProcess:
         finally:
             deadline.cancel()
         raise BrokerDiedError(f"it ended without a ready line:\n{self.log_tail()}")
+
+
+def _children(pid: int) -> list[Path]:
+    """Return where Linux tells of the processes that another has started."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [Path(f"/proc/{child}/stat") for child in children]
+
+
+def _is_running(stat: Path) -> bool:
+    try:
+        state = stat.read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 FLUSH_SECONDS_MAX = 60
+PROGRESS_SECONDS_MAX = 60
 READ_SECONDS_MAX = 60
 PAYLOAD = b"." * 400
-BATCH_BYTES_MAX = 32 << 10
+BATCH_BYTES_MAX = 16 << 10
 
 
 @dataclass
@@ -38,16 +39,24 @@ class IdempotentLoad:
                 "batch.size": BATCH_BYTES_MAX,
                 "reconnect.backoff.ms": 20,
                 "reconnect.backoff.max.ms": 100,
+                # The broker comes back under its address; to look for another takes a second.
+                "metadata.recovery.strategy": "none",
                 "message.timeout.ms": 120_000,
                 "queue.buffering.max.messages": 20_000,
                 "log_level": 0,
             }
         )
         self._stopping = threading.Event()
+        self._progress = threading.Event()
         self._thread = threading.Thread(target=self._produce, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def wait_for_progress(self) -> None:
+        """Wait until another record is acknowledged."""
+        self._progress.clear()
+        assert self._progress.wait(PROGRESS_SECONDS_MAX), "nothing is acknowledged any more"
 
     def stop(self) -> None:
         """Stop, and wait until every record has been answered."""
@@ -89,6 +98,7 @@ class IdempotentLoad:
         offset = message.offset()
         assert offset is not None
         self.acknowledged.offsets[partition][int(key)] = offset
+        self._progress.set()
 
 
 def read_numbers(bootstrap: str, topic: str, partition: int) -> list[tuple[int, int]]:

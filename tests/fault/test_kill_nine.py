@@ -19,11 +19,13 @@ KILLS = int(os.environ.get("EVERLOG_TEST_KILLS", "5"))
 SEED = int(os.environ.get("EVERLOG_TEST_SEED", "1"))
 PARTITIONS = 3
 TOPIC = "survivor"
-UP_SECONDS = (0.2, 1.2)
+UP_SECONDS = (0.0, 1.2)
+"""Between the first acknowledgement after a start and the next kill."""
+
 SMALL_OBJECTS = {
-    "segment.bytes": str(64 << 10),
-    "remote.object.bytes": str(128 << 10),
-    "local.retention.bytes": str(512 << 10),
+    "segment.bytes": str(32 << 10),
+    "remote.object.bytes": str(32 << 10),
+    "local.retention.bytes": str(256 << 10),
 }
 """So that there are uploads and commits all the time, and most of the log is in the store only."""
 
@@ -55,12 +57,13 @@ def test_kill_nine_loses_doubles_and_moves_no_acknowledged_record_and_leaves_no_
         load = IdempotentLoad(broker.bootstrap, TOPIC, PARTITIONS)
         load.start()
         for _ in range(KILLS):
+            load.wait_for_progress()
             time.sleep(rng.uniform(*UP_SECONDS))
             broker.kill()
             began = time.monotonic()
             broker.start()
             starts.append(time.monotonic() - began)
-        time.sleep(UP_SECONDS[1])
+        load.wait_for_progress()
         load.stop()
         assert not load.acknowledged.refused, load.acknowledged.refused[:5]
         assert min(_local_starts(broker.data_dir)) > 0, "nothing was read from the store"
@@ -69,6 +72,7 @@ def test_kill_nine_loses_doubles_and_moves_no_acknowledged_record_and_leaves_no_
             assert violations(promised, found) == []
             assert len(found) >= len(promised) > 0
         broker.kill()
+    broker.wait_for_helpers()
     after = asyncio.run(audit(broker.data_dir))
     print(
         f"\nseed {SEED}: {KILLS} kills, {len(load.acknowledged)} records acknowledged, "
@@ -89,6 +93,7 @@ def _remove_orphans(directory: Path, before: TierAudit) -> None:
     with broker:
         _wait_until(lambda: not any(name.exists() for name in names), "orphans are still there")
         broker.stop()
+    broker.wait_for_helpers()
     after = asyncio.run(audit(broker.data_dir))
     print(f"after a sweep: {after}")
     assert after.problems == []

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from service.net.admin_http import Answer
 from service.partition.archive import PartitionArchive
+from service.partition.archive_home import ArchiveHome
 from service.partition.table import PartitionTable
 
 ARCHIVE_STALL_SECONDS_MAX = 600.0
@@ -13,7 +14,12 @@ _NAMED_MAX = 10
 
 
 def readiness(
-    *, is_ready: bool, table: PartitionTable, archives: Iterable[PartitionArchive], now: float
+    *,
+    is_ready: bool,
+    table: PartitionTable,
+    home: ArchiveHome | None,
+    archives: Iterable[PartitionArchive],
+    now: float,
 ) -> Answer:
     """Answer ``/readyz``.
 
@@ -23,6 +29,7 @@ def readiness(
     Args:
         is_ready: Whether the broker is between its start and its stop.
         table: What it serves.
+        home: Whether its store is the archive's; None without a store of its own.
         archives: The cold sides of that.
         now: Monotonic seconds.
     """
@@ -32,6 +39,8 @@ def readiness(
     if refused:
         text = f"not ready: the disk refused writes of {_some(refused)}\n"
         return Answer(503, text.encode())
+    if home is not None and home.is_elsewhere:
+        return Answer(503, f"not ready: {home.problem}\n".encode())
     stalled = [_name(each, table) for each in stalled_archives(archives, now)]
     if stalled:
         minutes = ARCHIVE_STALL_SECONDS_MAX / 60

@@ -12,6 +12,7 @@ import sys
 import structlog
 
 from everlog.model.errors import EverlogError
+from everlog.stores.backoff import RetryPolicy
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.retrying import RetryingObjectStore
@@ -20,6 +21,9 @@ from service.app.system import SystemClock, SystemIds
 from service.telemetry.logs import configure_logs
 from service.tiering.worker.main import TransferServer
 from service.tiering.worker.transfers import Transfers
+
+HASTY = RetryPolicy(deadline_s=2.0)
+"""Of calls that somebody waits for at the start; a refused connection is one within a moment."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,12 +42,14 @@ def main() -> None:
 
 
 async def _serve(channel: socket.socket, url: str) -> None:
-    store = RetryingObjectStore(
-        open_store(url, clock=SystemClock()), clock=SystemClock(), ids=SystemIds()
-    )
+    clock, ids = SystemClock(), SystemIds()
+    opened = open_store(url, clock=clock)
+    store = RetryingObjectStore(opened, clock=clock, ids=ids)
+    hasty = RetryingObjectStore(opened, clock=clock, ids=ids, policy=HASTY)
     async with asyncio.TaskGroup() as tasks:
         probe = tasks.create_task(_probe(store))
-        await TransferServer(Transfers(store), channel=channel).run()
+        server = TransferServer(Transfers(store), channel=channel, hasty=Transfers(hasty))
+        await server.run()
         probe.cancel()
 
 

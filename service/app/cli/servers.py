@@ -144,7 +144,10 @@ def _greet(
         print("Try:  everlog produce readme --file README.md        (another terminal)")
         print("      everlog consume readme --from earliest")
         print(f"      kcat -b {bootstrap} -L")
-        print("Stop with Ctrl-C; the data stays and the next start goes on from it.", flush=True)
+        print(
+            "Stop with Ctrl-C; the data stays, and the next start with the same --store goes on.",
+            flush=True,
+        )
 
 
 def _taken(config: "BrokerConfig", http_port: int | None) -> str:

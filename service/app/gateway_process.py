@@ -22,14 +22,15 @@ class GatewayProcess:
         self._socket.setblocking(False)  # noqa: FBT003  (the library's own signature)
         self.port: int = self._socket.getsockname()[1]
 
-    async def run(self, bootstrap: str) -> None:
+    async def run(self, bootstrap: str, admin: str) -> None:
         """Keep a gateway running until cancelled.
 
         Args:
             bootstrap: Where Kafka clients connect, ``host:port``.
+            admin: Where the broker's own pages are, ``host:port``.
         """
         while True:
-            await self._run_once(bootstrap)
+            await self._run_once(bootstrap, admin)
             _log.error("gateway_ended", advice="it is started again")
             await asyncio.sleep(RESTART_SECONDS)
 
@@ -37,7 +38,7 @@ class GatewayProcess:
         """Give the port back."""
         self._socket.close()
 
-    async def _run_once(self, bootstrap: str) -> None:
+    async def _run_once(self, bootstrap: str, admin: str) -> None:
         # The child sees the end of this pipe when the parent is gone, however it went.
         owner, ours = os.pipe()
         descriptors = (self._socket.fileno(), owner)
@@ -49,6 +50,7 @@ class GatewayProcess:
                 f"--socket-fd={self._socket.fileno()}",
                 f"--owner-fd={owner}",
                 f"--bootstrap={bootstrap}",
+                f"--admin={admin}",
                 pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
                 # A Ctrl-C is meant for the owner, whose end this process sees by the pipe.

@@ -23,8 +23,8 @@ def readiness(
 ) -> Answer:
     """Answer ``/readyz``.
 
-    A stalled archive leaves the answer at 200: clients are served, and no other broker could
-    upload what is on this disk.
+    A store that does not answer, or a stalled archive, leaves the answer at 200: clients are
+    served, and no other broker could upload what is on this disk.
 
     Args:
         is_ready: Whether the broker is between its start and its stop.
@@ -40,7 +40,9 @@ def readiness(
         text = f"not ready: the disk refused writes of {_some(refused)}\n"
         return Answer(503, text.encode())
     if home is not None and home.is_elsewhere:
-        return Answer(503, f"not ready: {home.problem}\n".encode())
+        return Answer(503, f"not ready: {home.complaint}\n".encode())
+    if home is not None and home.complaint is not None:
+        return Answer(200, f"ok\ndegraded: {home.complaint}\n".encode())
     stalled = [_name(each, table) for each in stalled_archives(archives, now)]
     if stalled:
         minutes = ARCHIVE_STALL_SECONDS_MAX / 60

@@ -1,6 +1,8 @@
 """Puts the cold side of a broker together: authority, transfer worker, cache, archiver."""
 
 import asyncio
+import errno
+import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -14,9 +16,10 @@ from everlog.format.segment_object import CHUNK_BYTES
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
-from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
+from everlog.stores.url import DirectoryLocation, StoreLocation, absolute_url, parse_store_url
 from service.app.home_gate import HomeGate
 from service.app.seams import Seams
+from service.coordination.identity import StartRefusedError
 from service.coordination.metadata_store import MetadataStore
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
@@ -105,23 +108,40 @@ async def open_cold_side(site: TierSite) -> ColdSide:
     logs = config.logging_level, config.logging_format
     worker = WorkerSupervisor(lambda: launch_worker(url, *logs), clock=seams.clock, ids=seams.ids)
     site.run(worker.run())
+    location = parse_store_url(url)
     home = ArchiveHome(
         url=url,
         cluster_id=site.cluster_id,
         metadata=site.metadata,
         store=WorkerObjectStore(HastyCaller(worker)),
         ids=seams.ids,
+        make_place=lambda: _make_place(location),
     )
     await home.settle()
     site.run(home.run())
     gate = HomeGate(worker, home)
-    match parse_store_url(url):
+    match location:
         case DirectoryLocation(path):
             files = FilesystemObjectStore(path)
             store = WorkerObjectStore(gate, local_path=files.local_path)
         case _:
             store = WorkerObjectStore(gate)
     return await assemble(site, store, through_worker(gate), TransferSite(worker, home))
+
+
+def _make_place(location: StoreLocation) -> None:
+    """Make the directory of a new store; blocks, once in the life of a cluster."""
+    if not isinstance(location, DirectoryLocation):
+        return
+    try:
+        os.makedirs(location.path, exist_ok=True)
+        if not os.access(location.path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise StartRefusedError(
+            f"the store file://{location.path} cannot be made ({error.strerror}): give a "
+            "directory that this process may write to, as --store or store.url"
+        ) from error
 
 
 async def assemble(

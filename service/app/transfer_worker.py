@@ -8,10 +8,11 @@ import asyncio
 import os
 import socket
 import sys
+from dataclasses import asdict
 
 import structlog
 
-from everlog.model.errors import EverlogError
+from everlog.model.errors import EverlogError, RetriableError
 from everlog.stores.backoff import RetryPolicy
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
@@ -24,6 +25,8 @@ from service.tiering.worker.transfers import Transfers
 
 HASTY = RetryPolicy(deadline_s=2.0)
 """Of calls that somebody waits for at the start; a refused connection is one within a moment."""
+
+PROBE_AGAIN_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -47,26 +50,30 @@ async def _serve(channel: socket.socket, url: str) -> None:
     store = RetryingObjectStore(opened, clock=clock, ids=ids)
     hasty = RetryingObjectStore(opened, clock=clock, ids=ids, policy=HASTY)
     async with asyncio.TaskGroup() as tasks:
-        probe = tasks.create_task(_probe(store))
+        probe = tasks.create_task(_probe(hasty))
         server = TransferServer(Transfers(store), channel=channel, hasty=Transfers(hasty))
         await server.run()
         probe.cancel()
 
 
 async def _probe(store: ObjectStore) -> None:
-    """Find out what the store can do; it is used all the same when that cannot be found out."""
-    key = object_key(f"meta/probe-{SystemIds().uuid().hex()}")
-    try:
-        found = await store.probe(key)
-    except EverlogError as error:
-        _log.warning("store_not_probed", reason=str(error))
-        return
-    _log.info(
-        "store_probed",
-        creates_exclusively=found.creates_exclusively,
-        verifies_checksums=found.verifies_checksums,
-        keeps_checksums=found.keeps_checksums,
-    )
+    """Find out what the store can do; until that can be found out it is used all the same."""
+    complained = False
+    while True:
+        try:
+            # A name of its own each time: what an attempt has left is not in the next one's way.
+            found = await store.probe(object_key(f"meta/probe-{SystemIds().uuid().hex()}"))
+        except RetriableError:
+            pass  # the broker asks the store, too, and says that it does not answer
+        except EverlogError as error:
+            if not complained:
+                advice = "nothing is archived until that is put right"
+                _log.warning("store_not_usable", reason=str(error), advice=advice)
+            complained = True
+        else:
+            _log.info("store_probed", **asdict(found))
+            return
+        await asyncio.sleep(PROBE_AGAIN_SECONDS)
 
 
 if __name__ == "__main__":

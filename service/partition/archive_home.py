@@ -6,6 +6,7 @@ used: what it does not hold looks lost, and what is sent there is.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -55,9 +56,11 @@ class ArchiveHome:
     Args:
         url: Of the store at hand, absolute.
         store: That store; its calls give up soon.
+        make_place: Makes the place of a new store, or raises `StartRefusedError`.
 
     Attributes:
-        problem: Why the store cannot be used now; None when it can, or has not answered yet.
+        problem: What was wrong when the store was last asked; None when nothing was, or it was
+            not asked yet.
         is_elsewhere: Whether the store has answered, and is not the archive's.
     """
 
@@ -69,6 +72,7 @@ class ArchiveHome:
         metadata: MetadataStore,
         store: ObjectStore,
         ids: IdSource,
+        make_place: Callable[[], None] = lambda: None,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.problem: str | None = None
@@ -78,10 +82,16 @@ class ArchiveHome:
         self._metadata = metadata
         self._store = store
         self._ids = ids
+        self._make_place = make_place
         self._retry_seconds = retry_seconds
         self._marker_key = object_key(ClusterKey(cluster_id=cluster_id).text)
         self._known = asyncio.Event()
         self._tried = asyncio.Event()
+
+    @property
+    def complaint(self) -> str | None:
+        """Why the store cannot be used now; None when it can."""
+        return None if self.is_known else self.problem or "the store has not answered yet"
 
     @property
     def is_known(self) -> bool:
@@ -101,6 +111,8 @@ class ArchiveHome:
                 await self._settle_moved(record)
         elif await any_committed_root(self._metadata, self._cluster_id) is not None:
             await self._settle_unrecorded()
+        else:
+            self._make_place()
 
     async def run(self) -> None:
         """Ask the store who it is until it has proved to be the archive's."""
@@ -122,9 +134,8 @@ class ArchiveHome:
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_SECONDS_MAX):
                 await self._tried.wait()
-        if not self.is_known:
-            reason = self.problem or "the store has not answered yet"
-            raise StoreUnavailableError(operation, key, reason)
+        if self.complaint is not None:
+            raise StoreUnavailableError(operation, key, self.complaint)
 
     async def _settle_moved(self, record: ArchiveRecord) -> None:
         try:

@@ -33,7 +33,7 @@ async def start_admin(
     """Serve the pages of a broker.
 
     Raises:
-        OSError: The address cannot be bound.
+        CannotListenError: The address cannot be bound.
     """
     metrics = Metrics(
         [

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import structlog
 
+from service.model.network import CannotListenError
+
 RESTART_SECONDS = 1.0
 STOP_SECONDS_MAX = 3.0
 
@@ -18,7 +20,15 @@ class GatewayProcess:
     """The gateway as a child process; the socket is the parent's, so no restart loses the port."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._socket = socket.create_server((host, port), backlog=128)
+        """Bind the port.
+
+        Raises:
+            CannotListenError: It cannot be bound.
+        """
+        try:
+            self._socket = socket.create_server((host, port), backlog=128)
+        except OSError as error:
+            raise CannotListenError(host, port, error) from error
         self._socket.setblocking(False)  # noqa: FBT003  (the library's own signature)
         self.port: int = self._socket.getsockname()[1]
 

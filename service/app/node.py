@@ -129,7 +129,6 @@ class BrokerNode:
 
         Raises:
             EverlogError: The start is refused; the message says what to do.
-            OSError: An address cannot be bound.
         """
         identity = await establish_identity(
             store=self._store,

@@ -51,7 +51,6 @@ def run_broker(
 
     Raises:
         EverlogError: The start is refused; the message says what to do.
-        OSError: An address cannot be bound.
     """
     raise_descriptor_limit()
     for number in _STOP_SIGNALS:

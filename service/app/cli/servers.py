@@ -1,6 +1,5 @@
 """``everlog dev`` and ``everlog broker``: commands that run until they are stopped."""
 
-import errno
 import os
 import sys
 from functools import partial
@@ -111,20 +110,20 @@ def _load(command: dict[str, str], file: Path | None, flags: list[str]) -> "Brok
 def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
     """Run a broker, and with a port a gateway beside it, until a signal ends them."""
     from everlog.model.errors import EverlogError
+    from service.app.cli.refused_address import explain
     from service.app.gateway_process import GatewayProcess
     from service.app.run_broker import run_broker
+    from service.model.network import CannotListenError
     from service.telemetry.logs import configure_logs
 
     configure_logs(level=config.logging_level, form=config.logging_format)
     try:
         gateway = None if http_port is None else GatewayProcess("127.0.0.1", http_port)
         run_broker(config, on_ready=partial(_greet, config, gateway), gateway=gateway)
+    except CannotListenError as error:
+        fail(*explain(error, setting=_setting_of(error.port, config, http_port)))
     except EverlogError as error:
         fail(str(error), "")
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        fail(_taken(config, http_port), "stop that process, or use --port and --http-port")
 
 
 def _greet(
@@ -150,13 +149,8 @@ def _greet(
         )
 
 
-def _taken(config: "BrokerConfig", http_port: int | None) -> str:
-    """Say which port is taken, and by whom as far as can be seen."""
-    from service.app.port_owner import owner_of_port
-
-    wanted = [address.port for address in config.listeners] + [http_port or 0, config.admin_port]
-    for port in filter(None, wanted):
-        owner = owner_of_port(port)
-        if owner is not None:
-            return f"port {port} is taken by {owner}"
-    return "a port is taken"
+def _setting_of(port: int, config: "BrokerConfig", http_port: int | None) -> str:
+    """Return what somebody writes to have another port than that."""
+    if port in [address.port for address in config.listeners]:
+        return "listeners" if http_port is None else "--port or listeners"
+    return "--http-port" if port == http_port else "admin.host and admin.port"

@@ -56,6 +56,36 @@ def test_an_address_of_elsewhere_is_refused(tmp_path: Path, listener: str, probl
     assert "listeners" in said
 
 
+def test_one_port_for_both_is_refused_before_it_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    said = dev_refusal(tmp_path, "--port", port, "--http-port", port, status=2)
+    assert said.startswith(f"Kafka clients and the gateway cannot both have port {port}; give")
+
+
+def test_a_broker_whose_port_is_taken_is_told_of_its_own_settings(tmp_path: Path) -> None:
+    file = tmp_path / "broker.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file.write_text(
+            f'"data.dir" = "{tmp_path}/data"\nlisteners = "PLAINTEXT://127.0.0.1:{port}"\n'
+        )
+        said = refusal("broker", "--config", str(file))
+    assert said.endswith("stop that process, or choose another port with listeners")
+
+
+def test_a_mistake_is_blamed_on_the_option_or_the_file_that_it_is_in(tmp_path: Path) -> None:
+    said = dev_refusal(tmp_path, "--store", "foo", status=2)
+    assert said.startswith("--store: store.url=foo: write file:///")
+    file = tmp_path / "broker.toml"
+    file.write_text('"zookeeper.connect" = "127.0.0.1:2181"\n')
+    said = refusal("broker", "--config", str(file), "--check", status=2)
+    assert said.startswith(f"{file}: store.url: ")
+    file.write_text('"zookeeper.connect" = "127.0.0.1:2181"\n"store.url" = "s3://bucket"\n')
+    said = refusal("broker", "--config", str(file), status=2)
+    assert said.startswith(f"{file}: zookeeper.connect: a cluster of several brokers is not there")
+
+
 def test_a_port_that_is_taken_is_named_with_the_option_for_another(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

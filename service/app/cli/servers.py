@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.app.cli.failure import USAGE_STATUS, fail
+from service.app.cli.failure import USAGE_STATUS, fail, misuse
 from service.model.listen_address import PORT_MAX
 
 if TYPE_CHECKING:
+    from service.app.config import ConfigSources
     from service.app.gateway_process import GatewayProcess
     from service.model.broker_config import BrokerConfig
     from service.model.cluster import Endpoint
@@ -54,8 +55,10 @@ def dev(
     set_: _Set = None,
 ) -> None:
     """Run everything on this machine: broker, metadata, object store, gateway."""
+    from service.app.config import ConfigSources
+
     if brokers != 1:
-        fail("replication is not there yet", "use --brokers 1", status=USAGE_STATUS)
+        misuse("replication is not there yet", "use --brokers 1")
     command = {
         "data.dir": str(DATA_DIR_DEFAULT.absolute()),
         "listeners": _listeners(KAFKA_PORT_DEFAULT),
@@ -63,13 +66,25 @@ def dev(
     }
     # What is written on the command line holds against the environment, which holds against the
     # command's own defaults; --set comes last and holds against all.
-    asked: dict[str, str | None] = {
-        "data.dir": None if data_dir is None else str(data_dir.absolute()),
-        "listeners": None if port is None else _listeners(port),
-        "store.url": store,
+    asked = {
+        "data.dir": ("--data-dir", None if data_dir is None else str(data_dir.absolute())),
+        "listeners": ("--port", None if port is None else _listeners(port)),
+        "store.url": ("--store", store),
     }
-    flags = [f"{name}={value}" for name, value in asked.items() if value is not None]
-    _run(_load(command, None, flags + (set_ or [])), http_port=http_port)
+    config = _load(
+        ConfigSources(
+            command=command,
+            environment=os.environ,
+            options={
+                name: (option, text) for name, (option, text) in asked.items() if text is not None
+            },
+            flags=set_ or (),
+        )
+    )
+    if http_port and http_port in [address.port for address in config.listeners]:
+        advice = "give --port and --http-port a port each"
+        misuse(f"Kafka clients and the gateway cannot both have port {http_port}", advice)
+    _run(config, http_port=http_port)
 
 
 @broker_app.command()
@@ -80,30 +95,33 @@ def broker(
     set_: _Set = None,
 ) -> None:
     """Run one broker of a cluster."""
+    from service.app.config import ConfigSources
+
+    sources = ConfigSources(file=config, environment=os.environ, flags=set_ or ())
+    loaded = _load(sources)
     if check:
-        _load({}, config, set_ or [])
         print(f"{config} is fine")
         return
-    _run(_load({}, config, set_ or []), http_port=None)
+    _run(loaded, http_port=None)
 
 
 def _listeners(port: int) -> str:
     return f"PLAINTEXT://127.0.0.1:{port}"
 
 
-def _load(command: dict[str, str], file: Path | None, flags: list[str]) -> "BrokerConfig":
-    from service.app.config import ConfigSources, load_config
+def _load(sources: "ConfigSources") -> "BrokerConfig":
+    from service.app.config import load_config
     from service.model.broker_config import InvalidBrokerConfigError
 
-    sources = ConfigSources(command=command, file=file, environment=os.environ, flags=flags)
     try:
         config = load_config(sources)
     except InvalidBrokerConfigError as error:
         fail(str(error), "", status=USAGE_STATUS)
     if config.zookeeper_connect is not None:
         # With metadata of its own it would be a second cluster that looks like the first.
-        advice = "leave zookeeper.connect out"
-        fail("a cluster of several brokers is not there yet", advice, status=USAGE_STATUS)
+        where = config.given["zookeeper.connect"].where
+        problem = f"{where}: zookeeper.connect: a cluster of several brokers is not there yet"
+        misuse(problem, "leave it out")
     return config
 
 

@@ -13,7 +13,10 @@ from functools import partial
 import uvicorn
 
 from service.app.process_metrics import process_metrics
+from service.app.system import SystemClock
 from service.gateway.app import Standing, build_app
+from service.telemetry.library_logs import LibraryLogs
+from service.telemetry.logs import configure_logs
 from service.telemetry.metrics import Metrics
 
 CHECK_SECONDS_MAX = 2.0
@@ -26,7 +29,12 @@ def main() -> None:
     parser.add_argument("--owner-fd", type=int, required=True)
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--admin", required=True, help="where the broker's own pages are")
-    asyncio.run(_serve(parser.parse_args()))
+    parser.add_argument("--log-level", required=True)
+    parser.add_argument("--log-format", required=True)
+    arguments = parser.parse_args()
+    configure_logs(level=arguments.log_level, form=arguments.log_format)
+    LibraryLogs(SystemClock().monotonic).take("uvicorn")
+    asyncio.run(_serve(arguments))
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
@@ -36,7 +44,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         metrics=Metrics([process_metrics]),
     )
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False)
+        uvicorn.Config(app, log_config=None, log_level="warning", lifespan="off", access_log=False)
     )
     asyncio.get_running_loop().add_reader(arguments.owner_fd, _leave_if_alone, arguments, server)
     await server.serve([socket.socket(fileno=arguments.socket_fd)])

@@ -17,9 +17,13 @@ _log = structlog.get_logger(__name__)
 
 
 class GatewayProcess:
-    """The gateway as a child process; the socket is the parent's, so no restart loses the port."""
+    """The gateway as a child process; the socket is the parent's, so no restart loses the port.
 
-    def __init__(self, host: str, port: int) -> None:
+    Args:
+        logs: Level and format of its log.
+    """
+
+    def __init__(self, host: str, port: int, *, logs: tuple[str, str]) -> None:
         """Bind the port.
 
         Raises:
@@ -29,6 +33,7 @@ class GatewayProcess:
             self._socket = socket.create_server((host, port), backlog=128)
         except OSError as error:
             raise CannotListenError(host, port, error) from error
+        self._logs = logs
         self._socket.setblocking(False)  # noqa: FBT003  (the library's own signature)
         self.port: int = self._socket.getsockname()[1]
 
@@ -51,6 +56,7 @@ class GatewayProcess:
     async def _run_once(self, bootstrap: str, admin: str) -> None:
         # The child sees the end of this pipe when the parent is gone, however it went.
         owner, ours = os.pipe()
+        log_level, log_format = self._logs
         descriptors = (self._socket.fileno(), owner)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -61,6 +67,8 @@ class GatewayProcess:
                 f"--owner-fd={owner}",
                 f"--bootstrap={bootstrap}",
                 f"--admin={admin}",
+                f"--log-level={log_level}",
+                f"--log-format={log_format}",
                 pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
                 # A Ctrl-C is meant for the owner, whose end this process sees by the pipe.

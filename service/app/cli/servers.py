@@ -136,7 +136,8 @@ def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
 
     configure_logs(level=config.logging_level, form=config.logging_format)
     try:
-        gateway = None if http_port is None else GatewayProcess("127.0.0.1", http_port)
+        logs = config.logging_level, config.logging_format
+        gateway = None if http_port is None else GatewayProcess("127.0.0.1", http_port, logs=logs)
         run_broker(config, on_ready=partial(_greet, config, gateway), gateway=gateway)
     except CannotListenError as error:
         fail(*explain(error, setting=_setting_of(error.port, config, http_port)))

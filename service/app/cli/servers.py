@@ -120,8 +120,8 @@ def _load(sources: "ConfigSources") -> "BrokerConfig":
     if config.zookeeper_connect is not None:
         # With metadata of its own it would be a second cluster that looks like the first.
         where = config.given["zookeeper.connect"].where
-        problem = f"{where}: zookeeper.connect: a cluster of several brokers is not there yet"
-        misuse(problem, "leave it out")
+        problem = f"{where}: a cluster of several brokers is not there yet"
+        misuse(problem, "leave zookeeper.connect out")
     return config
 
 
@@ -151,21 +151,13 @@ def _greet(
     endpoints: "tuple[Endpoint, ...]",
     admin_port: int,
 ) -> None:
+    from service.app.cli.greeting import ready_line, suggestions
+
     bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"
     http_port = admin_port if gateway is None else gateway.port
-    print(
-        f"everlog ready  kafka {bootstrap}  http http://127.0.0.1:{http_port}  "
-        f"data {config.data_dir}  store {config.store_url or f'file://{config.data_dir}/store'}",
-        flush=True,
-    )
+    print(ready_line(config, bootstrap, http_port), flush=True)
     if gateway is not None and sys.stdout.isatty():
-        print("Try:  everlog produce readme --file README.md        (another terminal)")
-        print("      everlog consume readme --from earliest")
-        print(f"      kcat -b {bootstrap} -L")
-        print(
-            "Stop with Ctrl-C; the data stays, and the next start with the same --store goes on.",
-            flush=True,
-        )
+        print(suggestions(bootstrap), flush=True)
 
 
 def _setting_of(port: int, config: "BrokerConfig", http_port: int | None) -> str:

@@ -8,6 +8,8 @@ Below the store's own prefix, one partition has::
         root/{epoch:08x}-{claim:08x}-{ver:012d}-{uid26}.root
         root/LATEST
 
+and a cluster has one object that says whose store this is, ``meta/{cluster}/cluster.json``.
+
 ``h4``, the first four hex digits of a BLAKE2b-512, spreads partitions over the store's index; it
 follows from the partition, so one LIST still finds everything that a partition has. A uid is
 never used twice, so no name is ever contended for (TIER-18). Names keep to ``[0-9a-zA-Z/_.=-]``,
@@ -85,8 +87,7 @@ class PartitionPath:
     partition: int
 
     def __post_init__(self) -> None:
-        if not _CLUSTER_ID.fullmatch(self.cluster_id):
-            raise InvalidKeyError(f"cluster id {self.cluster_id!r} is not [0-9A-Za-z_-]{{1,64}}")
+        _check_cluster_id(self.cluster_id)
         if len(self.topic_id) != _TOPIC_ID_BYTES:
             raise InvalidKeyError(f"a topic id has 16 bytes, not {len(self.topic_id)}")
         _check("partition", self.partition, PARTITION_MAX)
@@ -180,6 +181,21 @@ class LatestKey:
         return f"{self.path.prefix}{LATEST}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterKey:
+    """Name of the object by which a cluster knows its store; to partitions it is a foreign one."""
+
+    cluster_id: str
+
+    def __post_init__(self) -> None:
+        _check_cluster_id(self.cluster_id)
+
+    @property
+    def text(self) -> str:
+        """The key, without the store's prefix."""
+        return f"meta/{self.cluster_id}/cluster.json"
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
     """A name that Everlog did not write, and why it is none of ours; leave such objects alone."""
@@ -189,6 +205,7 @@ class ForeignKey:
 
 
 ArchiveKey = SegmentKey | PageKey | RootKey | LatestKey
+"""Names of a partition's objects."""
 
 
 def parse_key(text: str) -> ArchiveKey | ForeignKey:
@@ -278,6 +295,11 @@ def _stamp(epoch: str, claim: str, ver: str) -> Stamp:
 
 def _offsets_text(offsets: OffsetRange) -> str:
     return f"{offsets.start:020d}-{offsets.end:020d}"
+
+
+def _check_cluster_id(cluster_id: str) -> None:
+    if not _CLUSTER_ID.fullmatch(cluster_id):
+        raise InvalidKeyError(f"cluster id {cluster_id!r} is not [0-9A-Za-z_-]{{1,64}}")
 
 
 def _check_offsets(offsets: OffsetRange) -> None:

@@ -10,9 +10,10 @@ Credentials never are in a URL, which ends up in logs and process lists: boto3 f
 environment, in the AWS profile, or in the role of the machine.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from everlog.model.clock import Clock
 from everlog.model.errors import RejectedError
@@ -79,6 +80,19 @@ def parse_store_url(url: str) -> StoreLocation:
             return _memory(parts)
         case scheme:
             raise RejectedError(f"{scheme or 'nothing'}:// is no kind of store: use {_FORMS}")
+
+
+def absolute_url(url: str) -> str:
+    """Return a URL that means the same store in every working directory.
+
+    Raises:
+        RejectedError: The URL names no store.
+    """
+    match parse_store_url(url):
+        case DirectoryLocation(path):
+            return f"file://{quote(os.path.abspath(path))}"
+        case _:
+            return url
 
 
 def _split(url: str) -> SplitResult:

@@ -10,6 +10,7 @@ from service.app.seams import Seams
 from service.app.tier_metrics import tier_metrics
 from service.model.broker_config import BrokerConfig
 from service.net.admin_http import AdminHttp, Answer
+from service.partition.archive_home import ArchiveHome
 from service.telemetry.metrics import CONTENT_TYPE, Metrics
 from service.telemetry.watchdog import Watchdog
 
@@ -32,7 +33,7 @@ async def start_admin(
     """Serve the pages of a broker.
 
     Raises:
-        OSError: The address cannot be bound.
+        CannotListenError: The address cannot be bound.
     """
     metrics = Metrics(
         [
@@ -57,6 +58,12 @@ def _readiness(node: BrokerNode, seams: Seams) -> Answer:
     return readiness(
         is_ready=node.is_ready,
         table=node.table,
+        home=_home(node),
         archives=() if node.cold is None else node.cold.archiver.archives,
         now=seams.clock.monotonic(),
     )
+
+
+def _home(node: BrokerNode) -> ArchiveHome | None:
+    transfer = None if node.cold is None else node.cold.transfer
+    return None if transfer is None else transfer.home

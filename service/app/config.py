@@ -1,8 +1,9 @@
 """Where a broker's configuration comes from, and how the sources become one.
 
-The stronger ones come later: what the command decides, a TOML file, the environment, ``--set``. In
-the file a name is a key in quotes, a dotted key, or a path of tables; in the environment
-``log.segment.bytes`` is ``EVERLOG_LOG_SEGMENT_BYTES``. Everything that is wrong is found at once.
+The stronger ones come later: what the command decides, a TOML file, the environment, options,
+``--set``. In the file a name is a key in quotes, a dotted key, or a path of tables; in the
+environment ``log.segment.bytes`` is ``EVERLOG_LOG_SEGMENT_BYTES``. Everything that is
+wrong is found at once.
 """
 
 import re
@@ -43,12 +44,15 @@ class ConfigSources:
         command: What the command itself decides, such as ``everlog dev``, by name.
         file: A TOML file.
         environment: All variables; only those of Everlog are looked at.
+        options: Options of the command that are settings of their own: by the setting's name, the
+            option and its text.
         flags: The arguments of ``--set``, ``name=value``; of two for one name the later holds.
     """
 
     command: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     flags: Sequence[str] = ()
 
 
@@ -63,6 +67,7 @@ def load_config(sources: ConfigSources) -> BrokerConfig:
     if sources.file is not None:
         gathering.add_file(sources.file)
     gathering.add_environment(sources.environment)
+    gathering.add_options(sources.options)
     gathering.add_flags(sources.flags)
     if gathering.problems:
         # What was not read cannot be missed, so contradictions would mislead.
@@ -115,6 +120,10 @@ class _Gathering:
                 self._give(known[variable], text, Origin.ENVIRONMENT, variable)
             else:
                 self._refuse(variable, _unknown_variable(variable, known))
+
+    def add_options(self, options: Mapping[str, tuple[str, str]]) -> None:
+        for name, (option, text) in options.items():
+            self._give(name, text, Origin.FLAG, option)
 
     def add_flags(self, flags: Sequence[str]) -> None:
         for flag in flags:

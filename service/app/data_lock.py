@@ -13,6 +13,10 @@ class DataDirectoryHeldError(RejectedError):
     """Another process has the data directory open."""
 
 
+class DataDirectoryUnusableError(RejectedError):
+    """There is no such directory, and none can be made, or this process may not write to it."""
+
+
 class DataLock:
     """An advisory lock (flock) on the file ``lock``, which names the process that holds it."""
 
@@ -22,8 +26,16 @@ class DataLock:
         self._fd = -1
 
     def __enter__(self) -> None:
-        os.makedirs(self._data_dir, exist_ok=True)
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.makedirs(self._data_dir, exist_ok=True)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            is_file = isinstance(error, FileExistsError | NotADirectoryError)
+            why = "it is not a directory" if is_file else error.strerror
+            raise DataDirectoryUnusableError(
+                f"{self._data_dir} cannot be the data directory ({why}); "
+                "give another --data-dir (or data.dir)"
+            ) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

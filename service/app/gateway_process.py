@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import structlog
 
+from service.model.network import CannotListenError
+
 RESTART_SECONDS = 1.0
 STOP_SECONDS_MAX = 3.0
 
@@ -15,21 +17,35 @@ _log = structlog.get_logger(__name__)
 
 
 class GatewayProcess:
-    """The gateway as a child process; the socket is the parent's, so no restart loses the port."""
+    """The gateway as a child process; the socket is the parent's, so no restart loses the port.
 
-    def __init__(self, host: str, port: int) -> None:
-        self._socket = socket.create_server((host, port), backlog=128)
+    Args:
+        logs: Level and format of its log.
+    """
+
+    def __init__(self, host: str, port: int, *, logs: tuple[str, str]) -> None:
+        """Bind the port.
+
+        Raises:
+            CannotListenError: It cannot be bound.
+        """
+        try:
+            self._socket = socket.create_server((host, port), backlog=128)
+        except OSError as error:
+            raise CannotListenError(host, port, error) from error
+        self._logs = logs
         self._socket.setblocking(False)  # noqa: FBT003  (the library's own signature)
         self.port: int = self._socket.getsockname()[1]
 
-    async def run(self, bootstrap: str) -> None:
+    async def run(self, bootstrap: str, admin: str) -> None:
         """Keep a gateway running until cancelled.
 
         Args:
             bootstrap: Where Kafka clients connect, ``host:port``.
+            admin: Where the broker's own pages are, ``host:port``.
         """
         while True:
-            await self._run_once(bootstrap)
+            await self._run_once(bootstrap, admin)
             _log.error("gateway_ended", advice="it is started again")
             await asyncio.sleep(RESTART_SECONDS)
 
@@ -37,9 +53,10 @@ class GatewayProcess:
         """Give the port back."""
         self._socket.close()
 
-    async def _run_once(self, bootstrap: str) -> None:
+    async def _run_once(self, bootstrap: str, admin: str) -> None:
         # The child sees the end of this pipe when the parent is gone, however it went.
         owner, ours = os.pipe()
+        log_level, log_format = self._logs
         descriptors = (self._socket.fileno(), owner)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -49,6 +66,9 @@ class GatewayProcess:
                 f"--socket-fd={self._socket.fileno()}",
                 f"--owner-fd={owner}",
                 f"--bootstrap={bootstrap}",
+                f"--admin={admin}",
+                f"--log-level={log_level}",
+                f"--log-format={log_format}",
                 pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
                 # A Ctrl-C is meant for the owner, whose end this process sees by the pipe.

@@ -182,7 +182,7 @@ def _group_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
         ApiKey.LIST_GROUPS: ListGroupsHandler(coordinator=groups),
         ApiKey.OFFSET_DELETE: OffsetDeleteHandler(coordinator=groups, images=services.images),
         ApiKey.FIND_COORDINATOR: FindCoordinatorHandler(
-            images=services.images, offsets_topic=services.offsets_topic
+            images=services.images, offsets_topic=services.offsets_topic, clock=services.clock
         ),
         ApiKey.HEARTBEAT: HeartbeatHandler(coordinator=groups),
         ApiKey.JOIN_GROUP: JoinGroupHandler(coordinator=groups),

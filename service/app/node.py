@@ -129,7 +129,6 @@ class BrokerNode:
 
         Raises:
             EverlogError: The start is refused; the message says what to do.
-            OSError: An address cannot be bound.
         """
         identity = await establish_identity(
             store=self._store,
@@ -145,7 +144,7 @@ class BrokerNode:
         broker = await self._register(identity, endpoints)
         controller = await self._lead(broker)
         cold = self.cold = await self._open_cold_side(self._tier_site(identity.cluster_id))
-        keeper = await self._open_logs(broker, cold)
+        keeper = await self._open_logs(broker, cold, is_first=identity.is_new)
         self._serve(controller, keeper)
         for listener in self._listeners.values():
             await listener.start()
@@ -221,7 +220,9 @@ class BrokerNode:
             spawn=self._tasks.create_task,
         )
 
-    async def _open_logs(self, broker: Broker, cold: ColdSide) -> PartitionKeeper:
+    async def _open_logs(
+        self, broker: Broker, cold: ColdSide, *, is_first: bool
+    ) -> PartitionKeeper:
         image = self._images.image
         was_clean = await self.hot.start(_assigned(image, broker))
         keeper = PartitionKeeper(
@@ -245,7 +246,8 @@ class BrokerNode:
                 check_ms=self._config.producer_id_expiration_check_interval_ms,
             )
         )
-        _log.info("logs_opened", partitions=len(self.table), last_stop_was_clean=was_clean)
+        before = {"first_start": True} if is_first else {"last_stop_was_clean": was_clean}
+        _log.info("logs_opened", partitions=len(self.table), **before)
         return keeper
 
     def _serve(self, controller: Controller, keeper: PartitionKeeper) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from service.net.admin_http import Answer
 from service.partition.archive import PartitionArchive
+from service.partition.archive_home import ArchiveHome
 from service.partition.table import PartitionTable
 
 ARCHIVE_STALL_SECONDS_MAX = 600.0
@@ -13,16 +14,22 @@ _NAMED_MAX = 10
 
 
 def readiness(
-    *, is_ready: bool, table: PartitionTable, archives: Iterable[PartitionArchive], now: float
+    *,
+    is_ready: bool,
+    table: PartitionTable,
+    home: ArchiveHome | None,
+    archives: Iterable[PartitionArchive],
+    now: float,
 ) -> Answer:
     """Answer ``/readyz``.
 
-    A stalled archive leaves the answer at 200: clients are served, and no other broker could
-    upload what is on this disk.
+    A store that does not answer, or a stalled archive, leaves the answer at 200: clients are
+    served, and no other broker could upload what is on this disk.
 
     Args:
         is_ready: Whether the broker is between its start and its stop.
         table: What it serves.
+        home: Whether its store is the archive's; None without a store of its own.
         archives: The cold sides of that.
         now: Monotonic seconds.
     """
@@ -32,6 +39,10 @@ def readiness(
     if refused:
         text = f"not ready: the disk refused writes of {_some(refused)}\n"
         return Answer(503, text.encode())
+    if home is not None and home.is_elsewhere:
+        return Answer(503, f"not ready: {home.complaint}\n".encode())
+    if home is not None and home.complaint is not None:
+        return Answer(200, f"ok\ndegraded: {home.complaint}\n".encode())
     stalled = [_name(each, table) for each in stalled_archives(archives, now)]
     if stalled:
         minutes = ARCHIVE_STALL_SECONDS_MAX / 60

@@ -51,7 +51,6 @@ def run_broker(
 
     Raises:
         EverlogError: The start is refused; the message says what to do.
-        OSError: An address cannot be bound.
     """
     raise_descriptor_limit()
     for number in _STOP_SIGNALS:
@@ -98,14 +97,15 @@ async def _serve(
             )
             endpoints = await node.start()
             admin = await start_admin(node, config, seams, watchdog)
+            admin_address = f"{config.admin_host}:{admin.port}"
             gc.freeze()
             for number in _STOP_SIGNALS:
                 asyncio.get_running_loop().add_signal_handler(number, stopped.set)
             beside = []
             if gateway is not None:
                 bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"
-                beside.append(tasks.create_task(gateway.run(bootstrap)))
-            _log.info("broker_ready", admin=f"http://{config.admin_host}:{admin.port}")
+                beside.append(tasks.create_task(gateway.run(bootstrap, admin_address)))
+            _log.info("broker_ready", admin=f"http://{admin_address}")
             on_ready(endpoints, admin.port)
             await stopped.wait()
             admin.close()

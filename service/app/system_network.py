@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import TypeVar
 
-from service.model.network import Listener
+from service.model.network import CannotListenError, Listener
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 
@@ -34,9 +34,13 @@ class SystemNetwork:
         self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int
     ) -> Listener:
         loop = asyncio.get_running_loop()
-        return _Bound(
-            await loop.create_server(factory, host, port, backlog=BACKLOG, start_serving=False)
-        )
+        try:
+            server = await loop.create_server(
+                factory, host, port, backlog=BACKLOG, start_serving=False
+            )
+        except OSError as error:
+            raise CannotListenError(host, port, error) from error
+        return _Bound(server)
 
     async def connect(
         self, factory: Callable[[], ProtocolT], host: str, port: int

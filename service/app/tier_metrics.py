@@ -62,5 +62,5 @@ def tier_metrics(cold: ColdSide | None, clock: Clock) -> Iterator[Metric]:
         "Partitions whose uploads have failed for so long that /readyz names them.",
         len(stalled_archives(archives, now)),
     )
-    restarts = 0 if cold.worker is None else cold.worker.restarts
+    restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)

@@ -1,24 +1,30 @@
 """Puts the cold side of a broker together: authority, transfer worker, cache, archiver."""
 
 import asyncio
+import errno
+import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from everlog.format.object_keys import PartitionPath
 from everlog.format.segment_object import CHUNK_BYTES
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
-from everlog.stores.url import DirectoryLocation, parse_store_url
+from everlog.stores.url import DirectoryLocation, StoreLocation, absolute_url, parse_store_url
+from service.app.home_gate import HomeGate
 from service.app.seams import Seams
+from service.coordination.identity import StartRefusedError
 from service.coordination.metadata_store import MetadataStore
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import ArchiveParts, Tiered
+from service.partition.archive_home import ArchiveHome
 from service.partition.archiver import Archiver
 from service.partition.deleted_tiers import DeletedTiers
 from service.partition.table import PartitionTable
@@ -38,7 +44,7 @@ from service.tiering.range_sources import (
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import SealAndPut, Uploader, through_worker
-from service.tiering.worker.remote_store import WorkerObjectStore
+from service.tiering.worker.remote_store import HastyCaller, WorkerObjectStore
 from service.tiering.worker.supervisor import WorkerProcess, WorkerSupervisor
 
 CACHE_DIR = "cache"
@@ -67,46 +73,85 @@ class TierSite:
     spawn: Run
 
 
+@dataclass(frozen=True, slots=True)
+class TransferSite:
+    """The transfer process, and whether the store that it opens is the archive's."""
+
+    worker: WorkerSupervisor
+    home: ArchiveHome
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColdSide:
     """The cold side of a broker.
 
     Attributes:
         store: Every call to the object store goes through it.
-        worker: Where it goes; None when the store is in this process.
+        transfer: Where it goes; None when the store is in this process.
     """
 
     archiver: Archiver
     deleted: DeletedTiers
     stats: TierStats
     store: ObjectStore
-    worker: WorkerSupervisor | None
+    transfer: TransferSite | None
 
 
 async def open_cold_side(site: TierSite) -> ColdSide:
-    """Start the transfer worker, and make everything that works through it."""
+    """Start the transfer worker, and make everything that works through it.
+
+    Raises:
+        StartRefusedError: The archive is in another store.
+    """
     config, seams = site.config, site.seams
-    url = config.store_url or f"file://{config.data_dir}/{STORE_DIR}"
+    url = absolute_url(config.store_url or f"file://{quote(config.data_dir)}/{STORE_DIR}")
     probe = probe_key(site.cluster_id, config.broker_id)
     logs = config.logging_level, config.logging_format
     worker = WorkerSupervisor(
         lambda: launch_worker(url, probe, *logs), clock=seams.clock, ids=seams.ids
     )
     site.run(worker.run())
-    match parse_store_url(url):
+    location = parse_store_url(url)
+    home = ArchiveHome(
+        url=url,
+        cluster_id=site.cluster_id,
+        metadata=site.metadata,
+        store=WorkerObjectStore(HastyCaller(worker)),
+        ids=seams.ids,
+        make_place=lambda: _make_place(location),
+    )
+    await home.settle()
+    site.run(home.run())
+    gate = HomeGate(worker, home)
+    match location:
         case DirectoryLocation(path):
             files = FilesystemObjectStore(path)
-            store = WorkerObjectStore(worker, local_path=files.local_path)
+            store = WorkerObjectStore(gate, local_path=files.local_path)
         case _:
-            store = WorkerObjectStore(worker)
-    return await assemble(site, store, through_worker(worker), worker)
+            store = WorkerObjectStore(gate)
+    return await assemble(site, store, through_worker(gate), TransferSite(worker, home))
+
+
+def _make_place(location: StoreLocation) -> None:
+    """Make the directory of a new store; blocks, once in the life of a cluster."""
+    if not isinstance(location, DirectoryLocation):
+        return
+    try:
+        os.makedirs(location.path, exist_ok=True)
+        if not os.access(location.path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise StartRefusedError(
+            f"the store file://{location.path} cannot be made ({error.strerror}): give a "
+            "directory that this process may write to, as --store or store.url"
+        ) from error
 
 
 async def assemble(
     site: TierSite,
     store: ObjectStore,
     seal_and_put: SealAndPut,
-    worker: WorkerSupervisor | None = None,
+    transfer: TransferSite | None = None,
 ) -> ColdSide:
     """Make the cold side over a store, whatever that is."""
     config, seams = site.config, site.seams
@@ -132,6 +177,7 @@ async def assemble(
             ids=seams.ids,
             stats=stats,
             orphan_grace_ms=config.archive_orphan_grace_ms,
+            may_release=lambda: transfer is None or transfer.home.is_known,
             uploads_per_turn_max=config.remote_upload_parallelism,
         ),
         check_seconds=config.log_retention_check_interval_ms / 1000,
@@ -139,7 +185,7 @@ async def assemble(
     site.run(archiver.run())
     deleted = DeletedTiers(cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper)
     site.run(deleted.run())
-    return ColdSide(archiver=archiver, deleted=deleted, stats=stats, store=store, worker=worker)
+    return ColdSide(archiver=archiver, deleted=deleted, stats=stats, store=store, transfer=transfer)
 
 
 async def _reading(

@@ -4,11 +4,11 @@ import asyncio
 
 from everlog.model.errors import EverlogError, RetriableError
 from everlog.model.ids import TopicName
-from service.broker.metadata_view import INTERNAL_TOPICS
 from service.coordination.topic_errors import InvalidTopicNameError, TopicExistsError
 from service.coordination.topic_plan import NewTopic
 from service.coordination.topics import TopicRegistry
 from service.groups.ports import OffsetsTopic
+from service.model.cluster import INTERNAL_TOPICS
 from service.partition.keeper import PartitionKeeper
 from service.protocol.error_codes import ErrorCode
 

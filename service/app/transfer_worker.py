@@ -9,10 +9,12 @@ import asyncio
 import os
 import socket
 import sys
+from dataclasses import asdict
 
 import structlog
 
-from everlog.model.errors import EverlogError
+from everlog.model.errors import EverlogError, RetriableError
+from everlog.stores.backoff import RetryPolicy
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.retrying import RetryingObjectStore
@@ -21,6 +23,11 @@ from service.app.system import SystemClock, SystemIds
 from service.telemetry.logs import configure_logs
 from service.tiering.worker.main import TransferServer
 from service.tiering.worker.transfers import Transfers
+
+HASTY = RetryPolicy(deadline_s=2.0)
+"""Of calls that somebody waits for at the start; a refused connection is one within a moment."""
+
+PROBE_AGAIN_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -39,28 +46,34 @@ def main() -> None:
 
 
 async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey) -> None:
-    store = RetryingObjectStore(
-        open_store(url, clock=SystemClock()), clock=SystemClock(), ids=SystemIds()
-    )
+    clock, ids = SystemClock(), SystemIds()
+    opened = open_store(url, clock=clock)
+    store = RetryingObjectStore(opened, clock=clock, ids=ids)
+    hasty = RetryingObjectStore(opened, clock=clock, ids=ids, policy=HASTY)
     async with asyncio.TaskGroup() as tasks:
-        probe = tasks.create_task(_probe(store, probe_key))
-        await TransferServer(Transfers(store), channel=channel).run()
+        probe = tasks.create_task(_probe(hasty, probe_key))
+        server = TransferServer(Transfers(store), channel=channel, hasty=Transfers(hasty))
+        await server.run()
         probe.cancel()
 
 
 async def _probe(store: ObjectStore, key: ObjectKey) -> None:
-    """Find out what the store can do; it is used all the same when that cannot be found out."""
-    try:
-        found = await store.probe(key)
-    except EverlogError as error:
-        _log.warning("store_not_probed", reason=str(error))
-        return
-    _log.info(
-        "store_probed",
-        creates_exclusively=found.creates_exclusively,
-        verifies_checksums=found.verifies_checksums,
-        keeps_checksums=found.keeps_checksums,
-    )
+    """Find out what the store can do; until that can be found out it is used all the same."""
+    complained = False
+    while True:
+        try:
+            found = await store.probe(key)
+        except RetriableError:
+            pass  # the broker asks the store, too, and says that it does not answer
+        except EverlogError as error:
+            if not complained:
+                advice = "nothing is archived until that is put right"
+                _log.warning("store_not_usable", reason=str(error), advice=advice)
+            complained = True
+        else:
+            _log.info("store_probed", **asdict(found))
+            return
+        await asyncio.sleep(PROBE_AGAIN_SECONDS)
 
 
 if __name__ == "__main__":

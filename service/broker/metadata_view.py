@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from everlog.model.ids import NO_TOPIC_ID, NodeId, TopicName
-from service.model.cluster import Broker, ClusterImage, PartitionState, TopicImage
+from service.model.cluster import INTERNAL_TOPICS, Broker, ClusterImage, PartitionState, TopicImage
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.metadata import (
     MetadataResponseBroker,
@@ -12,7 +12,6 @@ from service.protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 
-INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
 NO_NODE = -1
 
 Images = Callable[[], ClusterImage]

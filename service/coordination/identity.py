@@ -7,7 +7,7 @@ away as those of unknown topics. So the start is refused, and nothing is renamed
 import asyncio
 import json
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from everlog.model.clock import IdSource
 from everlog.model.errors import CorruptionError, RejectedError
@@ -32,11 +32,13 @@ class Identity:
 
     Attributes:
         directory_id: Sixteen bytes that name the directory for as long as it exists.
+        is_new: Whether this start has made the directory.
     """
 
     cluster_id: str
     broker_id: NodeId
     directory_id: bytes
+    is_new: bool = field(default=False, compare=False)
 
 
 async def establish_identity(
@@ -67,7 +69,9 @@ async def establish_identity(
     if cluster_id is None:
         # Before meta.json: a crash in between leaves a directory that joins what it has founded.
         cluster_id = await _found_cluster(store, ids)
-    identity = Identity(cluster_id=cluster_id, broker_id=broker_id, directory_id=ids.uuid())
+    identity = Identity(
+        cluster_id=cluster_id, broker_id=broker_id, directory_id=ids.uuid(), is_new=True
+    )
     await loop.run_in_executor(executor, disk.write_file_atomically, path, _encode(identity))
     return identity
 

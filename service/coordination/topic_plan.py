@@ -158,8 +158,8 @@ def plan_growth(
     held = len(topic.partitions)
     if more.partitions <= held:
         raise InvalidPartitionsError(
-            f"topic {topic.name!r} has {held} partitions: the number can only rise, "
-            f"and {more.partitions} is not more"
+            f"the number of partitions of topic {topic.name!r} is {held} and can only rise: "
+            f"{more.partitions} is not more"
         )
     _check_count(more.partitions)
     added = range(held, more.partitions)

@@ -1,6 +1,7 @@
 """What the gateway answers until its own work comes: whether the cluster is there."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from html import escape
 
 from starlette.applications import Starlette
@@ -10,8 +11,20 @@ from starlette.routing import Route
 
 from service.telemetry.metrics import CONTENT_TYPE, Metrics
 
-CheckCluster = Callable[[], Awaitable[str | None]]
-"""Says why the cluster cannot be reached; None when it can."""
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the cluster is, for people.
+
+    Attributes:
+        text: Lines; where it is not ready they say why.
+    """
+
+    is_ready: bool
+    text: str
+
+
+CheckCluster = Callable[[], Awaitable[Standing]]
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -40,15 +53,13 @@ def build_app(*, bootstrap: str, check_cluster: CheckCluster, metrics: Metrics) 
     """
 
     async def front(_request: Request) -> Response:
-        problem = await check_cluster()
-        state = "The cluster is serving." if problem is None else f"Not ready: {problem}"
+        standing = await check_cluster()
+        state = standing.text.removeprefix("ok").strip() or "The cluster is serving."
         return HTMLResponse(_PAGE.format(state=escape(state), bootstrap=escape(bootstrap)))
 
     async def ready(_request: Request) -> Response:
-        problem = await check_cluster()
-        if problem is None:
-            return PlainTextResponse("ok\n")
-        return PlainTextResponse(f"not ready: {problem}\n", status_code=503)
+        standing = await check_cluster()
+        return PlainTextResponse(standing.text, status_code=200 if standing.is_ready else 503)
 
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -254,7 +254,8 @@ def _contradictions(given: Mapping[str, GivenValue]) -> Iterator[ConfigProblem]:
         *topic_default_contradictions(ConfigLayers(static=_texts(given))),
     )
     for error in found:
-        where = given[error.name].where if error.name in given else "configuration"
+        blamed = given.get(error.name) or given.get(error.because or "")
+        where = "configuration" if blamed is None else blamed.where
         yield ConfigProblem(where=where, message=str(error))
 
 

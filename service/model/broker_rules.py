@@ -23,6 +23,9 @@ _AT_MOST = (
 )
 """Pairs of which the first never exceeds the second."""
 
+_PROTOCOLS_TO_COME = frozenset({"SSL", "SASL_SSL", "SASL_PLAINTEXT"})
+"""Names of listeners that everybody takes for the protocol that Kafka calls so."""
+
 
 def broker_contradictions(values: Values, chosen: Collection[str]) -> Iterator[InvalidConfigError]:
     """Find the settings that do not go together.
@@ -90,8 +93,7 @@ def _listeners(values: Values) -> Iterator[InvalidConfigError]:
     taken = set()
     for address in bound:
         if address.listener not in protocols:
-            advice = "it has no security protocol; add it to listener.security.protocol.map, as "
-            yield _bad_address("listeners", address, f"{advice}{address.listener}:PLAINTEXT")
+            yield _unmapped(address)
         if address.port != 0 and (address.host, address.port) in taken:
             advice = "another listener has the same address; give each a port of its own"
             yield _bad_address("listeners", address, advice)
@@ -101,6 +103,16 @@ def _listeners(values: Values) -> Iterator[InvalidConfigError]:
     if chosen is not None and str(chosen).upper() not in names:
         advice = f"there is no such listener; write one of {', '.join(names)}"
         yield InvalidConfigError("inter.broker.listener.name", str(chosen), advice)
+
+
+def _unmapped(address: ListenAddress) -> InvalidConfigError:
+    if address.listener in _PROTOCOLS_TO_COME:
+        advice = "TLS and SASL are not there yet; listen with PLAINTEXT://, on a private network"
+    else:
+        advice = "it has no security protocol; add it to listener.security.protocol.map, as "
+        advice += f"{address.listener}:PLAINTEXT"
+    because = "listener.security.protocol.map"
+    return InvalidConfigError("listeners", address.text, advice, because=because)
 
 
 def _advertised(values: Values) -> Iterator[InvalidConfigError]:
@@ -129,4 +141,4 @@ def _shared_store(values: Values) -> Iterator[InvalidConfigError]:
             "brokers of a cluster share one archive; set it to s3://bucket/prefix, or "
             "set remote.storage.enable=false to go without"
         )
-        yield InvalidConfigError("store.url", None, advice)
+        yield InvalidConfigError("store.url", None, advice, because="zookeeper.connect")

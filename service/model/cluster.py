@@ -11,6 +11,9 @@ from types import MappingProxyType
 from everlog.model.ids import NodeId, TopicId, TopicName
 from everlog.model.offsets import LeaderEpoch
 
+INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
+"""Topics that brokers keep for themselves, as in Kafka; every other name is the users'."""
+
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 

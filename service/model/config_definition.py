@@ -34,13 +34,17 @@ class InvalidConfigError(RejectedError):
         name: The setting.
         value: The text that was given, fit to be shown; None when there is none to show.
         advice: What is wrong, and what to do about it.
+        because: A setting that somebody has set and that makes this one wrong, if that is so.
     """
 
-    def __init__(self, name: str, value: str | None, advice: str) -> None:
+    def __init__(
+        self, name: str, value: str | None, advice: str, *, because: str | None = None
+    ) -> None:
         super().__init__(f"{name}: {advice}" if value is None else f"{name}={value}: {advice}")
         self.name = name
         self.value = value
         self.advice = advice
+        self.because = because
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,23 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from everlog.model.errors import RejectedError
+
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
+
+
+class CannotListenError(RejectedError):
+    """An address cannot be bound.
+
+    Attributes:
+        error: What the operating system said.
+    """
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(f"{host}:{port} cannot be listened on: {error.strerror or error}")
+        self.host = host
+        self.port = port
+        self.error = error
 
 
 class Listener(Protocol):
@@ -37,7 +53,7 @@ class Network(Protocol):
         """Bind and listen; each accepted connection gets a protocol from ``factory``.
 
         Raises:
-            OSError: The address cannot be bound.
+            CannotListenError: The address cannot be bound.
         """
         ...
 

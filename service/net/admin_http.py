@@ -48,7 +48,7 @@ class AdminHttp:
         """Listen, accept, and return the port that was bound.
 
         Raises:
-            OSError: The address cannot be bound.
+            CannotListenError: The address cannot be bound.
         """
         self._listener = await self._network.listen(lambda: _Exchange(self._answer), host, port)
         await self._listener.start()

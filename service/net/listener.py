@@ -83,7 +83,7 @@ class ClientListener:
         """Listen, and return the port that was bound. Requests run as tasks of ``tasks``.
 
         Raises:
-            OSError: The address cannot be bound.
+            CannotListenError: The address cannot be bound.
         """
         self._tasks = tasks
         services = ConnectionServices(

@@ -4,7 +4,7 @@ One turn at a time does all of it, so nothing here is locked.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -39,7 +39,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveParts:
-    """What all partitions of a broker share."""
+    """What all partitions of a broker share.
+
+    Attributes:
+        may_release: Whether the store has proved to be the one that holds what is tiered.
+    """
 
     hot: HotStore
     table: PartitionTable
@@ -49,6 +53,7 @@ class ArchiveParts:
     ids: IdSource
     stats: TierStats
     orphan_grace_ms: int
+    may_release: Callable[[], bool] = lambda: True
     uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
 
 
@@ -299,6 +304,8 @@ class PartitionArchive:
     async def _release(self, tier: PartitionTier) -> None:
         """Remove local segments that are in the tier and have outlived their local retention."""
         hot = self.hot
+        if not self._parts.may_release():
+            return
         if not hot.active.size:
             # An empty active segment has no file yet: the last sealed one has to tell, at the next
             # start, where the log ends.

@@ -121,6 +121,19 @@ def test_keys_headers_and_partitions_are_kept(everlog: Command) -> None:
     assert shown == b"1 0 [k] 1 v:w a=b\n1 1 [] -1 no key a=b\n"
 
 
+def test_only_topics_that_brokers_keep_are_hidden(everlog: Command) -> None:
+    everlog.out("topic", "create", "__mine", "-p", "1")
+    everlog.out("produce", "__mine", stdin=b"a\n")
+    everlog.out("consume", "__mine", "--group", "g")
+    shown = {each["topic"] for each in everlog.facts("topic", "list")}
+    assert "__mine" in shown
+    assert "__consumer_offsets" not in shown
+    everywhere = {each["topic"] for each in everlog.facts("topic", "list", "--internal")}
+    assert everywhere - shown == {"__consumer_offsets"}
+    everlog.refusal("topic", "delete", "__consumer_offsets", "--yes", status=1)
+    assert everlog.facts("topic", "describe", "__consumer_offsets")
+
+
 @pytest.mark.parametrize(
     ("words", "offsets"),
     [

@@ -111,8 +111,8 @@ async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
     settings = {"store.url": url, **CACHE}
     async with site(tmp_path / "broker", metadata, settings=settings) as running:
         partition = await running.open(TOPIC)
-        worker = running.cold.worker
-        assert worker is not None
+        assert running.cold.transfer is not None
+        worker = running.cold.transfer.worker
         appending = asyncio.ensure_future(append_64_mib(running, partition))
         kills = 0
         while kills < 3:
@@ -131,8 +131,8 @@ async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
 async def test_the_worker_ends_with_its_broker(tmp_path: Path, metadata: Metadata) -> None:
     settings = {"store.url": f"file://{tmp_path}/store"}
     async with site(tmp_path / "broker", metadata, settings=settings) as running:
-        worker = running.cold.worker
-        assert worker is not None
+        assert running.cold.transfer is not None
+        worker = running.cold.transfer.worker
         await running.cold.store.list("")
         pid = worker.pid
         assert pid is not None

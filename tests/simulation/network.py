@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from service.model.network import Listener
+from service.model.network import CannotListenError, Listener
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 
@@ -131,7 +131,7 @@ class SimNetwork:
             self._next_port += 1
             port = self._next_port
         if port in self.listeners:
-            raise OSError(f"{host}:{port} is taken")
+            raise CannotListenError(host, port, OSError("it is taken"))
         listener = _SimListener(self, port)
         self.listeners[port] = (listener, factory)
         return listener

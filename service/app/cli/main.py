@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from service.app.cli.failure import USAGE_STATUS, fail, misuse
+from service.app.cli.refused_option import explain_option
 
 _NOUNS = {
     "dev": ("servers", "Run everything on this machine: broker, metadata, archive, gateway."),
@@ -100,4 +101,5 @@ def _explain(error: typer.TyperException) -> NoReturn:
         raise SystemExit(USAGE_STATUS)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "everlog"
-    misuse(text[0].lower() + text[1:].rstrip("."), f'"{path} --help" shows how')
+    problem = explain_option(error) or text[0].lower() + text[1:].rstrip(".")
+    misuse(problem, f'"{path} --help" shows how')

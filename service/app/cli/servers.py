@@ -1,6 +1,5 @@
 """``everlog dev`` and ``everlog broker``: commands that run until they are stopped."""
 
-import errno
 import os
 import sys
 from functools import partial
@@ -9,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.app.cli.failure import USAGE_STATUS, fail
+from service.app.cli.failure import USAGE_STATUS, fail, misuse
 from service.model.listen_address import PORT_MAX
 
 if TYPE_CHECKING:
+    from service.app.config import ConfigSources
     from service.app.gateway_process import GatewayProcess
     from service.model.broker_config import BrokerConfig
     from service.model.cluster import Endpoint
@@ -55,8 +55,10 @@ def dev(
     set_: _Set = None,
 ) -> None:
     """Run everything on this machine: broker, metadata, object store, gateway."""
+    from service.app.config import ConfigSources
+
     if brokers != 1:
-        fail("replication is not there yet", "use --brokers 1", status=USAGE_STATUS)
+        misuse("replication is not there yet", "use --brokers 1")
     command = {
         "data.dir": str(DATA_DIR_DEFAULT.absolute()),
         "listeners": _listeners(KAFKA_PORT_DEFAULT),
@@ -64,13 +66,25 @@ def dev(
     }
     # What is written on the command line holds against the environment, which holds against the
     # command's own defaults; --set comes last and holds against all.
-    asked: dict[str, str | None] = {
-        "data.dir": None if data_dir is None else str(data_dir.absolute()),
-        "listeners": None if port is None else _listeners(port),
-        "store.url": store,
+    asked = {
+        "data.dir": ("--data-dir", None if data_dir is None else str(data_dir.absolute())),
+        "listeners": ("--port", None if port is None else _listeners(port)),
+        "store.url": ("--store", store),
     }
-    flags = [f"{name}={value}" for name, value in asked.items() if value is not None]
-    _run(_load(command, None, flags + (set_ or [])), http_port=http_port)
+    config = _load(
+        ConfigSources(
+            command=command,
+            environment=os.environ,
+            options={
+                name: (option, text) for name, (option, text) in asked.items() if text is not None
+            },
+            flags=set_ or (),
+        )
+    )
+    if http_port and http_port in [address.port for address in config.listeners]:
+        advice = "give --port and --http-port a port each"
+        misuse(f"Kafka clients and the gateway cannot both have port {http_port}", advice)
+    _run(config, http_port=http_port)
 
 
 @broker_app.command()
@@ -81,50 +95,54 @@ def broker(
     set_: _Set = None,
 ) -> None:
     """Run one broker of a cluster."""
+    from service.app.config import ConfigSources
+
+    sources = ConfigSources(file=config, environment=os.environ, flags=set_ or ())
+    loaded = _load(sources)
     if check:
-        _load({}, config, set_ or [])
         print(f"{config} is fine")
         return
-    _run(_load({}, config, set_ or []), http_port=None)
+    _run(loaded, http_port=None)
 
 
 def _listeners(port: int) -> str:
     return f"PLAINTEXT://127.0.0.1:{port}"
 
 
-def _load(command: dict[str, str], file: Path | None, flags: list[str]) -> "BrokerConfig":
-    from service.app.config import ConfigSources, load_config
+def _load(sources: "ConfigSources") -> "BrokerConfig":
+    from service.app.config import load_config
     from service.model.broker_config import InvalidBrokerConfigError
 
-    sources = ConfigSources(command=command, file=file, environment=os.environ, flags=flags)
     try:
         config = load_config(sources)
     except InvalidBrokerConfigError as error:
         fail(str(error), "", status=USAGE_STATUS)
     if config.zookeeper_connect is not None:
         # With metadata of its own it would be a second cluster that looks like the first.
-        advice = "leave zookeeper.connect out"
-        fail("a cluster of several brokers is not there yet", advice, status=USAGE_STATUS)
+        where = config.given["zookeeper.connect"].where
+        problem = f"{where}: a cluster of several brokers is not there yet"
+        misuse(problem, "leave zookeeper.connect out")
     return config
 
 
 def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
     """Run a broker, and with a port a gateway beside it, until a signal ends them."""
     from everlog.model.errors import EverlogError
+    from service.app.cli.refused_address import explain
     from service.app.gateway_process import GatewayProcess
     from service.app.run_broker import run_broker
+    from service.model.network import CannotListenError
     from service.telemetry.logs import configure_logs
 
     configure_logs(level=config.logging_level, form=config.logging_format)
     try:
-        gateway = None if http_port is None else GatewayProcess("127.0.0.1", http_port)
+        logs = config.logging_level, config.logging_format
+        gateway = None if http_port is None else GatewayProcess("127.0.0.1", http_port, logs=logs)
         run_broker(config, on_ready=partial(_greet, config, gateway), gateway=gateway)
+    except CannotListenError as error:
+        fail(*explain(error, setting=_setting_of(error.port, config, http_port)))
     except EverlogError as error:
         fail(str(error), "")
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        fail(_taken(config, http_port), "stop that process, or use --port and --http-port")
 
 
 def _greet(
@@ -133,27 +151,17 @@ def _greet(
     endpoints: "tuple[Endpoint, ...]",
     admin_port: int,
 ) -> None:
+    from service.app.cli.greeting import ready_line, suggestions
+
     bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"
     http_port = admin_port if gateway is None else gateway.port
-    print(
-        f"everlog ready  kafka {bootstrap}  http http://127.0.0.1:{http_port}  "
-        f"data {config.data_dir}  store {config.store_url or f'file://{config.data_dir}/store'}",
-        flush=True,
-    )
+    print(ready_line(config, bootstrap, http_port), flush=True)
     if gateway is not None and sys.stdout.isatty():
-        print("Try:  everlog produce readme --file README.md        (another terminal)")
-        print("      everlog consume readme --from earliest")
-        print(f"      kcat -b {bootstrap} -L")
-        print("Stop with Ctrl-C; the data stays and the next start goes on from it.", flush=True)
+        print(suggestions(bootstrap), flush=True)
 
 
-def _taken(config: "BrokerConfig", http_port: int | None) -> str:
-    """Say which port is taken, and by whom as far as can be seen."""
-    from service.app.port_owner import owner_of_port
-
-    wanted = [address.port for address in config.listeners] + [http_port or 0, config.admin_port]
-    for port in filter(None, wanted):
-        owner = owner_of_port(port)
-        if owner is not None:
-            return f"port {port} is taken by {owner}"
-    return "a port is taken"
+def _setting_of(port: int, config: "BrokerConfig", http_port: int | None) -> str:
+    """Return what somebody writes to have another port than that."""
+    if port in [address.port for address in config.listeners]:
+        return "listeners" if http_port is None else "--port or listeners"
+    return "--http-port" if port == http_port else "admin.host and admin.port"

@@ -14,7 +14,8 @@ from service.app.cli.marks import Key, Marks, read_marks
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.sizes import count_text
 from service.app.cli.times import instant_text
-from service.app.cli.topic_options import INTERNAL_PREFIX, find_topic, read_cluster
+from service.app.cli.topic_options import find_topic, read_cluster
+from service.model.cluster import INTERNAL_TOPICS
 
 app = typer.Typer(
     help="Show what is local and what is in the archive.",
@@ -68,7 +69,7 @@ def _marks(bootstrap: str, topics: list[str] | None) -> dict[Key, Marks]:
         metadata = read_cluster(admin)
         for name in topics or []:
             find_topic(metadata, name)
-        names = topics or [n for n in metadata.topics if not n.startswith(INTERNAL_PREFIX)]
+        names = topics or [n for n in metadata.topics if n not in INTERNAL_TOPICS]
         return read_marks(admin, metadata, names)
 
 

@@ -6,8 +6,6 @@ from service.app.cli.client_library import Admin, Cluster, Topic
 from service.app.cli.connection import REQUEST_SECONDS_MAX
 from service.app.cli.failure import fail, misuse
 
-INTERNAL_PREFIX = "__"
-
 
 def read_cluster(admin: Admin) -> Cluster:
     """Ask for all topics and brokers."""

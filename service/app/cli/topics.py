@@ -18,7 +18,8 @@ from service.app.cli.marks import Marks, read_marks
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.sizes import count_text, plural
 from service.app.cli.times import duration_text, instant_text
-from service.app.cli.topic_options import INTERNAL_PREFIX, find_topic, read_cluster, read_pairs
+from service.app.cli.topic_options import find_topic, read_cluster, read_pairs
+from service.model.cluster import INTERNAL_TOPICS
 
 app = typer.Typer(
     help="List, create, describe, alter and delete topics.",
@@ -43,7 +44,7 @@ def list_topics(
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
         metadata = read_cluster(admin)
-        names = sorted(n for n in metadata.topics if internal or not n.startswith(INTERNAL_PREFIX))
+        names = sorted(n for n in metadata.topics if internal or n not in INTERNAL_TOPICS)
         marks = read_marks(admin, metadata, names)
         configs = _configs(admin, names)
     facts = [

@@ -8,10 +8,9 @@ from everlog.model.ids import NodeId, TopicName
 from service.broker.config_view import Detail, topic_configs
 from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of
-from service.broker.metadata_view import INTERNAL_TOPICS
 from service.coordination.topic_plan import NewTopic
 from service.coordination.topics import TopicRegistry
-from service.model.cluster import TopicImage
+from service.model.cluster import INTERNAL_TOPICS, TopicImage
 from service.model.config_layers import ConfigLayers
 from service.partition.keeper import PartitionKeeper
 from service.protocol.error_codes import ErrorCode

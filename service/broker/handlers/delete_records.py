@@ -4,8 +4,8 @@ from everlog.model.errors import EverlogError
 from everlog.model.offsets import Offset
 from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of
-from service.broker.metadata_view import INTERNAL_TOPICS
 from service.hot.store import HotStore
+from service.model.cluster import INTERNAL_TOPICS
 from service.partition.table import PartitionTable
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.delete_records import (

@@ -6,7 +6,7 @@ from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of
 from service.broker.metadata_view import Images
 from service.coordination.topics import TopicRegistry
-from service.model.cluster import TopicImage
+from service.model.cluster import INTERNAL_TOPICS, TopicImage
 from service.partition.keeper import PartitionKeeper
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.delete_topics import (
@@ -51,7 +51,7 @@ class DeleteTopicsHandler:
         wanted = [
             result
             for state, result in zip(states, results, strict=True)
-            if _is_well_named(state, result)
+            if _is_well_named(state, result) and not self._is_internal(state, result)
         ]
         for result, outcome in zip(wanted, await self._delete(wanted), strict=True):
             if isinstance(outcome, EverlogError):
@@ -61,6 +61,17 @@ class DeleteTopicsHandler:
                 result.name, result.topic_id = outcome.name, outcome.topic_id
         await self._keeper.settled()
         return DeleteTopicsResponse(responses=results)
+
+    def _is_internal(self, state: DeleteTopicState, result: DeletableTopicResult) -> bool:
+        """Whether the brokers need the topic: with it all groups would lose their offsets."""
+        name = state.name
+        if name is None:
+            name = self._images().names.get(TopicId(bytes(state.topic_id)))
+        if name not in INTERNAL_TOPICS:
+            return False
+        result.error_code = ErrorCode.INVALID_TOPIC_EXCEPTION
+        result.error_message = f"{name} is kept by the brokers themselves; it is never deleted"
+        return True
 
     async def _delete(self, wanted: list[DeletableTopicResult]) -> list[TopicImage | EverlogError]:
         keys = [

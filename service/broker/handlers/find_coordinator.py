@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+import structlog
+
+from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from service.broker.context import RequestContext
 from service.broker.metadata_view import NO_NODE, Images
@@ -16,8 +19,13 @@ from service.protocol.messages.find_coordinator import (
     FindCoordinatorRequest,
     FindCoordinatorResponse,
 )
+from service.telemetry.logs import Limited
+
+NO_TRANSACTIONS = "Transactions are not offered by this cluster yet."
 
 _MANY_KEYS_SINCE = 4
+
+_log = structlog.get_logger(__name__)
 
 
 class KeyType(IntEnum):
@@ -45,9 +53,11 @@ class FindCoordinatorHandler:
     Every broker gives the same answer: the leader of the partition that the group hashes to.
     """
 
-    def __init__(self, *, images: Images, offsets_topic: OffsetsTopic) -> None:
+    def __init__(self, *, images: Images, offsets_topic: OffsetsTopic, clock: Clock) -> None:
         self._images = images
         self._offsets_topic = offsets_topic
+        self._clock = clock
+        self._refusals = Limited()
 
     async def __call__(
         self, context: RequestContext, request: FindCoordinatorRequest
@@ -78,8 +88,11 @@ class FindCoordinatorHandler:
 
     async def _find(self, context: RequestContext, key_type: int, key: str) -> _Found:
         if key_type == KeyType.TRANSACTION:
-            # The only retriable code that every client expects here.
-            return _unavailable("Transactions are not offered by this cluster yet.")
+            self._report(context, key)
+            # Clients go on asking after any other code; after this one they give up at once.
+            return _Found(
+                code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message=NO_TRANSACTIONS
+            )
         if key_type != KeyType.GROUP:
             return _Found(
                 code=ErrorCode.INVALID_REQUEST,
@@ -95,6 +108,19 @@ class FindCoordinatorHandler:
             return _unavailable(f"{OFFSETS_TOPIC} is being created.")
         partition = group_partition(key, len(topic.partitions))
         return self._leader(context, topic, partition)
+
+    def _report(self, context: RequestContext, transactional_id: str) -> None:
+        """Say in the log what most clients do not show: the message of the refusal."""
+        held_back = self._refusals.admit(context.client_host, self._clock.monotonic())
+        if held_back is not None:
+            _log.warning(
+                "transaction_refused",
+                client=context.client_host,
+                client_id=context.client_id,
+                transactional_id=transactional_id,
+                reason=NO_TRANSACTIONS,
+                held_back=held_back,
+            )
 
     async def _topic(self) -> TopicImage | None:
         topic = self._images().topic(OFFSETS_TOPIC)

@@ -14,8 +14,8 @@ from everlog.records.validation import InvalidRecordError, InvalidTimestampError
 from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of, message_of
 from service.broker.leaders import Leaders
-from service.broker.metadata_view import INTERNAL_TOPICS
 from service.coordination.topic_errors import InvalidTopicNameError
+from service.model.cluster import INTERNAL_TOPICS
 from service.model.serving import ConnectionClosingError, Deferred
 from service.partition.deep_validation import DeepValidation
 from service.partition.errors import NotLeaderError

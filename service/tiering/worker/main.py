@@ -19,10 +19,18 @@ _log = structlog.get_logger(__name__)
 
 
 class TransferServer:
-    """Serves one channel; calls run side by side."""
+    """Serves one channel; calls run side by side.
 
-    def __init__(self, transfers: Transfers, *, channel: socket.socket) -> None:
+    Args:
+        transfers: The calls.
+        hasty: The same calls by a store that gives up soon, for those who ask for that.
+    """
+
+    def __init__(
+        self, transfers: Transfers, *, channel: socket.socket, hasty: Transfers | None = None
+    ) -> None:
         self._transfers = transfers
+        self._hasty = hasty or transfers
         self._channel = channel
         self._running: dict[int, asyncio.Task[None]] = {}
 
@@ -58,7 +66,8 @@ class TransferServer:
     async def _serve(self, writer: asyncio.StreamWriter, fields: Fields, body: bytes) -> None:
         number, op = fields["id"], fields["op"]
         try:
-            found, content = await self._transfers.perform(op, fields, body)
+            transfers = self._hasty if fields.get("hasty") else self._transfers
+            found, content = await transfers.perform(op, fields, body)
             write_message(writer, {"id": number, "ok": found}, content)
         except EverlogError as error:
             write_message(writer, {"id": number, "fault": encode_fault(error)})

@@ -27,6 +27,17 @@ class Caller(Protocol):
         ...
 
 
+class HastyCaller:
+    """Makes calls that give up soon: for whoever would rather know than wait."""
+
+    def __init__(self, worker: Caller) -> None:
+        self._worker = worker
+
+    async def call(self, op: str, fields: Fields, body: bytes = b"") -> Answer:
+        """Make a call; see `Channel.call`."""
+        return await self._worker.call(op, {**fields, "hasty": True}, body)
+
+
 class WorkerObjectStore:
     """An `ObjectStore` over a channel.
 

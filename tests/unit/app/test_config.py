@@ -131,10 +131,17 @@ def test_all_that_is_wrong_anywhere_is_said_at_once(broker_toml: Path) -> None:
         load_config(sources)
 
 
+def test_an_option_of_the_command_is_named_as_it_was_written() -> None:
+    options = {"store.url": ("--store", "foo")}
+    [problem] = problems_of(ConfigSources(options=options))
+    assert problem.startswith("--store: store.url=foo: ")
+    assert problems_of(ConfigSources(options=options, flags=["store.url=s3://bucket"])) == []
+
+
 def test_contradictions_are_found_across_sources(broker_toml: Path) -> None:
     broker_toml.write_text('zookeeper.connect = "zk:2181"')
     [problem] = problems_of(ConfigSources(file=broker_toml))
-    assert "store.url: brokers of a cluster share one archive" in problem
+    assert problem.startswith(f"{broker_toml}: store.url: brokers of a cluster share one archive")
     assert problems_of(ConfigSources(file=broker_toml, flags=["store.url=s3://bucket"])) == []
 
 

@@ -19,6 +19,7 @@ def answer(running: Site, *, seconds_later: float = 0.0, is_ready: bool = True) 
     return readiness(
         is_ready=is_ready,
         table=running.table,
+        home=None,
         archives=running.cold.archiver.archives,
         now=running.clock.monotonic() + seconds_later,
     )

@@ -12,6 +12,7 @@ from everlog.format.object_keys import (
     PARTITION_MAX,
     VER_MAX,
     ArchiveKey,
+    ClusterKey,
     ForeignKey,
     InvalidKeyError,
     LatestKey,
@@ -86,6 +87,9 @@ def test_keys_look_as_the_blueprint_says() -> None:
         f"{prefix}page/00000000000000000005-00000000000000000905-{uid_text(uid(3))}.pg"
     )
     assert LatestKey(path=PATH).text == f"{prefix}root/LATEST"
+    cluster = ClusterKey(cluster_id="Ab_-9").text
+    assert cluster == "meta/Ab_-9/cluster.json"
+    assert isinstance(parse_key(cluster), ForeignKey)
     assert len(uid_text(uid(1))) == 26
 
 

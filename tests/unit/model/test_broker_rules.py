@@ -37,6 +37,8 @@ REFUSED = [
         {"advertised.listeners": "OTHER://a:1"},
         "write one address for each of the listeners PLAINTEXT",
     ),
+    ({"listeners": "SASL_SSL://a:1"}, "TLS and SASL are not there yet; listen with PLAINTEXT://"),
+    ({"listeners": "ssl://a:1"}, "listeners=SSL://a:1: TLS and SASL are not there yet"),
     ({"listeners": "MINE://a:1"}, "add it to listener.security.protocol.map, as MINE:PLAINTEXT"),
     (
         {

@@ -13,6 +13,7 @@ from everlog.stores.url import (
     DirectoryLocation,
     MemoryLocation,
     StoreLocation,
+    absolute_url,
     open_store,
     parse_store_url,
 )
@@ -105,6 +106,15 @@ async def test_a_url_opens_its_store(tmp_path: Path) -> None:
         store = open_store(url, clock=SteadyClock())
         assert isinstance(store, kind)
         await store.close()
+
+
+def test_an_absolute_url_means_the_same_in_every_working_directory(tmp_path: Path) -> None:
+    here = str(Path.cwd())
+    assert absolute_url("file://a b/c") == f"file://{here}/a b/c".replace(" ", "%20")
+    assert absolute_url(f"file://{tmp_path}/x/../y/") == f"file://{tmp_path}/y"
+    assert absolute_url("file://localhost/a%3Fb") == "file:///a%3Fb"
+    for url in ("memory://", "s3://bucket/p?region=r"):
+        assert absolute_url(url) == url
 
 
 def test_nothing_but_s3_loads_boto3() -> None:

@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from everlog.model.errors import RetriableError
 from everlog.model.ids import TopicId
@@ -9,6 +10,7 @@ from service.groups.partitioning import OFFSETS_TOPIC, group_partition
 from service.model.cluster import TopicImage
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.find_coordinator import FindCoordinatorRequest
+from tests.simulation.clock import ManualClock
 from tests.unit.groups.desk import Desk, image_of, open_desk, topic
 
 OFFSETS_ID = TopicId(b"o" * 16)
@@ -44,7 +46,9 @@ def offsets_topic(desk: Desk) -> FakeOffsetsTopic:
 
 @pytest.fixture
 def handler(desk: Desk, offsets_topic: FakeOffsetsTopic) -> FindCoordinatorHandler:
-    return FindCoordinatorHandler(images=desk.images, offsets_topic=offsets_topic)
+    return FindCoordinatorHandler(
+        images=desk.images, offsets_topic=offsets_topic, clock=ManualClock()
+    )
 
 
 @pytest.mark.parametrize("version", range(4))
@@ -116,7 +120,7 @@ async def test_a_partition_without_a_living_leader_makes_the_client_ask_again(
 
 
 @pytest.mark.parametrize("version", [1, 6])
-async def test_transactions_are_not_offered(
+async def test_transactions_are_refused_with_a_code_after_which_no_client_asks_again(
     desk: Desk, handler: FindCoordinatorHandler, version: int
 ) -> None:
     request = FindCoordinatorRequest(
@@ -124,10 +128,14 @@ async def test_transactions_are_not_offered(
         key_type=KeyType.TRANSACTION,
         coordinator_keys=["tx"] if version >= 4 else [],
     )
-    response = await desk.ask(handler, version, request)
+    with capture_logs() as logs:
+        for _ in range(3):
+            response = await desk.ask(handler, version, request)
     answer = response if version < 4 else response.coordinators[0]
-    assert answer.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
-    assert "ransactions" in answer.error_message
+    assert answer.error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    assert answer.error_message == "Transactions are not offered by this cluster yet."
+    (line,) = logs
+    assert (line["event"], line["transactional_id"]) == ("transaction_refused", "tx")
 
 
 @pytest.mark.parametrize("key_type", [KeyType.SHARE, 3, -1])

@@ -145,6 +145,21 @@ async def test_topics_are_deleted_by_name_and_by_id() -> None:
         assert len(place.table) == 0
 
 
+async def test_topics_that_brokers_keep_are_never_deleted() -> None:
+    async with town() as place:
+        offsets = await place.topic("__consumer_offsets")
+        by_name, by_id, absent = await delete(
+            place,
+            DeleteTopicState(name="__consumer_offsets"),
+            DeleteTopicState(name=None, topic_id=offsets.id.topic_id),
+            DeleteTopicState(name="__transaction_state"),
+        )
+        for result in (by_name, by_id, absent):
+            assert result.error_code == ErrorCode.INVALID_TOPIC_EXCEPTION
+            assert "never deleted" in result.error_message
+        assert len(place.table) == 1
+
+
 async def test_deletion_can_be_forbidden() -> None:
     async with town() as place:
         await place.topic("a")

@@ -1,0 +1,62 @@
+"""A store that cannot be used is said to be so within seconds, where people look."""
+
+import http.client
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from everlog.testing import RunningServer, running_server
+from tests.conformance.waiting import wait_until_true
+
+NOWHERE = "s3://b/x?endpoint=http://127.0.0.1:1&region=us-east-1"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with running_server(store_url=NOWHERE) as running:
+        yield running
+
+
+def readiness(server: RunningServer) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(server.http_url.removeprefix("http://"), timeout=20)
+    connection.request("GET", "/readyz")
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
+
+
+def test_a_store_that_does_not_answer_degrades_the_broker_and_is_in_its_log(
+    server: RunningServer,
+) -> None:
+    wait_until_true(lambda: '"store_not_reached"' in server.log_path.read_text())
+    wait_until_true(lambda: readiness(server)[0] == 200)
+    status, text = readiness(server)
+    assert status == 200
+    assert text.startswith("ok\ndegraded: ")
+    assert "127.0.0.1:1" in text
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/dev/null", "/dev/null/x"])
+def test_a_directory_that_cannot_be_made_refuses_the_start(tmp_path: Path, place: str) -> None:
+    program = str(Path(sys.executable).with_name("everlog"))
+    words = ["dev", "--data-dir", str(tmp_path), "--port", "0", "--http-port", "0"]
+    done = subprocess.run(
+        [program, *words, "--store", f"file://{place}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={k: v for k, v in os.environ.items() if not k.startswith("EVERLOG_")},
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("everlog: the store file:///")
+    assert "cannot be made" in last

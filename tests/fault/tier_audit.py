@@ -14,7 +14,7 @@ from pathlib import Path
 from everlog.format.checksum import crc32c
 from everlog.format.entries import Entry, entry_of
 from everlog.format.lookup import entries_at
-from everlog.format.object_keys import PartitionPath
+from everlog.format.object_keys import ClusterKey, PartitionPath
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
 from everlog.format.pointer import Pointer, claimed, decode_pointer
@@ -89,6 +89,7 @@ async def audit(data_dir: Path) -> TierAudit:
         if each.is_file()
     }
     seen.add(probe_key(cluster_id, BROKER_ID))  # the next start deletes it
+    seen.add(ClusterKey(cluster_id=cluster_id).text)
     found.problems += [f"{name} is no object of any tier" for name in sorted(on_disk - seen)]
     await metadata.close()
     await server.close()

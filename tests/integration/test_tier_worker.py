@@ -157,5 +157,5 @@ async def test_a_start_removes_the_probe_of_a_killed_one(
     left.write_bytes(b"everlog probe")
     async with site(tmp_path, metadata, settings={"store.url": f"file://{tmp_path}/store"}):
         async with asyncio.timeout(60):
-            while left.parent.exists():
+            while left.exists():
                 await asyncio.sleep(0.01)

@@ -1,100 +1,22 @@
 """The command `everlog` against a real server, as people and scripts run it."""
 
-import json
 import os
-import pty
 import random
-import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from everlog.testing import RunningServer, running_server
-
-PROGRAM = str(Path(sys.executable).with_name("everlog"))
-ESCAPE = b"\x1b"
-
-# What a shell starts in the background ignores SIGINT, and so would everything below it.
-HEED_SIGINT = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
+from tests.integration.command import ESCAPE, PROGRAM, Command
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running_server(num_partitions=2) as running:
         yield running
-
-
-class Command:
-    """Runs the command against one server."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self.environment = {**os.environ, "EVERLOG_BOOTSTRAP": bootstrap}
-
-    def run(self, *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
-            [PROGRAM, *words],
-            input=stdin,
-            capture_output=True,
-            env=self.environment,
-            timeout=60,
-            check=False,
-        )
-
-    def out(self, *words: str, stdin: bytes = b"") -> bytes:
-        done = self.run(*words, stdin=stdin)
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout
-
-    def facts(self, *words: str, stdin: bytes = b"") -> Any:
-        return json.loads(self.out(*words, "-o", "json", stdin=stdin))
-
-    def refusal(self, *words: str, status: int) -> str:
-        done = self.run(*words)
-        assert done.returncode == status, done.stderr.decode()
-        assert done.stdout == b""
-        text = done.stderr.decode()
-        assert text.startswith("everlog: ")
-        assert text.count("\n") == 1, "an error is one line"
-        return text
-
-    def on_terminal(self, *words: str) -> bytes:
-        """Run it on a terminal, and return what is shown there."""
-        ours, theirs = pty.openpty()
-        try:
-            process = subprocess.Popen(
-                [PROGRAM, *words],
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                env={**self.environment, "TERM": "xterm-256color", "COLUMNS": "120"},
-            )
-            os.close(theirs)
-            shown = _drain(ours)
-            assert process.wait(60) == 0, shown
-            return shown
-        finally:
-            os.close(ours)
-
-
-def _drain(descriptor: int) -> bytes:
-    shown = b""
-    while True:
-        try:
-            part = os.read(descriptor, 65536)
-        except OSError:  # the other end is closed
-            return shown
-        if not part:
-            return shown
-        shown += part
 
 
 @pytest.fixture
@@ -223,7 +145,8 @@ CLUSTER = ["dev", "--set", "zookeeper.connect=zk:2181", "--set", "store.url=s3:/
         (["topic", "create", "t", "--config", "x"], 2, "name=value"),
         (["topic", "alter", "t"], 2, "nothing to change"),
         (["topic", "delete", "t"], 2, "use --yes"),
-        (["topic", "list", "--bootstrap", "nope:port"], 2, "write host:port"),
+        (["topic", "list", "--bootstrap", "nope:port"], 2, "write HOST:PORT"),
+        (["group", "list", "-b", "http://127.0.0.1:9092"], 2, "is not an address; write HOST:PORT"),
         (["dev", "--port", "99999"], 2, "--port"),
         (["dev", "--brokers", "3"], 2, "--brokers 1"),
         (CLUSTER, 2, "leave zookeeper.connect out"),
@@ -270,29 +193,6 @@ def test_progress_is_shown_on_a_terminal_only(everlog: Command, tmp_path: Path) 
     words = ["produce", "watched", "--file", str(file)]
     assert everlog.run(*words).stderr == b""
     assert b"producing" in everlog.on_terminal(*words)
-
-
-def test_following_ends_cleanly_with_ctrl_c(everlog: Command) -> None:
-    everlog.out("produce", "followed", stdin=b"one\n")
-    with subprocess.Popen(
-        [sys.executable, "-c", HEED_SIGINT, PROGRAM, "consume", "followed", "--follow"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=everlog.environment,
-    ) as process:
-        deadline = threading.Timer(60, process.kill)
-        deadline.start()
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"one\n"
-            everlog.out("produce", "followed", stdin=b"two\n")
-            assert process.stdout.readline() == b"two\n"
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate()
-        finally:
-            deadline.cancel()
-    assert process.returncode == 0
-    assert errors == b""
 
 
 def test_a_reader_that_leaves_early_is_no_error(everlog: Command) -> None:

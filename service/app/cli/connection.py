@@ -1,6 +1,5 @@
 """How commands reach the cluster: the option ``--bootstrap``, and what goes wrong on the way."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
@@ -22,7 +21,14 @@ BOOTSTRAP_DEFAULT = "127.0.0.1:9092"
 BOOTSTRAP_VARIABLE = "EVERLOG_BOOTSTRAP"
 PORT_DEFAULT = 9092
 CONNECT_SECONDS_MAX = 3.0
+ANSWER_SECONDS_MAX = 10.0
+"""How long a broker may be silent when it is asked whether it is one."""
+
 REQUEST_SECONDS_MAX = 15.0
+CHANGE_SECONDS_MAX = 60.0
+"""What makes or removes many files takes longer than what only tells."""
+
+_NOT_IN_A_HOST = frozenset("/@ ")
 
 BootstrapOption = Annotated[
     str,
@@ -55,20 +61,38 @@ def connect_admin(bootstrap: str) -> Admin:
     """Return a client for administration; end if no broker answers."""
     settings = client_settings(bootstrap)
     del settings["allow.auto.create.topics"]
+    settings["socket.timeout.ms"] = int(REQUEST_SECONDS_MAX * 1000)
     return kafka_admin().AdminClient(settings)
 
 
-def check_reachable(bootstrap: str) -> None:
-    """End unless one of the named brokers takes a connection.
+def check_reachable(bootstrap: str, *, seconds_max: float = ANSWER_SECONDS_MAX) -> None:
+    """End unless one of the named brokers takes a connection and answers.
 
     The client library tries for as long as it is let, and would not say why.
+
+    Args:
+        bootstrap: What ``--bootstrap`` says.
+        seconds_max: How long all of them together may be silent.
     """
-    for host, port in addresses(bootstrap):
+    from service.app.cli.wire import NotConnectedError
+    from service.protocol.errors import ProtocolError
+
+    named = addresses(bootstrap)
+    silent = 0
+    for address in named:
         try:
-            socket.create_connection((host, port), timeout=CONNECT_SECONDS_MAX).close()
-        except OSError:
+            _greet(address, seconds_max=seconds_max / len(named))
+        except NotConnectedError:
             continue
-        return
+        except (OSError, ProtocolError):
+            silent += 1
+        else:
+            return
+    if silent:
+        fail(
+            f"{bootstrap} takes connections and does not answer as a Kafka broker does",
+            "is that its port, and is it well? its log says more; or use --bootstrap",
+        )
     unreachable(bootstrap)
 
 
@@ -100,10 +124,25 @@ def unreachable(bootstrap: str) -> NoReturn:
     )
 
 
+def _greet(address: tuple[str, int], *, seconds_max: float) -> None:
+    """Ask a broker what it speaks, which all of them answer at once."""
+    from service.app.cli.wire import ask
+    from service.protocol.messages.api_versions import ApiVersionsRequest
+
+    ask(
+        address,
+        ApiVersionsRequest(),
+        version=0,
+        seconds_max=seconds_max,
+        connect_seconds_max=CONNECT_SECONDS_MAX,
+    )
+
+
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, str(PORT_DEFAULT)
-    if not host or not port.isdecimal() or not 0 < int(port) <= PORT_MAX:
-        misuse(f"--bootstrap {text!r} is no address", "write host:port, such as 127.0.0.1:9092")
+    is_host = host and not _NOT_IN_A_HOST & set(host)
+    if not is_host or not port.isdecimal() or not 0 < int(port) <= PORT_MAX:
+        misuse(f"--bootstrap {text!r} is not an address", "write HOST:PORT, such as 127.0.0.1:9092")
     return host.strip("[]"), int(port)

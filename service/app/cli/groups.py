@@ -48,7 +48,11 @@ def list_groups(
     """Show all groups, their state and how many members they have."""
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
-        names = sorted(each.group_id for each in admin.list_consumer_groups().result().valid)
+        listed = admin.list_consumer_groups().result()
+        # A broker that did not answer has groups, too: without it there is nothing to show.
+        for error in listed.errors:
+            raise error if isinstance(error, Exception) else kafka().KafkaException(error)
+        names = sorted(each.group_id for each in listed.valid)
         described = [_described(admin, name) for name in names]
     facts = [_group_facts(each) for each in described]
     if output is Output.JSON:

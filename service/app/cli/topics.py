@@ -8,6 +8,7 @@ import typer
 from service.app.cli.client_library import Admin, Topic, kafka_admin
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
+    CHANGE_SECONDS_MAX,
     BootstrapOption,
     connect_admin,
     kafka_errors,
@@ -80,7 +81,7 @@ def create(
     wanted = kafka_admin().NewTopic(name, partitions or -1, replicas or -1, config=overrides)
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
-        admin.create_topics([wanted])[name].result()
+        admin.create_topics([wanted], request_timeout=CHANGE_SECONDS_MAX)[name].result()
         made = read_cluster(admin).topics[name]
     shape = _shape(made)
     facts = {"topic": name, **shape, "config": overrides}
@@ -176,7 +177,7 @@ def delete(
         names=names,
         contents="every record",
         check=check,
-        begin=lambda admin: admin.delete_topics(names),
+        begin=lambda admin: admin.delete_topics(names, request_timeout=CHANGE_SECONDS_MAX),
     ).run(bootstrap, yes=yes, output=output)
 
 
@@ -201,7 +202,9 @@ def _alter_settings(admin: Admin, name: str, values: dict[str, str], unset: list
 
 
 def _add_partitions(admin: Admin, name: str, count: int) -> None:
-    for future in admin.create_partitions([kafka_admin().NewPartitions(name, count)]).values():
+    for future in admin.create_partitions(
+        [kafka_admin().NewPartitions(name, count)], request_timeout=CHANGE_SECONDS_MAX
+    ).values():
         future.result()
 
 

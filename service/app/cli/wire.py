@@ -11,17 +11,40 @@ _CORRELATION_ID = 1
 _SIZE_BYTES = 4
 
 
+class NotConnectedError(OSError):
+    """Nothing takes connections there."""
+
+
 def ask(
-    address: tuple[str, int], request: Request, *, version: int, seconds_max: float
+    address: tuple[str, int],
+    request: Request,
+    *,
+    version: int,
+    seconds_max: float,
+    connect_seconds_max: float | None = None,
 ) -> Response:
     """Send a request and return its answer.
 
+    Args:
+        address: Of the broker.
+        request: What to ask.
+        version: Of the request and its answer.
+        seconds_max: How long the broker may be silent.
+        connect_seconds_max: How long it may take to connect; None for the same.
+
     Raises:
-        OSError: The broker cannot be reached, or has closed the connection.
+        NotConnectedError: The broker cannot be reached.
+        OSError: It is silent for too long, or has closed the connection.
         ProtocolError: It does not speak this version.
     """
     key = int(request.API_KEY)
-    with socket.create_connection(address, timeout=seconds_max) as connection:
+    connect_seconds_max = connect_seconds_max or seconds_max
+    try:
+        connection = socket.create_connection(address, timeout=connect_seconds_max)
+    except OSError as error:
+        raise NotConnectedError(str(error)) from error
+    with connection:
+        connection.settimeout(seconds_max)
         buffers = encode_request(request, key, version, _CORRELATION_ID, _CLIENT_ID)
         connection.sendall(b"".join(buffers))
         size = int.from_bytes(_receive(connection, _SIZE_BYTES), "big")

@@ -1,6 +1,10 @@
+import socket
+import threading
+from collections.abc import Iterator
+
 import pytest
 
-from service.app.cli.connection import addresses
+from service.app.cli.connection import addresses, check_reachable
 
 
 @pytest.mark.parametrize(
@@ -17,9 +21,44 @@ def test_addresses_are_hosts_with_ports(text: str, expected: list[tuple[str, int
     assert addresses(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":9092", "a:b", "a:0", "a:65536", "a:1,"])
+@pytest.mark.parametrize(
+    "text",
+    ["", ":9092", "a:b", "a:0", "a:65536", "a:1,", "http://127.0.0.1:9092", "a/b", "me@a:1"],
+)
 def test_what_is_no_address_ends_with_usage(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         addresses(text)
     assert ended.value.code == 2
-    assert "write host:port" in capsys.readouterr().err
+    assert "is not an address; write HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """Where connections are taken, by the kernel, and nobody ever answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_what_takes_connections_and_is_silent_is_no_broker(
+    mute: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        check_reachable(mute, seconds_max=0.05)
+    assert ended.value.code == 1
+    assert f"{mute} takes connections and does not answer" in capsys.readouterr().err
+
+
+def test_what_answers_in_other_words_is_no_broker(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(SystemExit):
+            check_reachable(f"127.0.0.1:{listener.getsockname()[1]}")
+        answering.join()
+    assert "does not answer as a Kafka broker does" in capsys.readouterr().err

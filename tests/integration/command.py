@@ -15,10 +15,13 @@ PROGRAM = str(Path(sys.executable).with_name("everlog"))
 ESCAPE = b"\x1b"
 SECONDS_MAX = 60
 
-# What a shell starts in the background ignores SIGINT, and so would everything below it.
+# What a shell starts in the background ignores SIGINT, and so would everything below it. A terminal
+# sends it to those that it controls.
 HEED_SIGINT = """
-import os, signal, sys
+import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+if sys.stdin.isatty():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
@@ -74,29 +77,46 @@ class Command:
                 deadline.cancel()
                 process.kill()
 
-    def on_terminal(self, *words: str, typed: bytes = b"", columns: int = 120) -> bytes:
-        """Run it on a terminal, and return what is shown there."""
+    def on_terminal(
+        self,
+        *words: str,
+        answer: tuple[bytes, bytes] | None = None,
+        columns: int = 120,
+        status: int = 0,
+    ) -> bytes:
+        """Run it on a terminal of its own, and return what is shown there.
+
+        Args:
+            words: Of the command line.
+            answer: What to wait for on the terminal, and what to type then.
+            columns: Of the terminal.
+            status: What it has to end with.
+        """
         ours, theirs = pty.openpty()
         try:
             process = subprocess.Popen(
-                [PROGRAM, *words],
+                [sys.executable, "-c", HEED_SIGINT, PROGRAM, *words],
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,
                 env={**self.environment, "TERM": "xterm-256color", "COLUMNS": str(columns)},
+                start_new_session=True,
             )
             os.close(theirs)
-            os.write(ours, typed)
-            shown = _drain(ours)
-            assert process.wait(SECONDS_MAX) == 0, shown
+            shown = b""
+            if answer is not None:
+                shown = _drain(ours, until=answer[0])
+                os.write(ours, answer[1])
+            shown += _drain(ours)
+            assert process.wait(SECONDS_MAX) == status, shown
             return shown
         finally:
             os.close(ours)
 
 
-def _drain(descriptor: int) -> bytes:
+def _drain(descriptor: int, *, until: bytes | None = None) -> bytes:
     shown = b""
-    while True:
+    while until is None or until not in shown:
         try:
             part = os.read(descriptor, 65536)
         except OSError:  # the other end is closed
@@ -104,3 +124,4 @@ def _drain(descriptor: int) -> bytes:
         if not part:
             return shown
         shown += part
+    return shown

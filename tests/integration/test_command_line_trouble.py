@@ -63,3 +63,121 @@ def test_following_ends_cleanly_with_ctrl_c(everlog: Command) -> None:
         _, errors = process.communicate()
     assert process.returncode == 0
     assert errors == b""
+
+
+def test_an_unfinished_read_says_by_its_status_that_it_was_stopped(everlog: Command) -> None:
+    everlog.out("produce", "unfinished", stdin=b"x" * 1000 + b"\n" + b"a line\n" * 100_000)
+    with everlog.started("consume", "unfinished") as process:
+        assert _next_line(process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors == b""
+
+
+def test_a_member_that_is_told_to_end_leaves_its_group(everlog: Command) -> None:
+    everlog.out("produce", "left", stdin=b"one\n")
+    with everlog.started("consume", "left", "--group", "leavers", "--follow") as process:
+        assert _next_line(process) == b"one\n"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate()
+    assert process.returncode == 0
+    assert errors == b""
+    assert everlog.facts("group", "describe", "leavers")["members"] == 0
+
+
+def test_a_writer_that_is_stopped_says_what_it_has_written(everlog: Command) -> None:
+    everlog.out("topic", "create", "stopped")
+    with everlog.started("produce", "stopped") as process:
+        assert process.stdin is not None
+        process.stdin.write(b"one\n" * 1000)
+        process.stdin.flush()
+        everlog.out("consume", "stopped", "--follow", "--limit", "1")  # it has begun
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate()
+    assert process.returncode == 130
+    assert out.startswith(b"stopped  ")
+    assert errors == b""
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "words"),
+    [(b"\x03", 130, b""), (b"\x04", 1, b"nothing was deleted"), (b"y\n", 0, b"deleted asked")],
+    ids=["Ctrl-C", "Ctrl-D", "yes"],
+)
+def test_a_deletion_asks_on_a_terminal(
+    everlog: Command, typed: bytes, status: int, words: bytes
+) -> None:
+    if not any(each["topic"] == "asked" for each in everlog.facts("topic", "list")):
+        everlog.out("topic", "create", "asked")
+    answer = (b"[y/N]: ", typed)
+    shown = everlog.on_terminal("topic", "delete", "asked", answer=answer, status=status)
+    assert words in shown
+    assert (b"everlog: " in shown) == (status == 1)
+
+
+def test_what_is_typed_is_not_drawn_over(everlog: Command) -> None:
+    answer = (b"Ctrl-D ends", b"one\ntwo\n\x04")
+    shown = everlog.on_terminal("produce", "typed", answer=answer)
+    assert b"2 records" in shown
+    assert b"producing" not in shown
+
+
+def test_a_reading_outlives_its_broker_and_says_what_it_waits_for() -> None:
+    with running_server(num_partitions=1) as server:
+        everlog = Command(server.bootstrap)
+        everlog.out("produce", "kept", stdin=b"one\n")
+        with everlog.started("consume", "kept", "--follow") as process:
+            assert _next_line(process) == b"one\n"
+            server.kill()
+            assert process.stderr is not None
+            assert b"waiting for" in process.stderr.readline()
+            server.start()
+            assert b"answers again" in process.stderr.readline()
+            everlog.out("produce", "kept", stdin=b"two\n")
+            assert _next_line(process) == b"two\n"
+
+
+@pytest.mark.parametrize("member", [[], ["--group", "mourners"]], ids=["alone", "in a group"])
+def test_a_topic_that_is_deleted_ends_its_reading(everlog: Command, member: list[str]) -> None:
+    everlog.out("produce", "doomed", stdin=b"one\n")
+    with everlog.started("consume", "doomed", "--follow", *member) as process:
+        assert _next_line(process) == b"one\n"
+        everlog.out("topic", "delete", "doomed", "--yes")
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors == b"everlog: topic doomed is gone: it was deleted while it was read\n"
+
+
+def test_a_refused_record_is_named_by_its_line_and_its_limit(everlog: Command) -> None:
+    everlog.out("topic", "create", "narrow", "-p", "1", "-c", "max.message.bytes=2000")
+    done = everlog.run("produce", "narrow", stdin=b"short\n" * 1000 + b"x" * 3000 + b"\n")
+    assert done.returncode == 1
+    assert b"line 1,001 has 3,000 bytes; narrow takes at most 2,000" in done.stderr
+    assert b"narrow  1,000 records" in done.stdout
+
+
+def test_a_partition_that_is_not_there_is_refused_before_anything_is_sent(
+    everlog: Command,
+) -> None:
+    everlog.out("topic", "create", "few", "-p", "1")
+    text = everlog.refusal("produce", "few", "-p", "77", status=1)
+    assert text == "everlog: few has no partition 77; its last one is 0\n"
+
+
+def test_a_compacted_topic_asks_for_keys(everlog: Command) -> None:
+    everlog.out("topic", "create", "latest", "-c", "cleanup.policy=compact")
+    assert "--key-sep" in everlog.refusal("produce", "latest", status=1)
+    done = everlog.run("produce", "latest", "--key-sep", ":", stdin=b"a:1\nno key\n")
+    assert b"line 2 has no key, and latest is compacted" in done.stderr
+
+
+def test_an_empty_answer_says_where_the_log_ends(everlog: Command) -> None:
+    everlog.out("topic", "create", "ended", "-p", "1")
+    assert everlog.run("consume", "ended").stderr == (
+        b"everlog: nothing to read: ended has no records\n"
+    )
+    everlog.out("produce", "ended", stdin=b"one\n")
+    done = everlog.run("consume", "ended", "--from", "5000")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr == b"everlog: nothing to read: ended/0 ends at 1\n"

@@ -21,7 +21,14 @@ TRANSPORT = -195
 ALL_BROKERS_DOWN = -187
 TIMED_OUT = -185
 NO_OFFSET = -168
+UNKNOWN_PARTITION = -190
 """Error codes of librdkafka's own, ``RD_KAFKA_RESP_ERR__...`` in rdkafka.h."""
+
+UNKNOWN_TOPIC = 3
+TOO_LARGE = 10
+INVALID_TOPIC = 17
+INVALID_RECORD = 87
+"""Error codes of Kafka."""
 
 
 def kafka() -> Any:

@@ -38,9 +38,11 @@ def list_settings(
     ] = False,
     all_: Annotated[bool, typer.Option("--all", help="Also those that few people need.")] = False,
     match: Annotated[
-        str | None, typer.Option("--match", help="Only names that contain this.")
+        str | None, typer.Option("--match", metavar="TEXT", help="Only names that contain this.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file, as for a broker.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A TOML file, as for a broker.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="As for a broker.")
     ] = None,

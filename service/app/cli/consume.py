@@ -12,8 +12,18 @@ from service.app.cli.connection import (
     wall_ms,
 )
 from service.app.cli.failure import misuse
-from service.app.cli.offsets_text import PLACES, Edge, Place, UnreadablePlaceError, parse_place
+from service.app.cli.group_option import checked_group
+from service.app.cli.interruption import interruptible
+from service.app.cli.offsets_text import (
+    PLACES,
+    AtOffset,
+    Edge,
+    Place,
+    UnreadablePlaceError,
+    parse_place,
+)
 from service.app.cli.output import Output, OutputOption
+from service.app.cli.plain_command import PlainCommand
 from service.app.cli.reading import GroupReading, PlannedReading, Reading, Span
 from service.app.cli.record_format import (
     DEFAULT_FORMAT,
@@ -27,36 +37,54 @@ from service.app.cli.sizes import plural, size_text
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
-@app.command()
+_From = Annotated[
+    str | None, typer.Option("--from", metavar="PLACE", help=f"Where to begin: {PLACES}.")
+]
+_To = Annotated[
+    str | None, typer.Option("--to", metavar="PLACE", help="Where to end, in the same words.")
+]
+_Partitions = Annotated[
+    list[int] | None, typer.Option("--partition", "-p", min=0, metavar="N", help="Only this one.")
+]
+_Group = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        "-g",
+        metavar="GROUP",
+        callback=checked_group,
+        help="Share the work, and commit offsets.",
+    ),
+]
+_Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-F",
+        metavar="FORMAT",
+        help="%t topic, %p partition, %o offset, %k key, %v value, %T time, %h headers.  "
+        f"[default: {DEFAULT_FORMAT}]",
+    ),
+]
+_Limit = Annotated[
+    int | None,
+    typer.Option("--limit", "-n", min=1, metavar="N", help="Stop after so many records."),
+]
+
+
+@app.command(cls=PlainCommand)
 def consume(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to read.")],
     *,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="PLACE", help=f"Where to begin: {PLACES}.")
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="PLACE", help="Where to end, in the same words.")
-    ] = None,
-    partition: Annotated[
-        list[int] | None, typer.Option("--partition", "-p", min=0, help="Only this one.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option("--group", "-g", help="Share the work, and commit offsets.")
-    ] = None,
-    format_: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            "-F",
-            help="%t topic, %p partition, %o offset, %k key, %v value, %T time, %h headers.",
-        ),
-    ] = DEFAULT_FORMAT,
+    from_: _From = None,
+    to: _To = None,
+    partition: _Partitions = None,
+    group: _Group = None,
+    format_: _Format = None,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on with new records until Ctrl-C.")
     ] = False,
-    limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="Stop after so many records.")
-    ] = None,
+    limit: _Limit = None,
     stats: Annotated[bool, typer.Option("--stats", help="End with what was read.")] = False,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
     output: OutputOption = Output.TABLE,
@@ -65,11 +93,14 @@ def consume(
     write = _writer(format_, output)
     if follow and to is not None:
         misuse("--follow never ends and --to ends", "leave out one of them")
+    begin, end = _place("--from", from_) or Edge.EARLIEST, _place("--to", to)
+    if isinstance(begin, AtOffset) and isinstance(end, AtOffset) and begin.offset >= end.offset:
+        misuse(f"nothing lies between --from {from_} and --to {to}", "give an end after the begin")
     span = Span(
         topic=topic,
         partitions=partition or None,
-        begin=_place("--from", from_) or Edge.EARLIEST,
-        end=_place("--to", to),
+        begin=begin,
+        end=end,
         follow=follow,
         limit=limit,
         by_tier=stats,
@@ -79,7 +110,7 @@ def consume(
             "--group reads on from what the group has committed",
             'leave out --from, --to and --partition, or use "everlog group seek"',
         )
-    with kafka_errors(bootstrap):
+    with kafka_errors(bootstrap), interruptible():
         reading: Reading
         if group is None:
             reading = PlannedReading(bootstrap, span)
@@ -99,11 +130,13 @@ def _place(option: str, text: str | None) -> Place | None:
         misuse(f"{option}: {error}", f"write {PLACES}")
 
 
-def _writer(text: str, output: Output) -> Piece:
+def _writer(text: str | None, output: Output) -> Piece:
     if output is Output.JSON:
+        if text is not None:
+            misuse("--format and -o json are two ways to write a record", "leave out one of them")
         return json_line
     try:
-        return compile_format(text)
+        return compile_format(DEFAULT_FORMAT if text is None else text)
     except BadFormatError as error:
         misuse(f"--format: {error}", "")
 

@@ -41,7 +41,7 @@ class Deletion:
             admin = connect_admin(bootstrap)
             self.check(admin)
             question = f"Delete {', '.join(self.names)} and {self.contents} of it?"
-            if not yes and not typer.confirm(question, err=True):
+            if not yes and not _is_confirmed(question):
                 fail("nothing was deleted", "")
             for future in self.begin(admin).values():
                 future.result()
@@ -49,3 +49,9 @@ class Deletion:
             show_json([{self.noun: name, "deleted": True} for name in self.names])
         else:
             print("\n".join(f"deleted {name}" for name in self.names))
+
+
+def _is_confirmed(question: str) -> bool:
+    """Ask; Enter and Ctrl-D are a no, and Ctrl-C ends the command."""
+    print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from service.app.cli.target import Refusal
+
 _SLOW_RATE = 1000.0
 
 
@@ -13,7 +15,8 @@ class Delivery:
         sent: Records handed to the client.
         records: Records that a broker has acknowledged, and their ``bytes``.
         ranges: First and last offset that were given, by partition.
-        error: The first refusal, for people.
+        refusal: The first record that was not written.
+        is_interrupted: Whether the input was not read to its end.
     """
 
     def __init__(self) -> None:
@@ -21,26 +24,36 @@ class Delivery:
         self.records = 0
         self.bytes = 0
         self.failed = 0
-        self.error: str | None = None
+        self.refusal: Refusal | None = None
         self.ranges: dict[int, tuple[int, int]] = {}
         self.is_interrupted = False
 
-    def take(self, error: Any, message: Any) -> None:
+    @property
+    def unknown(self) -> int:
+        """How many records were handed over and nobody knows what became of them."""
+        return self.sent - self.records - self.failed
+
+    def take(self, error: Any, message: Any, *, line: int | None = None) -> None:
         """Take note of one outcome, as the client library tells it."""
         if error is not None:
-            self.refuse(error)
+            size = _size(message)
+            self.refuse(Refusal(code=error.code(), text=error.str(), line=line, size=size))
             return
         self.records += 1
-        self.bytes += len(message.value() or b"") + len(message.key() or b"")
+        self.bytes += _size(message)
         offset, number = message.offset(), message.partition()
         first, last = self.ranges.get(number, (offset, offset))
         self.ranges[number] = min(first, offset), max(last, offset)
 
-    def refuse(self, error: Any) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """Take note of a record that was not written."""
         self.failed += 1
-        if self.error is None:
-            self.error = error.str()
+        if self.refusal is None:
+            self.refusal = refusal
+
+
+def _size(message: Any) -> int:
+    return len(message.value() or b"") + len(message.key() or b"")
 
 
 class Pace:

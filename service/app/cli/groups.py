@@ -15,6 +15,7 @@ from service.app.cli.connection import (
 )
 from service.app.cli.deletion import Deletion, YesOption
 from service.app.cli.failure import fail, misuse
+from service.app.cli.group_option import checked_group, checked_groups
 from service.app.cli.marks import Key, Marks, offsets_at_time, read_marks
 from service.app.cli.offsets_text import (
     PLACES,
@@ -25,6 +26,7 @@ from service.app.cli.offsets_text import (
     resolve_place,
 )
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
+from service.app.cli.plain_command import PlainCommand
 from service.app.cli.sizes import count_text, plural
 from service.app.cli.topic_options import find_topic, read_cluster
 
@@ -35,7 +37,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
-_Name = Annotated[str, typer.Argument(metavar="GROUP", help="Name of the group.")]
+_Name = Annotated[
+    str, typer.Argument(metavar="GROUP", help="Name of the group.", callback=checked_group)
+]
 _DEAD = "dead"
 
 
@@ -76,7 +80,7 @@ def list_groups(
         )
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def describe(
     name: _Name,
     *,
@@ -106,16 +110,18 @@ def describe(
     show(_partition_table(rows))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def seek(
     name: _Name,
     *,
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help=f"{PLACES}.")],
     topic: Annotated[
-        list[str] | None, typer.Option("--topic", "-t", help="Only this one of its topics.")
+        list[str] | None,
+        typer.Option("--topic", "-t", metavar="TOPIC", help="Only this one of its topics."),
     ] = None,
     partition: Annotated[
-        list[int] | None, typer.Option("--partition", "-p", min=0, help="Only this one.")
+        list[int] | None,
+        typer.Option("--partition", "-p", min=0, metavar="N", help="Only this one."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be.")] = False,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
@@ -154,9 +160,12 @@ def seek(
         print(f"Nothing changed (dry run). {stop} without --dry-run.")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def delete(
-    names: Annotated[list[str], typer.Argument(metavar="GROUP...", help="Names of groups.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="GROUP", help="Names of groups.", callback=checked_groups),
+    ],
     *,
     yes: YesOption = False,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,

@@ -4,7 +4,7 @@ import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -67,11 +67,26 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+def _show_version(asked: bool) -> None:  # noqa: FBT001  (typer calls it so)
+    if asked:
+        from importlib.metadata import version
+
+        print(f"everlog {version('everlog')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _everlog() -> None:
+def _everlog(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     """A log that any Kafka client can talk to and that never has to forget."""
 
 

@@ -1,6 +1,7 @@
 """Places in a log, as ``--from`` and ``--to`` say them: pure."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -46,6 +47,7 @@ _EDGES = {
     "latest": Edge.LATEST,
     "end": Edge.LATEST,
 }
+_NAMED_MAX = 4
 _NUMBER = re.compile(r"-?\d+")
 
 
@@ -96,3 +98,33 @@ def resolve_place(place: Place, *, start: int, end: int, at_time: int | None) ->
             return max(start, end - records)
         case AtTime():
             return end if at_time is None else min(max(at_time, start), end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """What is to be read of a partition, ``[begin, stop)``, of what is there, ``[start, end)``."""
+
+    begin: int
+    stop: int
+    start: int
+    end: int
+
+
+def nothing_text(topic: str, stretches: Mapping[int, Stretch]) -> str:
+    """Say why nothing is to be read: where each partition ends, unless it is empty."""
+    if all(each.start == each.end for each in stretches.values()):
+        return f"nothing to read: {topic} has no records"
+    if any(each.begin < each.end for each in stretches.values()):
+        return "nothing to read: --to is not after --from"
+    ends = [f"{topic}/{number} ends at {each.end:,}" for number, each in stretches.items()]
+    more = f" and {len(ends) - _NAMED_MAX} more" if len(ends) > _NAMED_MAX else ""
+    return f"nothing to read: {', '.join(ends[:_NAMED_MAX])}{more}"
+
+
+def clamped_text(place: Place, *, start: int, end: int) -> str | None:
+    """Say where an offset lies that a partition does not have; None if it has it."""
+    if not isinstance(place, AtOffset) or start <= place.offset <= end:
+        return None
+    if place.offset > end:
+        return f"{place.offset:,} is beyond the end"
+    return f"{place.offset:,} is before the start"

@@ -20,7 +20,10 @@ class Output(StrEnum):
 
 
 OutputOption = Annotated[
-    Output, typer.Option("--output", "-o", help="How to print: a table for people, or JSON.")
+    Output,
+    typer.Option(
+        "--output", "-o", metavar="FORM", help="How to print: table, for people, or json."
+    ),
 ]
 
 

@@ -9,28 +9,31 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from service.app.cli.client_library import kafka
+from service.app.cli.client_library import Admin
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
     BootstrapOption,
     client_settings,
+    connect_admin,
     kafka_errors,
 )
 from service.app.cli.delivery import Delivery, Pace
-from service.app.cli.failure import FAILURE_STATUS, INTERRUPTED_STATUS, misuse
+from service.app.cli.failure import INTERRUPTED_STATUS, fail, misuse
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
-from service.app.cli.progress import Progress
+from service.app.cli.plain_command import PlainCommand
+from service.app.cli.sending import Plan, send
 from service.app.cli.sizes import plural, size_text
-from service.app.cli.topic_options import read_pairs
+from service.app.cli.target import Target, read_target, reason
+from service.app.cli.topic_options import check_name, check_partition, read_pairs
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The client's own limit; what a topic takes (``max.message.bytes``) is for the broker to say."""
 
+STDIN = "-"
 QUEUE_BYTES_MAX_KIB = 128 * 1024
 LINGER_MS = 5
+BATCH_BYTES = 1_000_000
 DELIVERY_MS_MAX = 30_000
-FLUSH_SECONDS = 0.2
-SENT_BETWEEN_POLLS = 1000
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -45,32 +48,47 @@ class Compression(StrEnum):
     ZSTD = "zstd"
 
 
-@app.command()
+_File = Annotated[
+    str, typer.Option("--file", "-f", metavar="FILE", help="A file; - is standard input.")
+]
+_KeySep = Annotated[
+    str | None,
+    typer.Option("--key-sep", "-K", metavar="TEXT", help="What stands between key and value."),
+]
+_Headers = Annotated[
+    list[str] | None, typer.Option("--header", "-H", metavar="NAME=VALUE", help="A header.")
+]
+_Compression = Annotated[
+    Compression,
+    typer.Option("--compression", "-z", metavar="CODEC", help="none, gzip, snappy, lz4 or zstd."),
+]
+_Rate = Annotated[
+    float | None,
+    typer.Option("--rate", min=0.001, metavar="N", help="Records a second, at most."),
+]
+_Partition = Annotated[
+    int | None,
+    typer.Option("--partition", "-p", min=0, metavar="N", help="All go to this one."),
+]
+
+
+@app.command(cls=PlainCommand)
 def produce(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Where the records go.")],
     *,
-    file: Annotated[str, typer.Option("--file", "-f", help="A file; - is standard input.")] = "-",
-    key_sep: Annotated[
-        str | None, typer.Option("--key-sep", "-K", help="What stands between key and value.")
-    ] = None,
-    header: Annotated[
-        list[str] | None, typer.Option("--header", "-H", metavar="NAME=VALUE", help="A header.")
-    ] = None,
-    compression: Annotated[
-        Compression, typer.Option("--compression", "-z", help="Codec of the batches.")
-    ] = Compression.NONE,
-    rate: Annotated[
-        float | None, typer.Option("--rate", min=0.001, help="Records a second, at most.")
-    ] = None,
-    partition: Annotated[
-        int | None, typer.Option("--partition", "-p", min=0, help="All go to this one.")
-    ] = None,
+    file: _File = STDIN,
+    key_sep: _KeySep = None,
+    header: _Headers = None,
+    compression: _Compression = Compression.NONE,
+    rate: _Rate = None,
+    partition: _Partition = None,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write each line as a record, and say which offsets they got."""
     if key_sep == "":
         misuse("--key-sep is empty", "give the text between key and value, such as --key-sep :")
+    check_name(topic)
     headers = [(name, text.encode()) for name, text in read_pairs("--header", header).items()]
     fixed: dict[str, Any] = {"topic": topic}
     if headers:
@@ -78,84 +96,50 @@ def produce(
     if partition is not None:
         fixed["partition"] = partition
     with _lines(file) as lines, kafka_errors(bootstrap):
-        delivery = _send(
-            _records(lines, None if key_sep is None else key_sep.encode()),
-            settings=client_settings(bootstrap) | _settings(compression),
+        admin = connect_admin(bootstrap)
+        plan = Plan(
+            target=_target(admin, topic, partition, key_sep),
+            separator=None if key_sep is None else key_sep.encode(),
             fixed=fixed,
             pace=Pace(rate),
+            is_typed=file == STDIN and sys.stdin.isatty(),
         )
-    _report(topic, delivery, output)
+        delivery = send(lines, _settings(bootstrap, compression, plan.target), plan)
+        error = None
+        if delivery.refusal is not None:
+            error = reason(delivery.refusal, read_target(admin, topic), fixed)
+    _report(topic, delivery, error, output)
 
 
-def _settings(compression: Compression) -> dict[str, Any]:
-    return {
+def _target(admin: Admin, topic: str, partition: int | None, key_sep: str | None) -> Target:
+    """Find out where the records go; end if none of them can."""
+    target = read_target(admin, topic)
+    if partition is not None and target.partitions:
+        check_partition(topic, partition, target.partitions)
+    if target.is_compacted and key_sep is None:
+        fail(
+            f"{topic} is compacted and takes only records with a key",
+            "say with --key-sep what stands between key and value",
+        )
+    return target
+
+
+def _settings(bootstrap: str, compression: Compression, target: Target) -> dict[str, Any]:
+    return client_settings(bootstrap) | {
         "allow.auto.create.topics": True,
         "compression.type": compression.value,
         "enable.idempotence": True,
         "linger.ms": LINGER_MS,
+        "batch.size": min(BATCH_BYTES, target.batch_bytes_max),
         "message.max.bytes": MESSAGE_BYTES_MAX,
         "queue.buffering.max.kbytes": QUEUE_BYTES_MAX_KIB,
         "delivery.timeout.ms": DELIVERY_MS_MAX,
     }
 
 
-def _send(
-    records: Iterator[tuple[bytes | None, bytes]],
-    *,
-    settings: dict[str, Any],
-    fixed: dict[str, Any],
-    pace: Pace,
-) -> Delivery:
-    """Send all records and wait for what becomes of each; Ctrl-C ends the reading, not the wait."""
-    producer = kafka().Producer(settings)
-    delivery = Delivery()
-    with Progress("producing") as progress:
-        try:
-            for key, value in records:
-                _hand_over(producer, delivery, fixed | {"key": key, "value": value})
-                if delivery.sent % SENT_BETWEEN_POLLS == 0 or pace.is_slow:
-                    producer.poll(0)
-                    progress.show(delivery.records, delivery.bytes)
-                if delivery.error is not None:
-                    break
-                pace.wait()
-        except KeyboardInterrupt:
-            delivery.is_interrupted = True
-        except kafka().KafkaException as error:
-            delivery.refuse(error.args[0])
-        while producer.flush(FLUSH_SECONDS):
-            progress.show(delivery.records, delivery.bytes)
-    return delivery
-
-
-def _hand_over(producer: Any, delivery: Delivery, record: dict[str, Any]) -> None:
-    """Give a record to the client, once there is room for it."""
-    while True:
-        try:
-            producer.produce(on_delivery=delivery.take, **record)
-        except BufferError:
-            producer.poll(FLUSH_SECONDS)
-        else:
-            delivery.sent += 1
-            return
-
-
-def _records(
-    lines: Iterator[bytes], separator: bytes | None
-) -> Iterator[tuple[bytes | None, bytes]]:
-    """Take lines apart into key and value; a line without the separator has no key."""
-    for line in lines:
-        text = line.removesuffix(b"\n")
-        if separator is None:
-            yield None, text
-            continue
-        head, found, tail = text.partition(separator)
-        yield (head, tail) if found else (None, text)
-
-
 @contextmanager
 def _lines(file: str) -> Iterator[IO[bytes]]:
-    if file == "-":
+    if file == STDIN:
         if sys.stdin.isatty():
             print("one record a line; Ctrl-D ends", file=sys.stderr)
         yield sys.stdin.buffer
@@ -168,14 +152,14 @@ def _lines(file: str) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _report(topic: str, delivery: Delivery, output: Output) -> None:
+def _report(topic: str, delivery: Delivery, error: str | None, output: Output) -> None:
     """Print where the records went; end with a failure if one went nowhere."""
     facts = {
         "topic": topic,
         "records": delivery.records,
         "bytes": delivery.bytes,
         "failed": delivery.failed,
-        "error": delivery.error,
+        "error": error,
         "partitions": [
             {"partition": number, "first_offset": first, "last_offset": last}
             for number, (first, last) in sorted(delivery.ranges.items())
@@ -187,10 +171,12 @@ def _report(topic: str, delivery: Delivery, output: Output) -> None:
         print(f"{topic}  {plural(delivery.records, 'record')}, {size_text(delivery.bytes)}")
         if delivery.ranges:
             show(_ranges(delivery))
-    if delivery.error is not None:
-        lost = plural(delivery.failed, "record")
-        print(f"everlog: {lost} not written: {delivery.error}", file=sys.stderr)
-        raise SystemExit(FAILURE_STATUS)
+    if delivery.unknown:
+        # Ctrl-C while the broker did not answer.
+        left = plural(delivery.unknown, "record")
+        print(f"everlog: nobody knows whether {left} more were written", file=sys.stderr)
+    if error is not None:
+        fail(f"{plural(delivery.failed, 'record')} not written: {error}", "")
     if delivery.is_interrupted:
         raise SystemExit(INTERRUPTED_STATUS)
 

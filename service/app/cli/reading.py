@@ -2,17 +2,26 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.app.cli.client_library import NO_OFFSET, PARTITION_EOF, Cluster, kafka
+from service.app.cli.client_library import NO_OFFSET, PARTITION_EOF, UNKNOWN_TOPIC, Cluster, kafka
 from service.app.cli.connection import REQUEST_SECONDS_MAX, client_settings
-from service.app.cli.failure import fail
 from service.app.cli.marks import tier_marks
-from service.app.cli.offsets_text import AtTime, Place, resolve_place
+from service.app.cli.offsets_text import (
+    AtTime,
+    Edge,
+    Place,
+    Stretch,
+    clamped_text,
+    nothing_text,
+    resolve_place,
+)
 from service.app.cli.progress import Progress
 from service.app.cli.record_format import Piece, ReceivedRecord
-from service.app.cli.topic_options import find_topic
+from service.app.cli.topic_options import check_partition, find_topic
+from service.app.cli.watch import Watch, topic_gone
 
 RECORDS_AT_ONCE = 1000
 WAIT_SECONDS = 0.2
@@ -101,6 +110,14 @@ class _Counting:
         self._out.flush()
 
 
+def _check(error: Any, topic: str) -> None:
+    """End for what is an error; the end of a partition is none."""
+    if error.code() == UNKNOWN_TOPIC:
+        topic_gone(topic)
+    if error.code() != PARTITION_EOF:
+        raise kafka().KafkaException(error)
+
+
 class PlannedReading(_Counting):
     """Reads each partition from its offset to its end; commits nothing.
 
@@ -112,6 +129,7 @@ class PlannedReading(_Counting):
     def __init__(self, bootstrap: str, span: Span) -> None:
         super().__init__(span.limit)
         self._span = span
+        self._bootstrap = bootstrap
         self._consumer = kafka().Consumer(
             client_settings(bootstrap)
             | {
@@ -126,17 +144,28 @@ class PlannedReading(_Counting):
         self._ends: dict[int, int] = {}
 
     def run(self, write: Piece) -> None:
-        """Read to the end, or until Ctrl-C, which is how following ends."""
+        """Read to the end, or until Ctrl-C, which is how following ends.
+
+        Raises:
+            KeyboardInterrupt: The end was not reached.
+        """
         started = time.perf_counter()
         try:
             total = self._assign()
             is_watched = sys.stdout.isatty()
             with Progress("reading", records_total=total, is_silent=is_watched) as bar:
+                watch = Watch(
+                    self._consumer,
+                    topic=self._span.topic,
+                    bootstrap=self._bootstrap,
+                    expects_records=not self._span.follow,
+                )
                 while (self._ends or self._span.follow) and not self.is_full:
-                    self._take(write)
+                    watch.note(is_quiet=not self._take(write))
                     bar.show(self.records, self.bytes)
         except KeyboardInterrupt:
-            pass
+            if not self._span.follow or self._span.limit is not None:
+                raise
         finally:
             self.seconds = time.perf_counter() - started
             self.flush()
@@ -148,26 +177,24 @@ class PlannedReading(_Counting):
         topic = find_topic(metadata, self._span.topic)
         wanted = self._span.partitions or sorted(topic.partitions)
         for number in wanted:
-            if number not in topic.partitions:
-                last = len(topic.partitions) - 1
-                fail(f"{topic.topic} has no partition {number}", f"its last one is {last}")
+            check_partition(topic.topic, number, topic.partitions)
         if self._span.by_tier:
             self._find_tiers(metadata, wanted)
+        stretches = self._stretches(wanted)
         plan: list[Any] = []
         total = 0
-        begins = self._offsets(wanted, self._span.begin)
-        ends = None if self._span.end is None else self._offsets(wanted, self._span.end)
-        for number in wanted:
-            begin, watermark = begins[number]
-            end = watermark if ends is None else ends[number][0]
-            total += max(0, end - begin)
-            if begin < end or self._span.follow:
-                plan.append(kafka().TopicPartition(topic.topic, number, begin))
-            if begin < end and not self._span.follow:
-                self._ends[number] = end
+        for number, each in stretches.items():
+            total += max(0, each.stop - each.begin)
+            if each.begin < each.stop or self._span.follow:
+                plan.append(kafka().TopicPartition(topic.topic, number, each.begin))
+            if each.begin < each.stop and not self._span.follow:
+                self._ends[number] = each.stop
         self._consumer.assign(plan)
         if self._span.follow:
+            self._say_clamped(stretches)
             return None
+        if not total:
+            print(f"everlog: {nothing_text(topic.topic, stretches)}", file=sys.stderr)
         return total if self._span.limit is None else min(total, self._span.limit)
 
     def _find_tiers(self, metadata: Cluster, numbers: list[int]) -> None:
@@ -178,33 +205,52 @@ class PlannedReading(_Counting):
             self._local_from = local
             self.archive_bytes = 0
 
-    def _offsets(self, numbers: list[int], place: Place) -> dict[int, tuple[int, int]]:
-        """Return the offset that a place is in each partition, and the high watermark."""
+    def _stretches(self, numbers: list[int]) -> dict[int, Stretch]:
+        """Return what is to be read of each partition."""
+        marks = {
+            number: self._consumer.get_watermark_offsets(
+                kafka().TopicPartition(self._span.topic, number), timeout=REQUEST_SECONDS_MAX
+            )
+            for number in numbers
+        }
+        begins = self._offsets(marks, self._span.begin)
+        stops = self._offsets(marks, self._span.end or Edge.LATEST)
+        return {
+            number: Stretch(begin=begins[number], stop=stops[number], start=start, end=end)
+            for number, (start, end) in marks.items()
+        }
+
+    def _say_clamped(self, stretches: Mapping[int, Stretch]) -> None:
+        for number, each in stretches.items():
+            text = clamped_text(self._span.begin, start=each.start, end=each.end)
+            if text is not None:
+                place = f"{self._span.topic}/{number}"
+                print(f"everlog: {place}: {text}; it begins at {each.begin:,}", file=sys.stderr)
+
+    def _offsets(self, marks: Mapping[int, tuple[int, int]], place: Place) -> dict[int, int]:
+        """Return the offset that a place is in each partition, given where those begin and end."""
         at_times: dict[int, int] = {}
         if isinstance(place, AtTime):
             asked = [
                 kafka().TopicPartition(self._span.topic, number, place.timestamp_ms)
-                for number in numbers
+                for number in marks
             ]
             for found in self._consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX):
                 if found.error is None and found.offset >= 0:
                     at_times[found.partition] = found.offset
-        offsets: dict[int, tuple[int, int]] = {}
-        for number in numbers:
-            start, end = self._consumer.get_watermark_offsets(
-                kafka().TopicPartition(self._span.topic, number), timeout=REQUEST_SECONDS_MAX
-            )
-            at = resolve_place(place, start=start, end=end, at_time=at_times.get(number))
-            offsets[number] = at, end
-        return offsets
+        return {
+            number: resolve_place(place, start=start, end=end, at_time=at_times.get(number))
+            for number, (start, end) in marks.items()
+        }
 
-    def _take(self, write: Piece) -> None:
-        for message in self._consumer.consume(RECORDS_AT_ONCE, timeout=WAIT_SECONDS):
+    def _take(self, write: Piece) -> bool:
+        """Take what has come; return whether anything has."""
+        messages = self._consumer.consume(RECORDS_AT_ONCE, timeout=WAIT_SECONDS)
+        for message in messages:
             error = message.error()
             number = message.partition()
             if error is not None:
-                if error.code() != PARTITION_EOF:
-                    raise kafka().KafkaException(error)
+                _check(error, self._span.topic)
                 if message.offset() >= self._ends.get(number, 0):
                     self._finish(number)
                 continue
@@ -218,6 +264,7 @@ class PlannedReading(_Counting):
             if self.is_full:
                 break
         self.flush()
+        return bool(messages)
 
     def _finish(self, number: int) -> None:
         """Ask for no more of a partition that has been read to its end."""
@@ -237,6 +284,7 @@ class GroupReading(_Counting):
     def __init__(self, bootstrap: str, span: Span, group: str) -> None:
         super().__init__(span.limit)
         self._span = span
+        self._bootstrap = bootstrap
         self._consumer = kafka().Consumer(
             client_settings(bootstrap)
             | {
@@ -251,17 +299,30 @@ class GroupReading(_Counting):
         self._at_end: set[int] = set()
 
     def run(self, write: Piece) -> None:
-        """Read until everything that is assigned is at its end, or with follow until Ctrl-C."""
+        """Read until everything that is assigned is at its end, or with follow until Ctrl-C.
+
+        Raises:
+            KeyboardInterrupt: The end was not reached.
+        """
         started = time.perf_counter()
         find_topic(self._consumer.list_topics(timeout=REQUEST_SECONDS_MAX), self._span.topic)
         self._consumer.subscribe([self._span.topic], on_assign=self._begin)
         quiet_since = started
+        watch = Watch(
+            self._consumer,
+            topic=self._span.topic,
+            bootstrap=self._bootstrap,
+            expects_records=False,
+        )
         try:
             while not self.is_full and (self._span.follow or not self._is_done(quiet_since)):
-                if self._take(write):
+                has_come = self._take(write)
+                watch.note(is_quiet=not has_come)
+                if has_come or watch.is_cut_off:
                     quiet_since = time.perf_counter()
         except KeyboardInterrupt:
-            pass
+            if not self._span.follow or self._span.limit is not None:
+                raise
         finally:
             self.seconds = time.perf_counter() - started
             self.flush()
@@ -292,7 +353,7 @@ class GroupReading(_Counting):
             elif error.code() == PARTITION_EOF:
                 self._at_end.add(message.partition())
             else:
-                raise kafka().KafkaException(error)
+                _check(error, self._span.topic)
         self.flush()
         if messages:
             self._commit()

@@ -12,6 +12,7 @@ from service.app.cli.connection import (
 )
 from service.app.cli.marks import Key, Marks, read_marks
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
+from service.app.cli.plain_command import PlainCommand
 from service.app.cli.sizes import count_text
 from service.app.cli.times import instant_text
 from service.app.cli.topic_options import find_topic, read_cluster
@@ -27,10 +28,10 @@ app = typer.Typer(
 _PERCENT = 100
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def status(
     topics: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="All, unless some are named.")
+        list[str] | None, typer.Argument(metavar="TOPIC", help="All, unless some are named.")
     ] = None,
     *,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
@@ -46,7 +47,7 @@ def status(
         show(_table(facts))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def explain(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to explain.")],
     *,

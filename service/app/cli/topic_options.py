@@ -1,10 +1,15 @@
 """What commands about topics share: settings on the command line, and finding a topic."""
 
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
+from typing import Any
 
-from service.app.cli.client_library import Admin, Cluster, Topic
+from service.app.cli.client_library import Admin, Cluster, Topic, kafka_admin
 from service.app.cli.connection import REQUEST_SECONDS_MAX
 from service.app.cli.failure import fail, misuse
+
+Settings = dict[str, Any]
+"""By name, each as ``confluent_kafka.admin.ConfigEntry``."""
 
 
 def read_cluster(admin: Admin) -> Cluster:
@@ -20,6 +25,49 @@ def find_topic(metadata: Cluster, name: str) -> Topic:
         advice = f"did you mean {near[0]}?" if near else '"everlog topic list" shows those that do'
         fail(f"topic {name} does not exist", advice)
     return found
+
+
+def read_settings(admin: Admin, names: Sequence[str]) -> dict[str, Settings]:
+    """Return the settings of each topic."""
+    if not names:
+        return {}
+    resources = [
+        kafka_admin().ConfigResource(kafka_admin().ResourceType.TOPIC, name) for name in names
+    ]
+    futures = admin.describe_configs(resources)
+    return {resource.name: future.result() for resource, future in futures.items()}
+
+
+def is_compacted(settings: Settings) -> bool:
+    """Whether a topic keeps the last record of each key."""
+    policy = settings.get("cleanup.policy")
+    return policy is not None and "compact" in policy.value.split(",")
+
+
+def is_tiered(settings: Settings) -> bool:
+    """Whether the records of a topic go to the archive; those of a compacted one never do."""
+    enabled, disabled = (
+        name in settings and settings[name].value == "true"
+        for name in ("remote.storage.enable", "remote.log.copy.disable")
+    )
+    return enabled and not disabled and not is_compacted(settings)
+
+
+def check_name(name: str) -> None:
+    """End if no topic can have this name."""
+    from service.coordination.topic_errors import InvalidTopicNameError
+    from service.coordination.topic_names import check_topic_name
+
+    try:
+        check_topic_name(name)
+    except InvalidTopicNameError as error:
+        misuse(str(error), "")
+
+
+def check_partition(topic: str, number: int, numbers: Collection[int]) -> None:
+    """End if a topic has no such partition."""
+    if number not in numbers:
+        fail(f"{topic} has no partition {number}", f"its last one is {max(numbers)}")
 
 
 def read_pairs(option: str, pairs: list[str] | None) -> dict[str, str]:

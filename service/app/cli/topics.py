@@ -17,9 +17,17 @@ from service.app.cli.deletion import Deletion, YesOption
 from service.app.cli.failure import misuse
 from service.app.cli.marks import Marks, read_marks
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
+from service.app.cli.plain_command import PlainCommand
 from service.app.cli.sizes import count_text, plural
 from service.app.cli.times import duration_text, instant_text
-from service.app.cli.topic_options import find_topic, read_cluster, read_pairs
+from service.app.cli.topic_options import (
+    check_name,
+    find_topic,
+    is_tiered,
+    read_cluster,
+    read_pairs,
+    read_settings,
+)
 from service.model.cluster import INTERNAL_TOPICS
 
 app = typer.Typer(
@@ -30,8 +38,11 @@ app = typer.Typer(
 )
 
 _Name = Annotated[str, typer.Argument(metavar="TOPIC", help="Name of the topic.")]
+PARTITIONS_MAX = 100_000
+REPLICAS_MAX = 10_000
+"""What the client library can ask for."""
+
 _RETENTION = "retention.ms"
-_TIERED = "remote.storage.enable"
 
 
 @app.command("list")
@@ -47,7 +58,7 @@ def list_topics(
         metadata = read_cluster(admin)
         names = sorted(n for n in metadata.topics if internal or n not in INTERNAL_TOPICS)
         marks = read_marks(admin, metadata, names)
-        configs = _configs(admin, names)
+        configs = read_settings(admin, names)
     facts = [
         _summary(metadata.topics[name], configs[name], _of_topic(marks, name)) for name in names
     ]
@@ -59,15 +70,31 @@ def list_topics(
         show(_list_table(facts))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def create(
     name: _Name,
     *,
     partitions: Annotated[
-        int | None, typer.Option("--partitions", "-p", min=1, help="How many partitions.")
+        int | None,
+        typer.Option(
+            "--partitions",
+            "-p",
+            min=1,
+            max=PARTITIONS_MAX,
+            metavar="N",
+            help="How many partitions.",
+        ),
     ] = None,
     replicas: Annotated[
-        int | None, typer.Option("--replicas", "-r", min=1, help="How many replicas of each.")
+        int | None,
+        typer.Option(
+            "--replicas",
+            "-r",
+            min=1,
+            max=REPLICAS_MAX,
+            metavar="N",
+            help="How many replicas of each.",
+        ),
     ] = None,
     config: Annotated[
         list[str] | None, typer.Option("--config", "-c", metavar="NAME=VALUE", help="A setting.")
@@ -76,6 +103,7 @@ def create(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create a topic; what is not said is as the cluster has it by default."""
+    check_name(name)
     overrides = read_pairs("--config", config)
     # -1 leaves the number to the cluster (KIP-464).
     wanted = kafka_admin().NewTopic(name, partitions or -1, replicas or -1, config=overrides)
@@ -91,7 +119,7 @@ def create(
         print(f"created {name}  {_sizes(shape)}")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def describe(
     name: _Name,
     *,
@@ -104,7 +132,7 @@ def describe(
         metadata = read_cluster(admin)
         topic = find_topic(metadata, name)
         marks = _of_topic(read_marks(admin, metadata, [name]), name)
-        config = _configs(admin, [name])[name]
+        config = read_settings(admin, [name])[name]
     facts = _summary(topic, config, marks)
     facts["settings"] = {
         entry.name: entry.value for entry in config.values() if _is_of_topic(entry)
@@ -123,7 +151,7 @@ def describe(
     print(f"Settings other than default: {settings or 'none'}")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def alter(
     name: _Name,
     *,
@@ -134,7 +162,15 @@ def alter(
         list[str] | None, typer.Option("--unset", metavar="NAME", help="Take the default again.")
     ] = None,
     partitions: Annotated[
-        int | None, typer.Option("--partitions", "-p", min=1, help="More partitions than now.")
+        int | None,
+        typer.Option(
+            "--partitions",
+            "-p",
+            min=1,
+            max=PARTITIONS_MAX,
+            metavar="N",
+            help="More partitions than now.",
+        ),
     ] = None,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
     output: OutputOption = Output.TABLE,
@@ -157,9 +193,9 @@ def alter(
         print(f"altered {name}")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def delete(
-    names: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="Names of topics.")],
+    names: Annotated[list[str], typer.Argument(metavar="TOPIC", help="Names of topics.")],
     *,
     yes: YesOption = False,
     bootstrap: BootstrapOption = BOOTSTRAP_DEFAULT,
@@ -208,17 +244,6 @@ def _add_partitions(admin: Admin, name: str, count: int) -> None:
         future.result()
 
 
-def _configs(admin: Admin, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Return the settings of each topic."""
-    if not names:
-        return {}
-    resources = [
-        kafka_admin().ConfigResource(kafka_admin().ResourceType.TOPIC, name) for name in names
-    ]
-    futures = admin.describe_configs(resources)
-    return {resource.name: future.result() for resource, future in futures.items()}
-
-
 def _is_of_topic(entry: Any) -> bool:
     """Whether a setting was given to the topic itself, not to the brokers and not by default."""
     return bool(entry.source == kafka_admin().ConfigSource.DYNAMIC_TOPIC_CONFIG.value)
@@ -250,7 +275,7 @@ def _summary(topic: Topic, config: dict[str, Any], marks: dict[int, Marks]) -> d
         "oldest_ms": min(oldest, default=None),
         "retention_ms": retention_ms,
         "retention": duration_text(retention_ms),
-        "tiered": _TIERED in config and config[_TIERED].value == "true",
+        "tiered": is_tiered(config),
     }
 
 

@@ -1,4 +1,5 @@
 from service.app.cli.delivery import Delivery, Pace
+from service.app.cli.target import Refusal
 
 
 class _Message:
@@ -19,6 +20,9 @@ class _Message:
 
 
 class _Error:
+    def code(self) -> int:
+        return 10
+
     def str(self) -> str:
         return "too large"
 
@@ -33,9 +37,11 @@ def test_the_ranges_hold_all_offsets_that_were_given() -> None:
 
 def test_the_first_refusal_is_kept_and_all_are_counted() -> None:
     delivery = Delivery()
-    delivery.take(_Error(), None)
-    delivery.take(_Error(), None)
-    assert (delivery.failed, delivery.error, delivery.records) == (2, "too large", 0)
+    delivery.sent = 3
+    delivery.take(_Error(), _Message(0, -1), line=7)
+    delivery.take(_Error(), _Message(0, -1))
+    assert delivery.refusal == Refusal(code=10, text="too large", line=7, size=6)
+    assert (delivery.failed, delivery.records, delivery.unknown) == (2, 0, 1)
 
 
 def test_a_slow_pace_is_one_that_people_can_follow() -> None:

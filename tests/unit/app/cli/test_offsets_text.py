@@ -8,7 +8,10 @@ from service.app.cli.offsets_text import (
     Edge,
     FromEnd,
     Place,
+    Stretch,
     UnreadablePlaceError,
+    clamped_text,
+    nothing_text,
     parse_place,
     resolve_place,
 )
@@ -75,3 +78,38 @@ def test_no_place_lies_outside_the_log(
 ) -> None:
     start, end = sorted(bounds)
     assert start <= resolve_place(place, start=start, end=end, at_time=at_time) <= end
+
+
+def _stretch(begin: int, stop: int, end: int) -> Stretch:
+    return Stretch(begin=begin, stop=stop, start=0, end=end)
+
+
+@pytest.mark.parametrize(
+    ("stretches", "text"),
+    [
+        ([_stretch(0, 0, 0)], "t has no records"),
+        ([_stretch(10, 10, 10)], "t/0 ends at 10"),
+        ([_stretch(10, 10, 10), _stretch(5000, 5000, 5000)], "t/0 ends at 10, t/1 ends at 5,000"),
+        (
+            [_stretch(1, 1, 1)] * 6,
+            "t/0 ends at 1, t/1 ends at 1, t/2 ends at 1, t/3 ends at 1 and 2 more",
+        ),
+        ([_stretch(7, 5, 10)], "--to is not after --from"),
+    ],
+)
+def test_nothing_to_read_has_a_reason(stretches: list[Stretch], text: str) -> None:
+    assert nothing_text("t", dict(enumerate(stretches))) == f"nothing to read: {text}"
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (AtOffset(9), "9 is before the start"),
+        (AtOffset(10), None),
+        (AtOffset(20), None),
+        (AtOffset(999_999), "999,999 is beyond the end"),
+        (Edge.LATEST, None),
+    ],
+)
+def test_an_offset_that_is_not_there_is_said_to_be_moved(place: Place, text: str | None) -> None:
+    assert clamped_text(place, start=10, end=20) == text

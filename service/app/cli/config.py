@@ -94,7 +94,7 @@ def _table(rows: "Sequence[ConfigRow]", *, is_of_broker: bool) -> Table:
     columns = [Column("NAME"), Column("TYPE"), Column("DEFAULT")]
     columns += [Column("VALUE")] if is_of_broker else []
     return Table(
-        [*columns, Column("MEANING")],
+        [*columns, Column("MEANING", is_prose=True)],
         [
             [
                 row.name,

@@ -298,11 +298,11 @@ def _list_table(facts: list[dict[str, Any]]) -> Table:
         [
             Column("TOPIC"),
             Column("PARTITIONS", is_number=True),
-            Column("REPLICAS", is_number=True),
+            Column("REPLICAS", is_number=True, rank=1),
             Column("RECORDS", is_number=True),
             Column("ARCHIVED", is_number=True),
-            Column("OLDEST"),
-            Column("RETENTION"),
+            Column("OLDEST", rank=3),
+            Column("RETENTION", rank=2),
         ],
         [
             [
@@ -329,8 +329,8 @@ def _partition_table(facts: list[dict[str, Any]]) -> Table:
             Column("LOCAL FROM", is_number=True),
             Column("ARCHIVED TO", is_number=True),
             Column("HIGH WATERMARK", is_number=True),
-            Column("RECORDS", is_number=True),
-            Column("OLDEST"),
+            Column("RECORDS", is_number=True, rank=2),
+            Column("OLDEST", rank=1),
         ],
         [
             [

@@ -4,8 +4,9 @@ from service.app.cli.tier import facts_of, sentences, sums_of
 HOUR_AGO = 1_704_112_200_000
 
 
-def _sentences(*marks: Marks) -> list[tuple[str, str]]:
-    return sentences(sums_of([facts_of(("t", n), each) for n, each in enumerate(marks)]))
+def _sentences(*marks: Marks, tiered: bool = True) -> list[tuple[str, str]]:
+    facts = [facts_of(("t", n), each, tiered=tiered) for n, each in enumerate(marks)]
+    return sentences(sums_of(facts))
 
 
 def test_the_sentences_add_partitions_up() -> None:
@@ -32,3 +33,19 @@ def test_what_a_broker_does_not_tell_is_not_invented() -> None:
     ((title, text),) = _sentences(Marks(start=0, end=5))
     assert title == "Where"
     assert text.startswith("not known")
+
+
+def test_a_topic_that_is_not_tiered_has_no_lag() -> None:
+    marks = Marks(start=0, end=1000, local_start=0, archived_end=0)
+    assert _sentences(marks, tiered=False) == [
+        ("Where", "local 1,000 records"),
+        ("Lag", "not tiered: the records of this topic stay on local disks"),
+    ]
+    assert facts_of(("t", 0), marks, tiered=False)["upload_lag"] is None
+
+
+def test_what_was_tiered_once_is_still_in_the_archive() -> None:
+    marks = Marks(start=0, end=100, local_start=60, archived_end=80)
+    told = dict(_sentences(marks, tiered=False))
+    assert told["Where"] == "local 40 records - archive 80 of 100 (80%)"
+    assert told["Lag"].startswith("not tiered any more")

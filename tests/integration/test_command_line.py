@@ -12,6 +12,8 @@ import pytest
 from everlog.testing import RunningServer, running_server
 from tests.integration.command import ESCAPE, PROGRAM, Command
 
+_UNTIERED = "remote.storage.enable=false"
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
@@ -102,7 +104,9 @@ def test_a_group_reads_commits_moves_and_goes(everlog: Command) -> None:
     facts = everlog.facts("group", "describe", "billing")
     assert (facts["state"], facts["members"], facts["lag"]) == ("empty", 0, 0)
     planned = everlog.facts("group", "seek", "billing", "--to", "-3", "--dry-run")
-    assert planned["partitions"] == [{"topic": "shared", "partition": 0, "from": 10, "to": 7}]
+    assert planned["partitions"] == [
+        {"topic": "shared", "partition": 0, "from": 10, "to": 7, "clamped": False}
+    ]
     assert everlog.facts("group", "describe", "billing")["lag"] == 0
     everlog.out("group", "seek", "billing", "--to", "-3")
     assert everlog.facts("group", "describe", "billing")["lag"] == 3
@@ -117,6 +121,29 @@ def test_the_tier_is_explained(everlog: Command) -> None:
     assert (facts["records"], facts["local_records"], facts["archived_records"]) == (2, 2, 0)
     rows = everlog.facts("tier", "status", "explained")
     assert [each["upload_lag"] for each in rows] == [each["end"] for each in rows]
+
+
+def test_a_topic_that_is_not_tiered_waits_for_nothing(everlog: Command) -> None:
+    for name, setting in (("squeezed", "cleanup.policy=compact"), ("home", _UNTIERED)):
+        everlog.out("topic", "create", name, "-p", "1", "-c", setting)
+        everlog.out("produce", name, "--key-sep", ":", stdin=b"k:v\n")
+        assert everlog.facts("tier", "explain", name)["upload_lag"] is None
+        assert b"not tiered" in everlog.out("tier", "explain", name)
+        assert b"  not tiered  " in everlog.out("tier", "status", name)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_cell_is_broken_on_a_terminal(everlog: Command, columns: int) -> None:
+    name = "a-topic-with-a-rather-long-name"
+    if name not in {each["topic"] for each in everlog.facts("topic", "list")}:
+        everlog.out("topic", "create", name, "-p", "1")
+        everlog.out("produce", name, stdin=b"one\n")
+    for words in (["topic", "list"], ["tier", "status"], ["topic", "describe", name]):
+        lines = everlog.on_terminal(*words, columns=columns).decode().split("\r\n")
+        assert all(len(line) <= columns + len("\x1b[1m\x1b[0m") for line in lines)
+        assert any(name in line for line in lines)
+        titles = next(line for line in lines if "PARTITION" in line)
+        assert "RECORDS" in titles or "ARCHIVED TO" in titles
 
 
 def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:

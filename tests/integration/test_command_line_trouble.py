@@ -181,3 +181,20 @@ def test_an_empty_answer_says_where_the_log_ends(everlog: Command) -> None:
     done = everlog.run("consume", "ended", "--from", "5000")
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr == b"everlog: nothing to read: ended/0 ends at 1\n"
+
+
+def test_a_group_that_is_read_in_is_not_deleted(everlog: Command) -> None:
+    everlog.out("produce", "busy", stdin=b"one\n")
+    with everlog.started("consume", "busy", "--group", "workers", "--follow") as process:
+        assert _next_line(process) == b"one\n"
+        text = everlog.refusal("group", "delete", "workers", "--yes", status=1)
+        assert "has 1 member: everlog-cli at 127.0.0.1; stop them first" in text
+
+
+def test_a_move_beyond_the_end_is_said_to_end_there(everlog: Command) -> None:
+    everlog.out("topic", "create", "short", "-p", "1")
+    everlog.out("produce", "short", stdin=b"one\n")
+    everlog.out("consume", "short", "--group", "movers")
+    words = ["group", "seek", "movers", "--to", "999999"]
+    assert everlog.out(*words) == b"short/0  1 -> 1  (999,999 is beyond the end)\n"
+    assert everlog.facts(*words)["partitions"][0]["clamped"]

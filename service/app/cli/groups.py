@@ -1,5 +1,6 @@
 """``everlog group``: list, describe, move and delete consumer groups."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from service.app.cli.offsets_text import (
     AtTime,
     Place,
     UnreadablePlaceError,
+    clamped_text,
     parse_place,
     resolve_place,
 )
@@ -41,6 +43,9 @@ _Name = Annotated[
     str, typer.Argument(metavar="GROUP", help="Name of the group.", callback=checked_group)
 ]
 _DEAD = "dead"
+_NAMED_MAX = 4
+_UUID_TAIL = re.compile(r"(?<=-[0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+"""What clients and brokers append to a member's name, but for its first part."""
 
 
 @app.command("list")
@@ -139,14 +144,19 @@ def seek(
         topics = topic or sorted({each for each, _ in before})
         if not topics:
             fail(f"group {name} has committed nothing", "say what to move with --topic")
-        after = _targets(admin, topics, place, partition)
+        marks = _chosen_marks(admin, topics, partition)
+        after = _targets(admin, marks, place)
         if members and not dry_run:
             advice = "stop them first, or look with --dry-run"
             fail(f"group {name} has {plural(members, 'member')}", advice)
         if not dry_run:
             _commit(admin, name, after)
+    clamped = {
+        key: clamped_text(place, start=each.start, end=each.end) for key, each in marks.items()
+    }
     moves: list[dict[str, Any]] = [
         {"topic": key[0], "partition": key[1], "from": before.get(key), "to": offset}
+        | {"clamped": clamped[key] is not None}
         for key, offset in sorted(after.items())
     ]
     if output is Output.JSON:
@@ -154,7 +164,9 @@ def seek(
         return
     for each in moves:
         place_name = f"{each['topic']}/{each['partition']}"
-        print(f"{place_name}  {count_text(each['from'])} -> {count_text(each['to'])}")
+        why = clamped[each["topic"], each["partition"]]
+        note = f"  ({why})" if why else ""
+        print(f"{place_name}  {count_text(each['from'])} -> {count_text(each['to'])}{note}")
     if dry_run:
         stop = "Stop the members first; then repeat" if members else "Repeat"
         print(f"Nothing changed (dry run). {stop} without --dry-run.")
@@ -175,7 +187,7 @@ def delete(
 
     def check(admin: Admin) -> None:
         for name in names:
-            _existing(admin, name)
+            _check_empty(_existing(admin, name))
 
     Deletion(
         noun="group",
@@ -196,6 +208,15 @@ def _existing(admin: Admin, name: str) -> Any:
     if group.state.name.lower() == _DEAD:
         fail(f"group {name} does not exist", '"everlog group list" shows those that do')
     return group
+
+
+def _check_empty(group: Any) -> None:
+    """End if a group has members: the broker would keep it, and not say for whom."""
+    names = sorted(f"{each.client_id} at {each.host.removeprefix('/')}" for each in group.members)
+    if names:
+        more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+        who = f"{plural(len(names), 'member')}: {', '.join(names[:_NAMED_MAX])}{more}"
+        fail(f"group {group.group_id} has {who}", "stop them first")
 
 
 def _group_facts(group: Any) -> dict[str, Any]:
@@ -231,10 +252,10 @@ def _marks(admin: Admin, topics: Iterable[str]) -> dict[Key, Marks]:
     return read_marks(admin, metadata, sorted(set(topics) & set(metadata.topics)))
 
 
-def _targets(
-    admin: Admin, topics: list[str], place: Place, partitions: list[int] | None
-) -> dict[Key, int]:
-    """Return the offset that a place is in each partition."""
+def _chosen_marks(
+    admin: Admin, topics: list[str], partitions: list[int] | None
+) -> dict[Key, Marks]:
+    """Return the ends of the partitions that are meant; end if there are none."""
     metadata = read_cluster(admin)
     for name in topics:
         find_topic(metadata, name)
@@ -245,6 +266,11 @@ def _targets(
     }
     if not marks:
         fail("there is no such partition", '"everlog topic describe" shows those that are there')
+    return marks
+
+
+def _targets(admin: Admin, marks: dict[Key, Marks], place: Place) -> dict[Key, int]:
+    """Return the offset that a place is in each partition."""
     times: dict[Key, int] = {}
     if isinstance(place, AtTime):
         times = offsets_at_time(admin, marks, place.timestamp_ms)
@@ -289,7 +315,7 @@ def _partition_table(rows: list[dict[str, Any]]) -> Table:
             Column("END", is_number=True),
             Column("LAG", is_number=True),
             Column("MEMBER"),
-            Column("HOST"),
+            Column("HOST", rank=1),
         ],
         [
             [
@@ -298,7 +324,7 @@ def _partition_table(rows: list[dict[str, Any]]) -> Table:
                 count_text(each["committed"]),
                 count_text(each["end"]),
                 count_text(each["lag"]),
-                each["member"] or "-",
+                _UUID_TAIL.sub("...", each["member"] or "-"),
                 each["host"] or "-",
             ]
             for each in rows

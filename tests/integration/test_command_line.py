@@ -152,6 +152,8 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
     assert found["num.partitions"] == ("7", "--set")
     assert found["broker.rack"] == (None, None)
     assert "retention.ms" in {each["name"] for each in everlog.facts("config", "list", "--topic")}
+    heading, *_ = everlog.out("config", "list").decode().splitlines()
+    assert heading == "What everlog dev would start with; no running broker is asked"
 
 
 CLUSTER = ["dev", "--set", "zookeeper.connect=zk:2181", "--set", "store.url=s3://bucket"]

@@ -48,7 +48,10 @@ def list_settings(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Print each setting with its type, default, value and meaning."""
+    """Print each setting with its meaning, and what `everlog dev` would start with here.
+
+    No broker is asked: one that runs may have been started with other values.
+    """
     rows = _rows(topic=topic, file=config, flags=set_ or [])
     named = [row for row in rows if match is None or match in row.name]
     if match is not None and not named:
@@ -58,6 +61,9 @@ def list_settings(
     if output is Output.JSON:
         show_json([asdict(row) for row in shown])
         return
+    if not topic:
+        who = "a broker" if config else "everlog dev"
+        print(f"What {who} would start with; no running broker is asked")
     show(_table(shown, is_of_broker=not topic))
     if len(shown) < len(named):
         print(f"{len(named) - len(shown)} more that few people need: --all shows them")

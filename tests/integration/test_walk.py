@@ -13,7 +13,7 @@ from tests.contract.object_stores import (
     weed_binary,
 )
 from tests.walk.flights import FLIGHTS, FlightsMissingError, flights, later_flights
-from tests.walk.walk import SHORT_WALK, Walk
+from tests.walk.walk import MIB, SHORT_WALK, WHOLE_WALK, Walk, WalkError, shape_of
 
 # A walk gives up by itself where something stands still.
 SECONDS_MAX = 300
@@ -46,6 +46,15 @@ def test_a_long_stream_comes_back_from_a_directory(tmp_path: Path) -> None:
 def test_a_long_stream_comes_back_from_s3(tmp_path: Path, seaweedfs: str) -> None:
     store = f"s3://{BUCKET}/walk?endpoint={seaweedfs}&region=us-east-1"
     Walk(SHORT_WALK, directory=tmp_path, store=store, say=print).run()
+
+
+def test_the_shape_of_a_walk_goes_with_its_size() -> None:
+    assert shape_of(64 * MIB) == SHORT_WALK
+    assert shape_of(1024 * MIB) == WHOLE_WALK
+    assert shape_of(512 * MIB).segment_bytes == WHOLE_WALK.segment_bytes
+    assert shape_of(200 * MIB).local_bytes_max == 24 * MIB
+    with pytest.raises(WalkError, match="at least 64 MiB"):
+        shape_of(64 * MIB - 1)
 
 
 def test_each_round_of_flights_is_a_year_later() -> None:

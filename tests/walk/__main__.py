@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from tests.contract.object_stores import (
@@ -20,7 +19,7 @@ from tests.contract.object_stores import (
 )
 from tests.walk.flights import FlightsMissingError
 from tests.walk.stream import StreamError
-from tests.walk.walk import WHOLE_WALK, Walk, WalkError
+from tests.walk.walk import WHOLE_WALK, Walk, WalkError, shape_of
 
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -34,10 +33,13 @@ def main() -> None:
         type=_size,
         default=WHOLE_WALK.bytes_min,
         metavar="1GiB",
-        help="Of values; with less than 400MiB more than a tenth stays local.",
+        help="Of values, at least 64MiB; below 512MiB the segments get smaller, too.",
     )
     arguments = parser.parse_args()
-    shape = replace(WHOLE_WALK, bytes_min=arguments.bytes)
+    try:
+        shape = shape_of(arguments.bytes)
+    except WalkError as error:
+        parser.error(str(error))
     for kind in ["file", "s3"] if arguments.store == "both" else [arguments.store]:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="everlog-walk-") as name, _store(kind, name) as url:

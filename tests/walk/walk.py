@@ -4,7 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +21,9 @@ MIB = 1 << 20
 SAMPLE_SECONDS = 1.0
 SHRINK_SECONDS_MAX = 60
 POLL_SECONDS = 0.1
+
+BYTES_MIN = 64 * MIB
+"""With less, the newest segments are a fifth of it, and a scan shows little of the archive."""
 
 Say = Callable[[str], None]
 
@@ -76,6 +79,27 @@ SHORT_WALK = Shape(
     local_bytes_max=8 * MIB,
     cold_share_min=0.8,
 )
+
+
+def shape_of(size: int) -> Shape:
+    """Return the shape of a walk of so many bytes: a smaller one has smaller segments.
+
+    Raises:
+        WalkError: It is too small to show anything.
+    """
+    if size < BYTES_MIN:
+        raise WalkError(f"{size:,} bytes are too few: walk at least {BYTES_MIN // MIB} MiB")
+    segments = BYTES_MIN // SHORT_WALK.segment_bytes
+    segment_bytes = size // segments // MIB * MIB
+    if segment_bytes >= WHOLE_WALK.segment_bytes:
+        return replace(WHOLE_WALK, bytes_min=size)
+    return Shape(
+        bytes_min=size,
+        segment_bytes=segment_bytes,
+        local_retention_bytes=4 * segment_bytes,
+        local_bytes_max=8 * segment_bytes,
+        cold_share_min=SHORT_WALK.cold_share_min,
+    )
 
 
 class Walk:

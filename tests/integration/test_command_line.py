@@ -170,6 +170,7 @@ CLUSTER = ["dev", "--set", "zookeeper.connect=zk:2181", "--set", "store.url=s3:/
         (["consume", "t", "--format", "%q"], 2, "%q is unknown"),
         (["consume", "t", "--follow", "--to", "5"], 2, "leave out one"),
         (["produce", "t", "--file", "/nowhere"], 2, "/nowhere"),
+        (["produce", "t", "-p", "3000000000"], 2, "from 0 to 2147483647"),
         (["produce", "t", "--key-sep", ""], 2, "--key-sep"),
         (["topic", "create", "t", "--config", "x"], 2, "name=value"),
         (["topic", "create", "t", "-p", "1000000"], 2, "from 1 to 100000"),

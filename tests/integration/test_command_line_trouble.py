@@ -3,8 +3,9 @@
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -46,6 +47,38 @@ def test_nothing_is_said_to_be_empty_by_a_broker_that_does_not_answer() -> None:
             assert process.returncode == 1, words
             assert out == b""
             assert errors.startswith(f"everlog: {mute} takes connections and does not".encode())
+
+
+def test_a_broker_that_stops_answering_is_no_empty_one(server: RunningServer) -> None:
+    with silent_after_greeting(server.bootstrap) as bootstrap, ExitStack() as stack:
+        command = Command(bootstrap)
+        words = (["group", "list"], ["topic", "create", "t"])
+        for process in [stack.enter_context(command.started(*each)) for each in words]:
+            out, errors = process.communicate(timeout=SECONDS_MAX)
+            assert (process.returncode, out) == (1, b"")
+            assert errors.startswith(f"everlog: {bootstrap} did not answer in time".encode())
+
+
+@contextmanager
+def silent_after_greeting(bootstrap: str) -> Iterator[str]:
+    """Stand before a broker, and let the first answer of each connection through and no other."""
+    host, port = bootstrap.split(":")
+
+    def serve(theirs: socket.socket) -> None:
+        with theirs, socket.create_connection((host, int(port))) as broker:
+            broker.sendall(theirs.recv(65536))
+            theirs.sendall(broker.recv(65536))
+            while theirs.recv(65536):
+                pass
+
+    def accept() -> None:
+        with suppress(OSError):  # the listener is closed
+            while True:
+                threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 def _next_line(process: "subprocess.Popen[bytes]") -> bytes:

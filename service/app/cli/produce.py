@@ -29,6 +29,7 @@ from service.app.cli.topic_options import check_name, check_partition, read_pair
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The client's own limit; what a topic takes (``max.message.bytes``) is for the broker to say."""
 
+PARTITION_MAX = 2**31 - 1
 STDIN = "-"
 QUEUE_BYTES_MAX_KIB = 128 * 1024
 LINGER_MS = 5
@@ -68,7 +69,14 @@ _Rate = Annotated[
 ]
 _Partition = Annotated[
     int | None,
-    typer.Option("--partition", "-p", min=0, metavar="N", help="All go to this one."),
+    typer.Option(
+        "--partition",
+        "-p",
+        min=0,
+        max=PARTITION_MAX,
+        metavar="N",
+        help="All go to this one.",
+    ),
 ]
 
 

@@ -326,7 +326,7 @@ class GroupReading(_Counting):
         finally:
             self.seconds = time.perf_counter() - started
             self.flush()
-            self._commit()
+            self._commit(is_last=True)
             self._consumer.close()
 
     def _begin(self, _consumer: Any, _partitions: Any) -> None:
@@ -356,13 +356,15 @@ class GroupReading(_Counting):
                 _check(error, self._span.topic)
         self.flush()
         if messages:
-            self._commit()
+            # Not waited for: a broker that is gone would hold up the reading, and the next commit
+            # says all that this one does.
+            self._commit(is_last=False)
         return bool(messages)
 
-    def _commit(self) -> None:
+    def _commit(self, *, is_last: bool) -> None:
         """Commit what was written; nothing to commit is no error."""
         try:
-            self._consumer.commit(asynchronous=False)
+            self._consumer.commit(asynchronous=not is_last)
         except kafka().KafkaException as error:
             if error.args[0].code() != NO_OFFSET:
                 raise

@@ -109,6 +109,7 @@ def create(
     wanted = kafka_admin().NewTopic(name, partitions or -1, replicas or -1, config=overrides)
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
+        read_cluster(admin)  # who does not answer this would be waited for much longer below
         admin.create_topics([wanted], request_timeout=CHANGE_SECONDS_MAX)[name].result()
         made = read_cluster(admin).topics[name]
     shape = _shape(made)

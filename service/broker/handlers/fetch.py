@@ -29,6 +29,23 @@ WAIT_MS_MAX = 5 * 60 * 1000
 """Nobody waits longer for data than this, whatever the request says."""
 
 
+class _Alarm:
+    """What a slow read rings at its end: it wakes a fetch that waits, and nobody before or after.
+
+    A fetch that is done refers to itself nowhere: left to the garbage collector, thousands of them
+    would stall the loop for tens of milliseconds every other second.
+    """
+
+    __slots__ = ("wakes",)
+
+    def __init__(self) -> None:
+        self.wakes: Callable[[], None] | None = None
+
+    def ring(self) -> None:
+        if self.wakes is not None:
+            self.wakes()
+
+
 class _Waiting(Deferred):
     """A fetch that has not found enough yet."""
 
@@ -38,11 +55,14 @@ class _Waiting(Deferred):
         reading: FetchReading,
         answer: Callable[[Pass], FetchResponse],
         bytes_min: int,
+        alarm: _Alarm,
     ) -> None:
         super().__init__()
         self.reading = reading
         self.bytes_min = bytes_min
         self._answer = answer
+        self._alarm = alarm
+        alarm.wakes = self.wake
         self._is_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -82,8 +102,10 @@ class _Waiting(Deferred):
             self.reading.find(each).read_waiters.add(self.wake)
 
     def _stop(self) -> None:
+        self._alarm.wakes = None
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         for each in self.reading.wanted:
             try:
                 self.reading.find(each).read_waiters.discard(self.wake)
@@ -121,22 +143,14 @@ class FetchHandler:
             view = self._sessions.open(request, context.api_version)
         except SessionRefusedError as error:
             return FetchResponse(error_code=error.code)
-        waiting: _Waiting | None = None
-
-        def wake() -> None:
-            if waiting is not None:
-                waiting.wake()
-
-        def start_slow_read(each: Wanted, work: Awaitable[LogSlice]) -> None:
-            self._spawn(_read_slowly(each, work, wake))
-
+        alarm = _Alarm()
         reading = FetchReading(
             partitions=self._partitions,
             leaders=self._leaders,
             wanted=view.wanted,
             bytes_max=max(0, min(request.max_bytes, self._bytes_max)),
             isolation=request.isolation_level,
-            start_slow_read=start_slow_read,
+            start_slow_read=partial(self._start_slow_read, alarm),
         )
         made = reading.run()
         bytes_min = min(request.min_bytes, self._bytes_max)
@@ -150,9 +164,13 @@ class FetchHandler:
             reading=reading,
             answer=partial(self._answer, view, context.listener),
             bytes_min=bytes_min,
+            alarm=alarm,
         )
         waiting.wait(wait_ms)
         return waiting
+
+    def _start_slow_read(self, alarm: _Alarm, each: Wanted, work: Awaitable[LogSlice]) -> None:
+        self._spawn(_read_slowly(each, work, alarm))
 
     def _answer(self, view: SessionView, listener: str, made: Pass) -> FetchResponse:
         response = view.respond(made.results)
@@ -167,11 +185,11 @@ class FetchHandler:
         return response
 
 
-async def _read_slowly(each: Wanted, work: Awaitable[LogSlice], wake: Callable[[], None]) -> None:
+async def _read_slowly(each: Wanted, work: Awaitable[LogSlice], alarm: _Alarm) -> None:
     """Finish a read in the background; its outcome waits in the request's entry."""
     try:
         each.ready = await work
     except EverlogError as error:
         each.ready = error
     each.slow = False
-    wake()
+    alarm.ring()

@@ -1,6 +1,8 @@
 """Fetch: what is at hand, what is waited for, and what is told at once."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -56,6 +58,24 @@ async def test_a_reader_at_the_end_is_woken_by_an_append() -> None:
         assert not waiting.is_resolved
         partition.append(batch())
         assert len(only(await answered(waiting)).records) > 0
+
+
+async def test_a_reader_that_has_its_answer_is_gone_without_the_garbage_collector() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        handler = place.fetch_handler()
+        gc.disable()
+        try:
+            waiting = handler(context(VERSION), to_fetch("t", max_wait_ms=60_000))
+            reader = weakref.ref(waiting)
+            partition.append(batch())
+            await answered(waiting)
+            del waiting
+            await settled(partition)
+            await asyncio.sleep(0)
+            assert reader() is None
+        finally:
+            gc.enable()
 
 
 async def test_a_reader_waits_for_as_many_bytes_as_it_wants() -> None:

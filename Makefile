@@ -61,5 +61,5 @@ conformance: setup
 ifeq ($(SUITE),librdkafka)
 	$(BIN)/python -m tests.conformance.librdkafka_suite $(ARGS)
 else
-	EVERLOG_CONFORMANCE_RECORDS=100000 EVERLOG_CONFORMANCE_JAVA=1 $(BIN)/pytest -q tests/conformance $(ARGS)
+	CONFORMANCE_RECORDS=100000 CONFORMANCE_JAVA=1 $(BIN)/pytest -q tests/conformance $(ARGS)
 endif

@@ -7,7 +7,7 @@ from functools import cache
 from hashlib import shake_256
 from typing import NamedTuple
 
-RECORDS_ENV = "EVERLOG_CONFORMANCE_RECORDS"
+RECORDS_ENV = "CONFORMANCE_RECORDS"
 RECORDS_DEFAULT = 10_000
 
 PARTITIONS = 4

@@ -14,8 +14,8 @@ from confluent_kafka.admin import AdminClient
 
 from tests.conformance.package_cache import maven_jars
 
-BOOTSTRAP_ENV = "EVERLOG_CONFORMANCE_BOOTSTRAP"
-SERVER_ENV = "EVERLOG_CONFORMANCE_SERVER"
+BOOTSTRAP_ENV = "CONFORMANCE_BOOTSTRAP"
+SERVER_ENV = "CONFORMANCE_SERVER"
 
 # librdkafka's own suite counts on four; the initial rebalance is not what is tested here.
 SETTINGS = {"num.partitions": "4", "group.initial.rebalance.delay.ms": "0"}

@@ -11,7 +11,7 @@ from tests.conformance.clients import agent, aio, kafka_python, kcat
 from tests.conformance.clients.confluent import ConfluentClient
 from tests.conformance.records import Shape
 
-JAVA_ENV = "EVERLOG_CONFORMANCE_JAVA"
+JAVA_ENV = "CONFORMANCE_JAVA"
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 _ANYTHING = Shape()

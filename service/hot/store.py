@@ -91,12 +91,14 @@ class HotStore:
                 disk=disk,
                 executor=flush_executor,
                 on_fatal=on_fatal,
+                clock=clock,
                 flush_threads=flush_threads,
             ),
             interval=CommitLane(
                 disk=disk,
                 executor=flush_executor,
                 on_fatal=on_fatal,
+                clock=clock,
                 flush_threads=flush_threads,
             ),
         )

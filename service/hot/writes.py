@@ -45,6 +45,7 @@ class Job:
     Attributes:
         end_offset: Log end once all of it is written.
         sync: Whether the last file is synced too (``flush=always``); sealed ones always are.
+        is_written: Whether `write` has been called, so that only the sync is left.
     """
 
     directory: str
@@ -52,9 +53,22 @@ class Job:
     end_offset: int
     size: int
     sync: bool
+    is_written: bool = False
+
+    def write(self) -> None:
+        """Write what needs neither a sync nor a directory (`is_plain`) on the way.
+
+        Raises:
+            DiskError: Nothing of the job counts; the caller rolls back.
+        """
+        assert self.is_plain, "files are made and sealed in a thread"
+        for step in self.steps:
+            if isinstance(step, Write):
+                step.file.write_at(step.position, step.buffers)
+        self.is_written = True
 
     def run(self, disk: Disk) -> None:
-        """Carry it out; called in a thread, or on the loop when it is small and syncs nothing.
+        """Carry it out, or what `write` has left of it; called in a thread.
 
         Raises:
             SyncFailedError: The process has to end.
@@ -63,7 +77,8 @@ class Job:
         last: File | None = None
         for step in self.steps:
             if isinstance(step, Write):
-                step.file.write_at(step.position, step.buffers)
+                if not self.is_written:
+                    step.file.write_at(step.position, step.buffers)
                 if step.is_new:
                     disk.sync_dir(self.directory)
                 last = step.file
@@ -80,9 +95,9 @@ class Job:
         disk.write_file_atomically(seal.producers_path, seal.producers)
 
     @property
-    def is_quick(self) -> bool:
-        """Whether it neither syncs nor touches a directory, so that the loop may do it."""
-        return not self.sync and all(isinstance(s, Write) and not s.is_new for s in self.steps)
+    def is_plain(self) -> bool:
+        """Whether nothing but the page cache is touched before the last sync, if there is one."""
+        return all(isinstance(step, Write) and not step.is_new for step in self.steps)
 
 
 def _sync(file: File, directory: str) -> None:

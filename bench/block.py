@@ -105,9 +105,9 @@ class Block:
         self._kept = kept
         self._sites = sites
 
-    def fresh_site(self) -> Site:
-        """Make an empty, formatted place for a server."""
-        return self._new_site(self._fresh / "data")
+    def fresh_site(self, name: str = "data") -> Site:
+        """Make an empty, formatted place for a server; one turn may have several."""
+        return self._new_site(self._fresh / name)
 
     def kept_site(self, fill: Callable[[Site], None]) -> Site:
         """Give the place that all rounds of this suite share; `fill` it the first time."""

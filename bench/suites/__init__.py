@@ -1,6 +1,7 @@
 """The parts of the benchmark, in the order in which they run and are shown."""
 
 from bench.suites.consume import CONSUME
+from bench.suites.fresh import FRESH
 from bench.suites.latency import LATENCY
 from bench.suites.memory import MEMORY
 from bench.suites.partitions import PARTITIONS
@@ -10,7 +11,8 @@ from bench.suites.suite import Suite
 from bench.suites.topics import TOPICS
 
 SUITES: dict[str, Suite] = {
-    suite.name: suite for suite in (PRODUCE, CONSUME, LATENCY, PARTITIONS, START, MEMORY, TOPICS)
+    suite.name: suite
+    for suite in (PRODUCE, FRESH, CONSUME, LATENCY, PARTITIONS, START, MEMORY, TOPICS)
 }
 
 __all__ = ["SUITES", "Suite"]

@@ -1,7 +1,6 @@
 """Produce right after the start: 1 MB batches to a server that has served nobody before.
 
-A JVM runs its first gigabytes uncompiled; `produce` measures it warm. The blueprint's figures for
-Kafka are of this kind.
+A JVM runs its first gigabytes uncompiled; `produce` measures it warm.
 """
 
 from bench.block import Block

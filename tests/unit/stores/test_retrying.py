@@ -68,8 +68,8 @@ def store_types() -> Sequence[type[MemoryObjectStore]]:
     return [MemoryObjectStore, ForgetfulStore]
 
 
-@pytest.mark.rule("TIER-F9")
-@pytest.mark.rule("TIER-F17")
+@pytest.mark.rule("TIER-9")
+@pytest.mark.rule("TIER-17")
 @pytest.mark.parametrize("memory", store_types())
 @pytest.mark.parametrize("error", [GONE, SLOW])
 async def test_a_create_that_meets_its_own_success_has_succeeded(
@@ -84,7 +84,7 @@ async def test_a_create_that_meets_its_own_success_has_succeeded(
     assert await tried.store.read_all(KEY, size_max=100) == BODY * 2
 
 
-@pytest.mark.rule("TIER-F9")
+@pytest.mark.rule("TIER-9")
 @pytest.mark.parametrize("memory", store_types())
 @pytest.mark.parametrize("other", [b"shorter", BODY[:-1] + b"!"])
 async def test_a_create_that_meets_the_object_of_another_has_failed(
@@ -148,7 +148,7 @@ async def test_a_deadline_ends_the_attempts() -> None:
     assert tried.failing.calls == ["read"] * 4
 
 
-@pytest.mark.rule("TIER-F27")
+@pytest.mark.rule("TIER-27")
 async def test_a_throttle_waits_by_its_own_measure() -> None:
     tried = Tried(
         (SLOW, None),
@@ -177,7 +177,7 @@ class Deleting(MemoryObjectStore):
             raise ObjectsNotDeletedError(failures)  # type: ignore[arg-type]
 
 
-@pytest.mark.rule("TIER-F47")
+@pytest.mark.rule("TIER-47")
 async def test_a_delete_is_repeated_for_what_is_left() -> None:
     denied = StoreDeniedError("delete", "b", "Object Lock")
     objects = Deleting({"a": SLOW, "b": denied, "c": GONE}, {"c": GONE})

@@ -58,7 +58,7 @@ async def test_smaller_objects_go_in_one_piece(tmp_path: Path) -> None:
     assert server.asked[0].body == BODY
 
 
-@pytest.mark.rule("TIER-F53")
+@pytest.mark.rule("TIER-53")
 async def test_an_upload_that_fails_with_200_has_failed(tmp_path: Path) -> None:
     failed = Answer(status=200, body=error_body("InternalError"))
     async with scripted_store(BEGUN, PART, PART, PART, failed, ABORTED, **IN_PARTS) as (
@@ -80,7 +80,7 @@ async def test_a_taken_name_is_found_at_the_end(tmp_path: Path) -> None:
             await store.create_from_file(KEY, parts(tmp_path), crc32c=crc32c(BODY))
 
 
-@pytest.mark.rule("TIER-F26")
+@pytest.mark.rule("TIER-26")
 async def test_an_upload_that_the_store_forgot_is_begun_again(tmp_path: Path) -> None:
     forgot = error(404, "NoSuchUpload")
     script = (BEGUN, PART, forgot, forgot, BEGUN_AGAIN, PART, PART, PART, DONE)
@@ -103,7 +103,7 @@ async def test_an_upload_that_cannot_be_aborted_is_named(tmp_path: Path) -> None
     assert "upload u1 was not aborted" in caught.value.__notes__[0]
 
 
-@pytest.mark.rule("TIER-F7")
+@pytest.mark.rule("TIER-7")
 async def test_a_body_with_another_checksum_begins_no_upload(tmp_path: Path) -> None:
     async with scripted_store(**IN_PARTS) as (store, server):
         with pytest.raises(StoreCorruptionError):

@@ -17,7 +17,7 @@ OK = Answer()
 PROBE_CHECKSUM = checksum_text(crc32c(PROBE_BODY))
 
 
-@pytest.mark.rule("TIER-F17")
+@pytest.mark.rule("TIER-17")
 @pytest.mark.parametrize("second_create", [OK, error(501, "NotImplemented")])
 async def test_a_store_without_conditions_is_looked_at_before_each_create(
     second_create: Answer,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from everlog.format.entries import Entry, EntryFlag, Totals, entry_of
+from everlog.format.lookup import entry_at
 from everlog.format.manifest import checked
 from everlog.format.page_refs import INDEX_PAGE, PageRef, ref_of, ref_table
 from everlog.format.root import Root
@@ -35,6 +36,31 @@ class Cut:
     start: Offset = _NOTHING
     before_ms: int | None = None
     data_bytes_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierHead:
+    """The object that goes first, and all that is live: they tell whether a cut takes anything.
+
+    Attributes:
+        oldest: None when nothing is live.
+    """
+
+    oldest: Entry | None
+    live: Totals
+
+    def is_taken_by(self, cut: Cut) -> bool:
+        """Whether a cut takes at least the oldest object."""
+        oldest = self.oldest
+        if oldest is None:
+            return False
+        return _Head(cut, live_start=oldest.offsets.start, live=self.live).takes(oldest)
+
+
+def head_of(root: Root) -> Walk[TierHead]:
+    """Find the oldest live object, which takes at most two pages."""
+    oldest = yield from entry_at(root, root.tiered_start)
+    return TierHead(oldest=oldest, live=root.totals)
 
 
 def expired(root: Root, cut: Cut, *, not_before_ms: int) -> Walk[Root]:

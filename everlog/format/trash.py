@@ -143,6 +143,15 @@ class Trash:
         """Return the items that may be deleted by now; drop them when they are gone."""
         return tuple(takewhile(lambda item: item.not_before_ms <= now_ms, self.items()))
 
+    @property
+    def worth_from_ms(self) -> int | None:
+        """When the first thing that is no root may be deleted; None while there are but roots.
+
+        Striking off an old root leaves another one, so that alone is not worth a commit.
+        """
+        times = (not_before_ms for kind, not_before_ms, _ in self._raw() if kind != _ROOT)
+        return next(times, None)
+
     def added(self, things: Iterable[Trashed], *, not_before_ms: int) -> "Trash":
         """Return the list with newly retired things at its end."""
         # A clock that went back must not put the new items before older ones.

@@ -12,7 +12,7 @@ from everlog.format.lookup import entries_at, entry_at, entry_at_time
 from everlog.format.manifest import append, first_root, without_trash
 from everlog.format.object_keys import RootKey
 from everlog.format.page_refs import INDEX_PAGE, PageId, ref_of
-from everlog.format.retention import Cut, expired
+from everlog.format.retention import Cut, expired, head_of
 from everlog.format.root import Root
 from everlog.format.root_codec import decode_root, encode_root
 from everlog.format.span_table import SpanTable
@@ -105,6 +105,9 @@ class History:
                 Cut(),
             ]
         )
+        head = drive(head_of(self.root), self.pages.load)
+        assert head.oldest == (self.live[0] if self.live else None)
+        assert head.is_taken_by(cut) == bool(self.live and self._goes(cut, self.live[0]))
         while self.live and self._goes(cut, self.live[0]):
             self.live.pop(0)
         walk = expired(self.successor(), cut, not_before_ms=self.now_ms + GRACE_MS)

@@ -159,3 +159,11 @@ def test_an_item_is_a_thing_and_a_time() -> None:
     trash = Trash().added(THINGS[:1], not_before_ms=NOW_MS)
     assert list(trash.items()) == [TrashItem(NOW_MS, THINGS[0])]
     assert trash.added((), not_before_ms=NOW_MS + 1) is trash
+
+
+def test_old_roots_alone_are_not_worth_a_commit() -> None:
+    roots = [each for each in THINGS if isinstance(each, TrashedRoot)]
+    others = [each for each in THINGS if not isinstance(each, TrashedRoot)]
+    trash = Trash().added(roots, not_before_ms=NOW_MS)
+    assert (len(trash) > 0, trash.worth_from_ms) == (True, None)
+    assert trash.added(others[:1], not_before_ms=NOW_MS + 5).worth_from_ms == NOW_MS + 5

@@ -43,6 +43,7 @@ from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
 from service.telemetry.logs import Limited
+from service.telemetry.stray_cancellation import unbroken
 
 _log = structlog.get_logger(__name__)
 
@@ -326,7 +327,7 @@ class BrokerNode:
         return self._config.layers(self._images.image.broker_configs).topic_defaults()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._background.append(self._tasks.create_task(work))
+        self._background.append(self._tasks.create_task(unbroken(work)))
 
 
 def _assigned(image: ClusterImage, broker: Broker) -> set[PartitionId]:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := everlog service tests bench
 
-.PHONY: run test check bench fmt setup lint types imports conformance fault walk clean
+.PHONY: run test check bench fmt setup lint types imports conformance fault scale walk clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -53,6 +53,10 @@ clean:
 fault: setup
 	EVERLOG_TEST_KILLS=$(or $(KILLS),100) EVERLOG_TEST_COMMITS=$(or $(COMMITS),10000000) \
 	  $(BIN)/pytest -q -s tests/fault $(ARGS)
+
+scale: setup
+	EVERLOG_TEST_ENTRIES=$(or $(ENTRIES),10000000) \
+	  EVERLOG_TEST_PARTITIONS=$(or $(PARTITIONS),10000) $(BIN)/pytest -q -s tests/scale $(ARGS)
 
 walk: setup
 	@$(BIN)/python -m tests.walk $(if $(STORE),--store $(STORE)) $(ARGS)

@@ -32,6 +32,7 @@ from service.partition.tier_pointers import TierPointers
 from service.tiering.authority import Authority, Held
 from service.tiering.cold_log import ColdLog
 from service.tiering.cold_objects import ColdObjects
+from service.tiering.manifest_cache import ManifestCache
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.open_files import OpenFiles
 from service.tiering.partition_tier import PartitionTier
@@ -43,6 +44,8 @@ from service.tiering.range_sources import (
 )
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
+from service.tiering.upload_gate import UploadGate
+from service.tiering.upload_queue import UploadLimits
 from service.tiering.uploader import SealAndPut, Uploader, through_worker
 from service.tiering.worker.remote_store import HastyCaller, WorkerObjectStore
 from service.tiering.worker.supervisor import WorkerProcess, WorkerSupervisor
@@ -86,6 +89,7 @@ class ColdSide:
     """The cold side of a broker.
 
     Attributes:
+        uploads: What is on its way to the store, and what waits.
         store: Every call to the object store goes through it.
         transfer: Where it goes; None when the store is in this process.
     """
@@ -93,6 +97,7 @@ class ColdSide:
     archiver: Archiver
     deleted: DeletedTiers
     stats: TierStats
+    uploads: UploadGate
     store: ObjectStore
     transfer: TransferSite | None
 
@@ -129,7 +134,9 @@ async def open_cold_side(site: TierSite) -> ColdSide:
             store = WorkerObjectStore(gate, local_path=files.local_path)
         case _:
             store = WorkerObjectStore(gate)
-    return await assemble(site, store, through_worker(gate), TransferSite(worker, home))
+    # A failing upload waits here, where others may go meanwhile, and not over there.
+    seal_and_put = through_worker(HastyCaller(gate))
+    return await assemble(site, store, seal_and_put, TransferSite(worker, home))
 
 
 def _make_place(location: StoreLocation) -> None:
@@ -157,7 +164,10 @@ async def assemble(
     config, seams = site.config, site.seams
     stats = TierStats()
     sweeper = Sweeper(store, stats=stats)
-    authority = Authority(TierPointers(site.metadata), clock=seams.clock, ids=seams.ids)
+    authority = Authority(
+        TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
+    )
+    uploads = UploadGate(_upload_limits(config), clock=seams.clock)
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
@@ -165,13 +175,7 @@ async def assemble(
         parts=ArchiveParts(
             hot=site.hot,
             table=site.table,
-            uploader=Uploader(
-                seal_and_put,
-                clock=seams.clock,
-                ids=seams.ids,
-                stats=stats,
-                uploads_max=config.remote_upload_parallelism,
-            ),
+            uploader=Uploader(seal_and_put, gate=uploads, clock=seams.clock, ids=seams.ids),
             sweeper=sweeper,
             clock=seams.clock,
             ids=seams.ids,
@@ -185,7 +189,23 @@ async def assemble(
     site.run(archiver.run())
     deleted = DeletedTiers(cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper)
     site.run(deleted.run())
-    return ColdSide(archiver=archiver, deleted=deleted, stats=stats, store=store, transfer=transfer)
+    return ColdSide(
+        archiver=archiver,
+        deleted=deleted,
+        stats=stats,
+        uploads=uploads,
+        store=store,
+        transfer=transfer,
+    )
+
+
+def _upload_limits(config: BrokerConfig) -> UploadLimits:
+    rate = config.remote_upload_bytes_per_second
+    return UploadLimits(
+        uploads_max=config.remote_upload_parallelism,
+        bytes_max=config.remote_upload_bytes_in_flight_max,
+        bytes_per_second=rate if rate > 0 else None,
+    )
 
 
 async def _reading(
@@ -196,7 +216,9 @@ async def _reading(
     range_bytes = config.remote_fetch_range_bytes
     files = OpenFiles(seams.disk, executor=seams.read_executor)
     objects = ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes)
-    manifests = ManifestStore(store)
+    manifests = ManifestStore(
+        store, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
+    )
     ranges = await _ranges(site, store, files, stats)
 
     def make(held: Held, path: PartitionPath) -> Tiered:

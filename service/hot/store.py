@@ -231,6 +231,11 @@ class HotStore:
         """Return the greatest timestamp of a segment, -1 without one; may read its index file."""
         return self._indexes.summarise(segment)
 
+    def first_append_ms(self, segment: Segment) -> int:
+        """Return the time of a sealed segment's first append; 0 if unknown. May read a file."""
+        self._indexes.summarise(segment)
+        return segment.first_append_ms or 0
+
     async def boundaries(self, segment: Segment, start: int, *, step: int) -> list[Boundary]:
         """Find where a sealed segment may be divided; see `boundaries_of`."""
         index = self._indexes.index_of(segment)

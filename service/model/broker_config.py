@@ -119,6 +119,9 @@ class BrokerConfig:
     remote_fetch_parallelism: int
     remote_prefetch_ranges_max: int
     remote_upload_parallelism: int
+    remote_upload_bytes_in_flight_max: int
+    remote_upload_bytes_per_second: int
+    remote_manifest_cache_bytes: int
     archive_reader_grace_ms: int
     archive_orphan_grace_ms: int
     zookeeper_connect: str | None

@@ -34,6 +34,10 @@ def _disk_limit(value: Value) -> str | None:
     return None
 
 
+def _rate(value: Value) -> str | None:
+    return None if value else "write -1 for no limit, or at least one byte per second"
+
+
 def _store_url(value: Value) -> str | None:
     try:
         url = urlsplit(str(value))
@@ -174,6 +178,31 @@ _ARCHIVE = (
         low=1,
         high=64,
         documentation="Segments that are uploaded side by side.",
+    ),
+    _long(
+        name="remote.upload.bytes.in.flight.max",
+        default=256 * MIB,
+        low=MIB,
+        documentation="Bytes of segments that are uploaded side by side; a larger one goes alone.",
+    ),
+    _long(
+        name="remote.upload.bytes.per.second",
+        default=-1,
+        low=-1,
+        rule=_rate,
+        documentation=(
+            "Greatest rate at which segments are sent to the archive, in bytes per second over "
+            "some of them; -1 is without limit."
+        ),
+    ),
+    _long(
+        name="remote.manifest.cache.bytes",
+        default=64 * MIB,
+        low=MIB,
+        documentation=(
+            "Memory for manifests of the archive, of all partitions together; what is not in it "
+            "is read from the archive when it is needed."
+        ),
     ),
     _long(
         name="archive.reader.grace.ms",

@@ -5,28 +5,31 @@ One turn at a time does all of it, so nothing here is locked.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
+from everlog.format.retention import Cut
 from everlog.format.segment_sections import EpochStart
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.backoff import RetryPolicy, wait_s
-from service.hot.layout import PRODUCERS_SUFFIX, file_name
 from service.hot.log import HotLog
 from service.hot.segment import Segment
 from service.hot.store import HotStore
 from service.model.topic_config import TopicConfig
+from service.partition.first_looks import FirstLooks
 from service.partition.orphan_search import OrphanSearch
 from service.partition.table import PartitionTable
+from service.partition.turns import Turns
+from service.partition.upload_plans import plan_uploads
 from service.tiering.cold_log import ColdLog
 from service.tiering.partition_tier import PartitionTier, Skip, TierChange
-from service.tiering.planner import Cut, MissingRecordsError, SealedFile, UploadPlan, plan_next
+from service.tiering.planner import MissingRecordsError, UploadPlan
 from service.tiering.retention import UNLIMITED, Limits, LocalSegment, expired_before, tier_cut
 from service.tiering.stats import TierStats
-from service.tiering.sweeper import Sweeper, is_worth_a_commit
+from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import Uploaded, Uploader
 
 FOR_EVER = RetryPolicy(transient_wait_s_min=0.1, deadline_s=None)
@@ -55,6 +58,8 @@ class ArchiveParts:
     orphan_grace_ms: int
     may_release: Callable[[], bool] = lambda: True
     uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
+    turns: Turns = field(default_factory=Turns)
+    looks: FirstLooks = field(default_factory=FirstLooks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +117,7 @@ class PartitionArchive:
         """Return the age of the oldest sealed segment that waits for its upload; 0 without one."""
         if self.tiered is None or not self.config.tiered:
             return 0
-        end = self.tiered_end
-        waiting = (each for each in self.hot.sealed if each.next_offset > end)
-        oldest = next(waiting, None)
+        oldest = self._oldest_waiting()
         if oldest is None or oldest.first_append_ms is None:
             return 0
         return max(0, now_ms - oldest.first_append_ms)
@@ -129,6 +132,12 @@ class PartitionArchive:
         """Take note that uploading fails, for the metrics page."""
         if self.stalled_since is None:
             self.stalled_since = self._parts.clock.monotonic()
+
+    async def back_off(self, seconds: float) -> None:
+        """Wait before another attempt, without keeping other partitions from their turn."""
+        self.note_stall()
+        self._parts.stats.upload_retries += 1
+        await self._parts.turns.pause(self.hot.partition, seconds)
 
     async def turn(self) -> bool:
         """Upload some of what waits, and let go of what may go; return whether more waits."""
@@ -154,6 +163,10 @@ class PartitionArchive:
         elif self.config.expires and not self.config.tiered:
             await self._expire_local()
 
+    def _oldest_waiting(self) -> Segment | None:
+        end = self.tiered_end
+        return next((each for each in self.hot.sealed if each.next_offset > end), None)
+
     # ---- uploading
 
     async def _upload_some(self) -> bool:
@@ -169,6 +182,8 @@ class PartitionArchive:
 
     async def _upload_and_commit(self, tier: PartitionTier, plans: list[UploadPlan]) -> None:
         stamp = tier.next_stamp
+        oldest = self._oldest_waiting()
+        since_ms = 0 if oldest is None else self._parts.hot.first_append_ms(oldest)
         async with asyncio.TaskGroup() as tasks:
             uploads = [
                 tasks.create_task(
@@ -177,7 +192,8 @@ class PartitionArchive:
                         path=tier.path,
                         stamp=stamp,
                         lineage=self._lineage(plan),
-                        on_failure=self.note_stall,
+                        since_ms=since_ms,
+                        back_off=self.back_off,
                     )
                 )
                 for plan in plans
@@ -218,8 +234,6 @@ class PartitionArchive:
                 return await tier.commit(change)
             except RetriableError as error:
                 failures += 1
-                self.note_stall()
-                self._parts.stats.upload_retries += 1
                 wait = wait_s(
                     FOR_EVER,
                     failures=failures,
@@ -233,7 +247,7 @@ class PartitionArchive:
                         failures=failures,
                         reason=str(error),
                     )
-                await asyncio.sleep(wait)
+                await self.back_off(wait)
 
     async def _skip_lost(self, tier: PartitionTier) -> None:
         """Go on behind records that were deleted before they were uploaded (TIER-49)."""
@@ -248,48 +262,18 @@ class PartitionArchive:
         await self._persist(tier, TierChange(cut=everything, skip=skip))
 
     async def _plans(self, tier: PartitionTier) -> list[UploadPlan]:
-        """Plan as many objects as are uploaded side by side."""
         partition = self._parts.table.by_id(
             self.hot.partition.topic_id, self.hot.partition.partition
         )
         if partition is None:
             return []
-        committed = min(partition.high_watermark, partition.last_stable_offset)
-        object_bytes = self.config.remote_object_bytes
-        room = object_bytes * self._parts.uploads_per_turn_max
-        files: list[SealedFile] = []
-        for segment in self.hot.sealed:
-            if segment.next_offset <= tier.end:
-                continue
-            files.append(await self._sealed_file(segment, tier.end, object_bytes))
-            room -= segment.size
-            if room <= 0:
-                break
-        plans: list[UploadPlan] = []
-        start = tier.end
-        while len(plans) < self._parts.uploads_per_turn_max:
-            plan = plan_next(start, files, committed=committed, object_bytes=object_bytes)
-            if plan is None:
-                break
-            plans.append(plan)
-            start = plan.offsets.end
-        return plans
-
-    async def _sealed_file(self, segment: Segment, start: int, object_bytes: int) -> SealedFile:
-        cuts: tuple[Cut, ...] = ()
-        if segment.size > object_bytes // 2 or segment.base_offset < start:
-            step = max(1, object_bytes // 4)
-            found = await self._parts.hot.boundaries(segment, start, step=step)
-            cuts = tuple(Cut(each.offset, each.position) for each in found)
-        after = file_name(segment.next_offset, PRODUCERS_SUFFIX)
-        return SealedFile(
-            path=segment.path,
-            base=segment.base_offset,
-            end=segment.next_offset,
-            size=segment.size,
-            producers_before=segment.producers_path,
-            producers_after=f"{segment.directory}/{after}",
-            cuts=cuts,
+        return await plan_uploads(
+            self._parts.hot,
+            self.hot,
+            tier.end,
+            committed=min(partition.high_watermark, partition.last_stable_offset),
+            object_bytes=self.config.remote_object_bytes,
+            plans_max=self._parts.uploads_per_turn_max,
         )
 
     def _lineage(self, plan: UploadPlan) -> list[EpochStart]:
@@ -334,19 +318,12 @@ class PartitionArchive:
 
     async def _expire_tier(self, tier: PartitionTier, limits: Limits) -> None:
         hot = self.hot
-        root = tier.loaded_root
         now_ms = self._parts.clock.wall_ms()
-        is_due = root is not None and is_worth_a_commit(root.trash.due(now_ms))
-        if limits == UNLIMITED and hot.log_start <= tier.start and not is_due:
+        untiered = sum(each.size for each in hot.segments if each.base_offset >= tier.end)
+        cut = tier_cut(limits, log_start=hot.log_start, untiered_bytes=untiered, now_ms=now_ms)
+        is_due = tier.trash_from_ms is not None and tier.trash_from_ms <= now_ms
+        if not is_due and not await self._is_cut(tier, cut):
             return
-        end = tier.end
-        untiered = sum(each.size for each in hot.segments if each.base_offset >= end)
-        cut = tier_cut(
-            limits,
-            log_start=hot.log_start,
-            untiered_bytes=untiered,
-            now_ms=now_ms,
-        )
         gone = await self._empty_trash(tier) if is_due else 0
         await self._persist(tier, TierChange(cut=cut, trash_gone=gone))
         if tier.start > hot.log_start:
@@ -354,6 +331,17 @@ class PartitionArchive:
             await self._parts.hot.set_log_start(hot, tier.start)
             self._is_start_saved = True
             _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
+
+    async def _is_cut(self, tier: PartitionTier, cut: Cut) -> bool:
+        """Whether a cut changes anything; asks the store only at the first time (TIER-40)."""
+        if cut.start > tier.start:
+            return True
+        if cut.before_ms is None and cut.data_bytes_max is None:
+            return False
+        if tier.head is None and not self._parts.looks.take():
+            return False
+        head = tier.head or await tier.find_head()
+        return head is not None and head.is_taken_by(cut)
 
     async def _expire_local(self) -> None:
         hot = self.hot

@@ -21,10 +21,8 @@ from service.partition.archive import ArchiveParts, PartitionArchive, Tiered
 from service.partition.keeper import BothTiers
 from service.partition.lineage import lineage_fault
 from service.partition.restart_point import restart_point
+from service.telemetry.stray_cancellation import unbroken
 from service.tiering.authority import Authority, ClaimRequest, Held
-
-TURNS_MAX = 16
-"""Partitions that are worked on side by side."""
 
 UNSERVED_SECONDS = 0.1
 """A partition that is just being opened is looked at again after so long."""
@@ -68,18 +66,14 @@ class Archiver:
         make_tiered: MakeTiered,
         parts: ArchiveParts,
         check_seconds: float,
-        turns_max: int = TURNS_MAX,
     ) -> None:
         self._cluster_id = cluster_id
         self._authority = authority
         self._make_tiered = make_tiered
         self._parts = parts
         self._check_seconds = check_seconds
-        self._turns_max = turns_max
         self._entries: dict[PartitionId, _Entry] = {}
         self._queue: dict[PartitionId, None] = {}
-        self._running = 0
-        self._woken = asyncio.Event()
 
     @property
     def archives(self) -> Iterable[PartitionArchive]:
@@ -135,26 +129,30 @@ class Archiver:
             entry.is_woken = True
         else:
             self._queue[partition] = None
-            self._woken.set()
+            self._parts.turns.changed.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; anything else that would end it is raised (TIER-22)."""
+        turns = self._parts.turns
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._check_all())
+            tasks.create_task(unbroken(self._check_all()))
             while True:
-                await self._woken.wait()
-                self._woken.clear()
-                while self._queue and self._running < self._turns_max:
+                await turns.changed.wait()
+                turns.changed.clear()
+                while self._queue and turns.has_room:
                     partition = next(iter(self._queue))
                     del self._queue[partition]
                     entry = self._entries[partition]
-                    self._running += 1
+                    turns.begin()
                     entry.task = tasks.create_task(self._turn(partition, entry))
+                    # Even if it is cancelled before its first step.
+                    entry.task.add_done_callback(lambda _: turns.end())
 
     async def _check_all(self) -> None:
         while True:
             await asyncio.sleep(self._check_seconds)
             self._begin_searches()
+            self._parts.looks.renew()
             for partition, entry in list(self._entries.items()):
                 # Not in a turn: those may all be waiting for the store, and the disk must not.
                 await self._free_disk(entry.archive)
@@ -175,7 +173,7 @@ class Archiver:
 
     async def _free_disk(self, archive: PartitionArchive) -> None:
         try:
-            await archive.free_disk()
+            await unbroken(archive.free_disk())
         except Exception as error:  # noqa: BLE001  (it must not end others' work, TIER-28)
             self._park(archive, error)
 
@@ -187,7 +185,7 @@ class Archiver:
                 return
             if entry.archive.tiered is None and entry.archive.config.tiered:
                 await self._begin_late(partition, entry.archive)
-            is_more = await entry.archive.turn()
+            is_more = await unbroken(entry.archive.turn())
             entry.archive.stalled_since = None
         except* FencedError as error:
             self._fence(entry.archive, error)
@@ -198,11 +196,9 @@ class Archiver:
             self._park(entry.archive, error)
         finally:
             entry.task = None
-            self._running -= 1
             if is_more or entry.is_woken:
                 entry.is_woken = False
                 self.wake(partition)
-            self._woken.set()
 
     async def _claim(self, archive: PartitionArchive) -> Tiered | None:
         """Claim the tier of a partition, if it has or is to have one."""

@@ -15,6 +15,7 @@ from everlog.model.errors import EverlogError, FencedError, RejectedError, Retri
 from everlog.model.ids import PartitionId
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.backoff import RetryPolicy, wait_s
+from service.tiering.stats import TierStats
 
 CLAIMS_AT_ONCE_MAX = 256
 """Pointers of one transaction: at most 128 KiB, far below the limit of a node."""
@@ -115,6 +116,7 @@ class Authority:
         *,
         clock: Clock,
         ids: IdSource,
+        stats: TierStats | None = None,
         claim_policy: RetryPolicy = CLAIM_POLICY,
         commit_policy: RetryPolicy = COMMIT_POLICY,
         claims_at_once_max: int = CLAIMS_AT_ONCE_MAX,
@@ -122,6 +124,7 @@ class Authority:
         self._store = store
         self._clock = clock
         self._ids = ids
+        self._stats = stats or TierStats()
         self._claim_policy = claim_policy
         self._commit_policy = commit_policy
         self._claims_at_once_max = claims_at_once_max
@@ -234,6 +237,7 @@ class Authority:
             try:
                 (version,) = await self._store.write([write])
             except PointerConflictError as error:
+                self._stats.commit_conflicts += 1
                 return await self._version_of_own(write, error)
             except RetriableError as error:
                 # Repeating the same write is safe: it succeeds, or the conflict tells who did.

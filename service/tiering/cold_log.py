@@ -93,7 +93,7 @@ class ColdLog:
         self._stats = stats
         self._ahead = ReadAhead(window_max=window_max)
         self._is_going_ahead = False
-        self._latest: ColdObject | None = None
+        self._latest: Entry | None = None
 
     @property
     def start(self) -> Offset:
@@ -189,17 +189,16 @@ class ColdLog:
             position, length = _next_read(cut, position, wanted, bounds.bytes_max)
 
     def _object_at_hand(self, offset: Offset) -> ColdObject:
-        latest = self._latest
-        if latest is not None and offset in latest.entry.offsets:
-            return latest
-        root = self._tier.loaded_root
-        if root is None:
-            raise _NotAtHandError
-        entry = drive(entry_at(root, offset), self._cached_page)
+        entry = self._latest
+        if entry is None or offset not in entry.offsets:
+            root = self._tier.cached_root
+            if root is None:
+                raise _NotAtHandError
+            entry = drive(entry_at(root, offset), self._cached_page)
         found = None if entry is None else self._objects.at_hand(entry.uid)
         if found is None:
             raise _NotAtHandError
-        self._latest = found
+        self._latest = entry
         return found
 
     def _cached_page(self, page: PageId) -> Page:
@@ -263,8 +262,9 @@ class ColdLog:
         entry = await drive_async(entry_at(root, offset), self._tier.page)
         if entry is None:
             raise OffsetOutOfRangeError(offset, self.start, self.end)
-        self._latest = await self._objects.open(self._tier.path, entry)
-        return self._latest
+        found = await self._objects.open(self._tier.path, entry)
+        self._latest = entry
+        return found
 
     async def _read_range(
         self, found: ColdObject, wanted: ObjectRange, position: int, length: int
@@ -305,7 +305,7 @@ class ColdLog:
     def _forget(self) -> None:
         """Trust nothing that was read of the manifest and the object."""
         if self._latest is not None:
-            self._objects.forget(self._latest.entry.uid)
+            self._objects.forget(self._latest.uid)
             self._latest = None
         self._tier.forget_root()
 

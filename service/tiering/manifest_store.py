@@ -1,6 +1,5 @@
-"""Roots and pages in the object store: fetched when needed, pages kept for all partitions."""
+"""Roots and pages in the object store: fetched when needed, and kept while there is room."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from everlog.format.errors import CorruptObjectError
@@ -13,54 +12,68 @@ from everlog.format.root_codec import EncodedRoot, decode_root
 from everlog.stores.errors import ObjectExistsError
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
+from service.tiering.manifest_cache import ManifestCache
 
 ROOT_BYTES_MAX = 16 << 20
 """A root is below 100 KiB; its trash may be long after much retention."""
 
 PAGE_BYTES_MAX = 4 << 20
-PAGES_MAX = 128
-"""At most 128 x 400 KiB of decoded rows for all partitions of a broker."""
 
 
 class ManifestStore:
     """Reads and writes manifests; what it returns has been verified against its digest."""
 
-    def __init__(self, store: ObjectStore, *, pages_max: int = PAGES_MAX) -> None:
+    def __init__(self, store: ObjectStore, *, cache: ManifestCache | None = None) -> None:
         self._store = store
-        self._pages_max = pages_max
-        self._pages: OrderedDict[bytes, Page] = OrderedDict()
+        self._cache = ManifestCache() if cache is None else cache
 
     async def root(self, path: PartitionPath, ref: RootRef) -> Root:
-        """Fetch a committed root.
+        """Fetch a root, or find it among what was used lately.
 
         Raises:
             ObjectMissingError: It is gone.
             CorruptObjectError: It is damaged.
             StoreUnavailableError: The store did not answer.
         """
+        known = self.cached_root(ref)
+        if known is not None:
+            return known
         key = ref.key(path)
         body = await self._store.read_all(object_key(key.text), size_max=ROOT_BYTES_MAX)
-        return decode_root(body, key=key, digest=ref.sha256)
+        root = decode_root(body, key=key, digest=ref.sha256)
+        self.keep_root(root)
+        return root
+
+    def cached_root(self, ref: RootRef) -> Root | None:
+        """Return a root if it is at hand."""
+        found = self._cache.get(ref.uid)
+        return found if isinstance(found, Root) else None
+
+    def keep_root(self, root: Root) -> None:
+        """Keep a root that is the committed one now; its predecessor is of no more use."""
+        if root.previous is not None:
+            self._cache.drop(root.previous.uid)
+        self._cache.put(root.uid, root)
+
+    def forget_root(self, ref: RootRef) -> None:
+        """Let the next read fetch a root again."""
+        self._cache.drop(ref.uid)
 
     async def page(self, path: PartitionPath, page: PageId) -> Page:
-        """Fetch a page, or find it among those that were used lately; raises like `root`."""
+        """Fetch a page, or find it among what was used lately; raises like `root`."""
         known = self.cached_page(page)
         if known is not None:
             return known
         key = object_key(page.key(path).text)
         body = await self._store.read_all(key, size_max=PAGE_BYTES_MAX)
         found = decode_page(body, page, path=path)
-        self._pages[page.uid] = found
-        if len(self._pages) > self._pages_max:
-            self._pages.popitem(last=False)
+        self._cache.put(page.uid, found)
         return found
 
     def cached_page(self, page: PageId) -> Page | None:
-        """Return a page if it is at hand; it is then the last to go."""
-        found = self._pages.get(page.uid)
-        if found is not None:
-            self._pages.move_to_end(page.uid)
-        return found
+        """Return a page if it is at hand."""
+        found = self._cache.get(page.uid)
+        return found if isinstance(found, Page) else None
 
     async def put(self, root: Root, encoded: EncodedRoot, pages: Sequence[NewPage]) -> None:
         """Store new pages and then the root that refers to them; safe to repeat.

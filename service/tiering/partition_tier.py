@@ -5,7 +5,7 @@ whole.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from everlog.format.folding import folded
 from everlog.format.manifest import (
@@ -20,8 +20,8 @@ from everlog.format.object_keys import PartitionPath, Stamp, Uid
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
 from everlog.format.pointer import Pointer, committed
-from everlog.format.retention import Cut, expired
-from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, Root
+from everlog.format.retention import Cut, TierHead, expired, head_of
+from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, Root, RootRef
 from everlog.format.root_codec import EncodedRoot, encode_root
 from everlog.format.walk import drive_async
 from everlog.model.clock import Clock, IdSource
@@ -58,10 +58,16 @@ class TierChange:
 
 
 class PartitionTier:
-    """A claimed tier.
+    """A claimed tier. At rest it holds its pointer; its manifest is kept only while there is room.
 
     Args:
         grace_ms: How long retired objects stay for those who still read them.
+
+    Attributes:
+        head: What goes first, so that nobody has to read the manifest to know that nothing has
+            expired; None until somebody has asked for it.
+        trash_from_ms: When there is something to delete that is worth a commit; None if there is
+            nothing, or if the root has not been read yet.
     """
 
     def __init__(
@@ -77,8 +83,10 @@ class PartitionTier:
         grace_ms: int,
     ) -> None:
         self.path = path
+        self.head: TierHead | None = None
+        self.trash_from_ms: int | None = None
+        self._seen: RootRef | None = None
         self._held = held
-        self._root: Root | None = None
         self._authority = authority
         self._manifests = manifests
         self._clock = clock
@@ -108,29 +116,37 @@ class PartitionTier:
         return Stamp(stamp.epoch, stamp.claim, stamp.ver + 1)
 
     @property
-    def loaded_root(self) -> Root | None:
-        """The committed root if it has been fetched already."""
-        return self._root
+    def cached_root(self) -> Root | None:
+        """The committed root if it is at hand."""
+        ref = self.pointer.root
+        return None if ref is None else self._manifests.cached_root(ref)
 
     async def root(self) -> Root | None:
-        """Return the committed root, from the store at the first time; None before any commit.
+        """Return the committed root, from the store if need be; None before any commit.
 
         Raises:
             ObjectMissingError: It is gone.
             CorruptObjectError: It is damaged.
             StoreUnavailableError: The store did not answer.
         """
-        ref = self.pointer.root
-        if self._root is None and ref is not None:
-            found = await self._manifests.root(self.path, ref)
-            if self.pointer.root != ref:  # a commit came in between, and has set it
-                return self._root
-            self._root = found
-        return self._root
+        while (ref := self.pointer.root) is not None:
+            root = await self._manifests.root(self.path, ref)
+            if self.pointer.root == ref:  # no commit has come in between
+                self._note(ref, root)
+                return root
+        return None
+
+    async def find_head(self) -> TierHead | None:
+        """Look up `head`, in at most three objects of the store; raises like `root`."""
+        root = await self.root()
+        if root is not None:
+            self.head = await drive_async(head_of(root), self.page)
+        return self.head
 
     def forget_root(self) -> None:
         """Let the next read fetch the root again."""
-        self._root = None
+        if self.pointer.root is not None:
+            self._manifests.forget_root(self.pointer.root)
 
     async def page(self, page: PageId) -> Page:
         """Return a page of the manifest; raises like `root`."""
@@ -153,12 +169,14 @@ class PartitionTier:
         root = await self._changed(before, change)
         if root is None:
             return False
+        head = await self._head_after(before, root)
         making = await drive_async(
             folded(root, uids=self._uids(), not_before_ms=self._not_before_ms()), self.page
         )
         encoded = encode_root(making.root)
         await self._manifests.put(making.root, encoded, making.pages)
         await self._move(making.root, encoded)
+        self.head = head
         return True
 
     async def _changed(self, before: Root | None, change: TierChange) -> Root | None:
@@ -206,8 +224,23 @@ class PartitionTier:
     async def _move(self, root: Root, encoded: EncodedRoot) -> None:
         pointer = committed(self.pointer, root, encoded.ref)
         self._held = await self._authority.commit(self._held, pointer)
-        self._root = root
+        self._manifests.keep_root(root)
+        self._note(encoded.ref, root)
         self._stats.commits += 1
+
+    async def _head_after(self, before: Root | None, root: Root) -> TierHead | None:
+        """Return what goes first after a commit, before pages of its own are in the store."""
+        if before is not None:
+            if self.head is None:
+                return None
+            if self.head.oldest is not None and before.live_start == root.live_start:
+                return replace(self.head, live=root.totals)
+        return await drive_async(head_of(root), self.page)
+
+    def _note(self, ref: RootRef, root: Root) -> None:
+        if self._seen != ref:
+            self._seen = ref
+            self.trash_from_ms = root.trash.worth_from_ms
 
     async def confirm(self) -> None:
         """Make sure that the tier is still this broker's; raises like `Authority.confirm`."""

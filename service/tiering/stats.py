@@ -12,6 +12,7 @@ class TierStats:
         object_bytes: Of those.
         commits: Roots that became the committed one.
         upload_retries: Uploads and commits that had to be repeated.
+        commit_conflicts: Commits that found a pointer moved, by their own lost answer or by others.
         fenced: Times that somebody else had claimed a tier.
         cache_hits: Reads whose range was at hand.
         cache_misses: Reads that had to send for it.
@@ -27,6 +28,7 @@ class TierStats:
     object_bytes: int = 0
     commits: int = 0
     upload_retries: int = 0
+    commit_conflicts: int = 0
     fenced: int = 0
     cache_hits: int = 0
     cache_misses: int = 0

@@ -19,7 +19,6 @@ from everlog.format.trash import (
     TrashedRange,
     TrashedRoot,
     TrashedSegment,
-    TrashItem,
     contents,
 )
 from everlog.format.walk import drive_async
@@ -91,11 +90,16 @@ class Sweeper:
             ObjectsNotDeletedError: Some are still there.
             StoreUnavailableError: The store did not answer.
         """
-        root = tier.loaded_root
+        root = await tier.root()
         due = () if root is None else root.trash.due(now_ms)[:ITEMS_MAX]
         keys: list[ObjectKey] = []
         for item in due:
-            keys.extend([key async for key in self._keys(tier, item.thing)])
+            async for key in self._keys(tier, item.thing):
+                keys.append(key)
+                # An item may stand for a million objects.
+                if len(keys) == LIST_OBJECTS_MAX:
+                    await self._delete(keys)
+                    keys = []
         await self._delete(keys)
         return len(due)
 
@@ -141,11 +145,14 @@ class Sweeper:
         self._stats.orphan_bytes += sum(each.size for each in orphans)
 
     async def empty_prefix(self, prefix: str) -> int:
-        """Delete every object whose name begins with ``prefix``; return how many were found."""
-        found = 0
-        while page := await self._store.list(prefix, limit=LIST_OBJECTS_MAX):
+        """Delete every object whose name begins with ``prefix``; return how many were found.
+
+        It goes through the names once, even if a store still lists what was deleted (TIER-30).
+        """
+        found, after = 0, None
+        while page := await self._store.list(prefix, start_after=after, limit=LIST_OBJECTS_MAX):
             await self._delete([info.key for info in page])
-            found += len(page)
+            found, after = found + len(page), page[-1].key
         return found
 
     async def _delete(self, keys: Sequence[ObjectKey]) -> None:
@@ -167,11 +174,6 @@ class Sweeper:
         for each in contents(thing, page):
             async for key in self._keys(tier, each):
                 yield key
-
-
-def is_worth_a_commit(items: Sequence[TrashItem]) -> bool:
-    """Whether there is more than old roots: striking off one root leaves another one."""
-    return any(not isinstance(item.thing, TrashedRoot) for item in items)
 
 
 def _name(path: PartitionPath, thing: TrashedSegment | TrashedPage | TrashedRoot) -> str:

@@ -1,7 +1,6 @@
 """Gets one planned object into the store, however often that has to be tried."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +17,7 @@ from everlog.stores.body import FilePart
 from everlog.stores.errors import StoreCorruptionError, StoreThrottledError
 from everlog.stores.object_store import ObjectStore
 from service.tiering.planner import UploadPlan
-from service.tiering.stats import TierStats
+from service.tiering.upload_gate import UploadGate
 from service.tiering.worker.channel import Fields
 from service.tiering.worker.remote_store import Caller
 from service.tiering.worker.sealing import SealOrder
@@ -26,8 +25,8 @@ from service.tiering.worker.transfers import order_fields, sealed_fields, upload
 
 FOR_EVER = RetryPolicy(deadline_s=None)
 
-UPLOADS_MAX = 4
-"""Objects on their way at a time, of all partitions of a broker."""
+BackOff = Callable[[float], Awaitable[None]]
+"""Waits so many seconds before the next attempt."""
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +48,10 @@ class SealAndPut(Protocol):
 
 
 def through_worker(worker: Caller) -> SealAndPut:
-    """Let the transfer process do it."""
+    """Let the transfer process do it.
+
+    It should give up soon: while it tries again, others are kept from their upload.
+    """
 
     async def seal_and_put(order: SealOrder) -> Fields:
         return (await worker.call("upload", order_fields(order)))[0]
@@ -67,24 +69,22 @@ def in_process(store: ObjectStore) -> SealAndPut:
 
 
 class Uploader:
-    """Uploads plans, a bounded number at a time, and never gives up (TIER-8)."""
+    """Uploads plans as the gate lets them through, and never gives up (TIER-8)."""
 
     def __init__(
         self,
         seal_and_put: SealAndPut,
         *,
+        gate: UploadGate,
         clock: Clock,
         ids: IdSource,
-        stats: TierStats,
-        uploads_max: int = UPLOADS_MAX,
         policy: RetryPolicy = FOR_EVER,
     ) -> None:
+        self.gate = gate
         self._seal_and_put = seal_and_put
         self._clock = clock
         self._ids = ids
-        self._stats = stats
         self._policy = policy
-        self._slots = asyncio.Semaphore(uploads_max)
 
     async def upload(
         self,
@@ -93,11 +93,13 @@ class Uploader:
         path: PartitionPath,
         stamp: Stamp,
         lineage: list[EpochStart],
-        on_failure: Callable[[], None],
+        since_ms: int,
+        back_off: BackOff,
     ) -> Uploaded:
         """Store the object of a plan; return once it is verified.
 
-        ``on_failure`` is called whenever an attempt has failed and another will be made.
+        Between two attempts it does not count as under way: ``back_off`` is awaited, and then it
+        queues up anew. The oldest record of the partition waits since ``since_ms``, wall time.
 
         Raises:
             CorruptObjectError: The local segments do not hold what was planned.
@@ -115,7 +117,7 @@ class Uploader:
                 created_ms=created_ms,
             )
             try:
-                async with self._slots:
+                async with self.gate.admitted(path, size=plan.data_bytes, since_ms=since_ms):
                     return _uploaded(key, created_ms, await self._seal_and_put(order))
             except StoreCorruptionError as error:
                 # Something else may be under that name now: never touch it again (TIER-26).
@@ -124,16 +126,15 @@ class Uploader:
             except (RetriableError, RejectedError) as error:
                 failure = error
             failures += 1
-            on_failure()
-            await self._wait(failure, failures, key)
+            await back_off(self._wait_s(failure, failures, key))
 
-    async def _wait(
+    def _wait_s(
         self,
         failure: CorruptionError | RejectedError | RetriableError,
         failures: int,
         key: SegmentKey,
-    ) -> None:
-        self._stats.upload_retries += 1
+    ) -> float:
+        """Report a failure; return how long to wait."""
         # Refusals need a person, so they are tried as slowly as throttled calls.
         slowly = isinstance(failure, StoreThrottledError | RejectedError)
         wait = wait_s(self._policy, failures=failures, throttled=slowly, chance=self._ids.uniform())
@@ -145,7 +146,7 @@ class Uploader:
                 reason=str(failure),
                 wait_s=wait,
             )
-        await asyncio.sleep(wait)
+        return wait
 
 
 def _uploaded(key: SegmentKey, created_ms: int, facts: Fields) -> Uploaded:

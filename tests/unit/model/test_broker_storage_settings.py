@@ -40,3 +40,10 @@ def test_a_broker_has_one_directory(text: str) -> None:
 def test_a_share_of_the_disk_without_its_sign_is_refused() -> None:
     with pytest.raises(InvalidConfigError, match="write a share such as 80%"):
         BROKER_SETTINGS["log.local.disk.high"].parse("80")
+
+
+def test_a_rate_of_nothing_is_refused() -> None:
+    setting = BROKER_SETTINGS["remote.upload.bytes.per.second"]
+    assert setting.parse("-1") == -1
+    with pytest.raises(InvalidConfigError, match="write -1 for no limit"):
+        setting.parse("0")

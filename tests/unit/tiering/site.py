@@ -198,13 +198,17 @@ async def site(
     settings: dict[str, str] | None = None,
     clock: Any = None,
     known: Sequence[int] = (0,),
+    seed: int = 0,
 ) -> AsyncIterator[Site]:
-    """Run a site in a directory; without ``store`` it opens ``store.url`` through a worker."""
+    """Run a site in a directory; without ``store`` it opens ``store.url`` through a worker.
+
+    A second one in the same directory needs another ``seed``, or it uses the same uids.
+    """
     clock = clock or HastyClock()
     threads = ThreadPoolExecutor(4)
     seams = Seams(
         clock=clock,
-        ids=SeededIds(crc32(str(directory).encode())),
+        ids=SeededIds(crc32(str(directory).encode()) + seed),
         disk=SystemDisk(),
         network=SystemNetwork(),
         flush_executor=threads,

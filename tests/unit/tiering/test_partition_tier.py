@@ -108,7 +108,7 @@ async def test_more_than_512_objects_need_pages_and_are_all_found(
     for number in range(6):
         uploaded = objects_from(tier, number * step * 10, step)
         assert await tier.commit(TierChange(uploaded=uploaded))
-        root = tier.loaded_root
+        root = tier.cached_root
         assert root is not None
         entries = (number + 1) * step
         assert (root.format == PAGED_FORMAT) == (entries > INLINE_ENTRIES_MAX)
@@ -156,7 +156,7 @@ async def test_what_expires_stays_until_its_grace_is_over(
     assert gone == 3
     assert store.calls == ["delete"]
     await tier.commit(TierChange(trash_gone=gone))
-    root = tier.loaded_root
+    root = tier.cached_root
     assert root is not None
     assert len(root.trash) == 1
 

@@ -39,7 +39,7 @@ async def start_admin(
         [
             lambda: broker_metrics(node),
             lambda: loop_metrics(watchdog),
-            lambda: tier_metrics(node.cold, seams.clock),
+            lambda: tier_metrics(node.cold, node.table, seams.clock),
             process_metrics,
         ]
     )

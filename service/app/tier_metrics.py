@@ -4,14 +4,20 @@ from collections.abc import Iterator
 
 from everlog.model.clock import Clock
 from service.app.readiness import stalled_archives
+from service.app.tier_lag import UploadLag, lag_by_topic
 from service.app.tier_wiring import ColdSide
-from service.telemetry.metrics import Metric, counter, gauge
+from service.partition.table import PartitionTable
+from service.telemetry.metrics import Metric, counter, gauge, gauges
 
 _COUNTERS = {
     "objects": ("tier_objects", "Segment objects that became part of the archive."),
     "object_bytes": ("tier_object_bytes", "Bytes of those."),
     "commits": ("tier_commits", "Manifest roots that became the committed one."),
     "upload_retries": ("tier_upload_retries", "Uploads and commits that had to be repeated."),
+    "commit_conflicts": (
+        "tier_commit_conflicts",
+        "Commits that found the pointer moved, by a lost answer of their own or by another broker.",
+    ),
     "fenced": ("tier_fenced", "Times that another broker had claimed a tier."),
     "cache_hits": ("tier_cache_hits", "Cold reads that found their range at hand."),
     "cache_misses": ("tier_cache_misses", "Cold reads that had to send for their range."),
@@ -33,24 +39,15 @@ _COUNTERS = {
 }
 
 
-def tier_metrics(cold: ColdSide | None, clock: Clock) -> Iterator[Metric]:
+def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> Iterator[Metric]:
     """Yield what the cold side has done, and how far it is behind, also while the store is down."""
     if cold is None:
         return
     for attribute, (name, text) in _COUNTERS.items():
         yield counter(f"everlog_{name}", text, getattr(cold.stats, attribute))
-    archives = list(cold.archiver.archives)
-    yield gauge(
-        "everlog_tier_lag_bytes",
-        "Bytes of sealed segments that wait for their upload.",
-        sum(each.lag_bytes for each in archives),
-    )
-    now_ms, now = clock.wall_ms(), clock.monotonic()
-    yield gauge(
-        "everlog_tier_lag_seconds",
-        "Age of the oldest sealed segment that waits for its upload.",
-        max((each.lag_ms(now_ms) for each in archives), default=0) / 1000,
-    )
+    yield from _lag_metrics(lag_by_topic(cold.archiver.archives, table, now_ms=clock.wall_ms()))
+    yield from _upload_metrics(cold)
+    archives, now = list(cold.archiver.archives), clock.monotonic()
     stalled = [now - each.stalled_since for each in archives if each.stalled_since is not None]
     yield gauge(
         "everlog_tier_stalled_seconds",
@@ -64,3 +61,37 @@ def tier_metrics(cold: ColdSide | None, clock: Clock) -> Iterator[Metric]:
     )
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)
+
+
+def _lag_metrics(lags: dict[str, UploadLag]) -> Iterator[Metric]:
+    yield gauge(
+        "everlog_tier_lag_bytes",
+        "Bytes of sealed segments that wait for their upload.",
+        sum(each.bytes for each in lags.values()),
+    )
+    yield gauge(
+        "everlog_tier_lag_seconds",
+        "Age of the oldest sealed segment that waits for its upload.",
+        max((each.seconds for each in lags.values()), default=0.0),
+    )
+    yield gauges(
+        "everlog_tier_upload_lag_bytes",
+        "Bytes of sealed segments that wait, of the topics that are furthest behind.",
+        "topic",
+        {topic: each.bytes for topic, each in lags.items()},
+    )
+    yield gauges(
+        "everlog_tier_upload_lag_seconds",
+        "Age of the oldest sealed segment that waits, of the topics that are furthest behind.",
+        "topic",
+        {topic: each.seconds for topic, each in lags.items()},
+    )
+
+
+def _upload_metrics(cold: ColdSide) -> Iterator[Metric]:
+    uploads = cold.uploads
+    yield gauge("everlog_tier_uploads", "Objects on their way to the archive.", uploads.uploads)
+    yield gauge("everlog_tier_upload_bytes", "Bytes of those.", uploads.bytes)
+    yield gauge(
+        "everlog_tier_uploads_waiting", "Objects that wait for those to arrive.", uploads.waiting
+    )

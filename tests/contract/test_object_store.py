@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from tests.contract.object_store_contract import ObjectStoreContract
 from tests.contract.object_stores import (
     SeededIds,
     SteadyClock,
-    moto_endpoint,
     s3_store,
     unreliable,
 )
@@ -26,12 +25,6 @@ TESTS = itertools.count()
 IMPATIENT = RetryPolicy(
     transient_wait_s_min=0.0, throttled_wait_s_min=0.0, attempts_max=50, deadline_s=None
 )
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    with moto_endpoint() as endpoint:
-        yield endpoint
 
 
 def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:

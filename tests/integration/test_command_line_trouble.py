@@ -40,7 +40,7 @@ TO_A_BROKER = [
 def test_nothing_is_said_to_be_empty_by_a_broker_that_does_not_answer() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener, ExitStack() as stack:
         mute = f"127.0.0.1:{listener.getsockname()[1]}"
-        command = Command(mute)
+        command = Command(mute, EVERLOG_TIMEOUT_SECONDS="2")
         running = [stack.enter_context(command.started(*words)) for words in TO_A_BROKER]
         for words, process in zip(TO_A_BROKER, running, strict=True):
             out, errors = process.communicate(timeout=SECONDS_MAX)
@@ -51,7 +51,7 @@ def test_nothing_is_said_to_be_empty_by_a_broker_that_does_not_answer() -> None:
 
 def test_a_broker_that_stops_answering_is_no_empty_one(server: RunningServer) -> None:
     with silent_after_greeting(server.bootstrap) as bootstrap, ExitStack() as stack:
-        command = Command(bootstrap)
+        command = Command(bootstrap, EVERLOG_TIMEOUT_SECONDS="4")
         words = (["group", "list"], ["topic", "create", "t"])
         for process in [stack.enter_context(command.started(*each)) for each in words]:
             out, errors = process.communicate(timeout=SECONDS_MAX)

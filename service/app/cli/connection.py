@@ -1,5 +1,6 @@
 """How commands reach the cluster: the option ``--bootstrap``, and what goes wrong on the way."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
@@ -20,12 +21,30 @@ from service.model.listen_address import PORT_MAX
 BOOTSTRAP_DEFAULT = "127.0.0.1:9092"
 BOOTSTRAP_VARIABLE = "EVERLOG_BOOTSTRAP"
 PORT_DEFAULT = 9092
+TIMEOUT_VARIABLE = "EVERLOG_TIMEOUT_SECONDS"
+_TIMEOUT_SECONDS_MAX = 3600.0
+
+
+def patience(seconds: float) -> float:
+    """Return how long to wait for an answer: what the environment says, or else ``seconds``."""
+    text = os.environ.get(TIMEOUT_VARIABLE)
+    if text is None:
+        return seconds
+    try:
+        given = float(text)
+    except ValueError:
+        given = 0.0
+    if not 0 < given <= _TIMEOUT_SECONDS_MAX:
+        misuse(f"{TIMEOUT_VARIABLE}={text!r} is no time", "write seconds, at most 3600")
+    return given
+
+
 CONNECT_SECONDS_MAX = 3.0
-ANSWER_SECONDS_MAX = 10.0
+ANSWER_SECONDS_MAX = patience(10.0)
 """How long a broker may be silent when it is asked whether it is one."""
 
-REQUEST_SECONDS_MAX = 15.0
-CHANGE_SECONDS_MAX = 60.0
+REQUEST_SECONDS_MAX = patience(15.0)
+CHANGE_SECONDS_MAX = patience(60.0)
 """What makes or removes many files takes longer than what only tells."""
 
 _NOT_IN_A_HOST = frozenset("/@ ")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.app.cli.connection import addresses, check_reachable
+from service.app.cli.connection import TIMEOUT_VARIABLE, addresses, check_reachable, patience
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,18 @@ def test_what_answers_in_other_words_is_no_broker(capsys: pytest.CaptureFixture[
             check_reachable(f"127.0.0.1:{listener.getsockname()[1]}")
         answering.join()
     assert "does not answer as a Kafka broker does" in capsys.readouterr().err
+
+
+def test_the_environment_says_how_long_to_wait(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(TIMEOUT_VARIABLE, raising=False)
+    assert patience(15.0) == 15.0
+    monkeypatch.setenv(TIMEOUT_VARIABLE, "2.5")
+    assert patience(15.0) == 2.5
+    for wrong in ("", "soon", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv(TIMEOUT_VARIABLE, wrong)
+        with pytest.raises(SystemExit) as ended:
+            patience(15.0)
+        assert ended.value.code == 2
+        assert f"{TIMEOUT_VARIABLE}='{wrong}' is no time" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from service.model.serving import Deferred
+from service.model.serving import Deferred, HeldBack
 
 
 class RequestContext(NamedTuple):
@@ -25,9 +25,10 @@ class RequestContext(NamedTuple):
     listener: str
 
 
-Handler = Callable[[RequestContext, Any], Any | Deferred | Awaitable[Any]]
+Handler = Callable[[RequestContext, Any], Any | Deferred | HeldBack | Awaitable[Any]]
 """One API: returns the response, a `Deferred` or a coroutine of it; None sends no response.
 
 With a `Deferred` the next request of the connection may begin; a coroutine is run to its end first,
-so that requests take effect in the order in which they came.
+so that requests take effect in the order in which they came. A `HeldBack` around a response or a
+`Deferred` keeps the next request waiting for a while.
 """

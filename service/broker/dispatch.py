@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from service.broker.context import Handler, RequestContext
-from service.model.serving import ConnectionClosingError, Deferred, Peer
+from service.model.serving import ConnectionClosingError, Deferred, HeldBack, Peer
 from service.protocol.api import ApiKey
 from service.protocol.codec import decode_request
 from service.protocol.errors import ProtocolError
@@ -35,7 +35,7 @@ class Dispatcher:
 
     def serve(
         self, peer: Peer, header: RequestHeader, frame: memoryview
-    ) -> Any | Deferred | Awaitable[Any]:
+    ) -> Any | Deferred | HeldBack | Awaitable[Any]:
         """Decode the body of a request and hand it to its handler; return what that returns.
 
         Raises:

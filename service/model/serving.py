@@ -61,3 +61,18 @@ class Deferred:
             receive(self._response)
         else:
             self._receive = receive
+
+
+class HeldBack:
+    """The result of a request whose connection has to wait before its next one is taken up.
+
+    Attributes:
+        result: What there would be without the wait: a response, a `Deferred`, or None.
+        seconds: For how long, from now on; the response says the same (KIP-219).
+    """
+
+    __slots__ = ("result", "seconds")
+
+    def __init__(self, result: Any, seconds: float) -> None:
+        self.result = result
+        self.seconds = seconds

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from everlog.model.clock import Clock
 from service.model.disk import Buffer
-from service.model.serving import ConnectionClosingError, Deferred, Peer
+from service.model.serving import ConnectionClosingError, Deferred, HeldBack, Peer
 from service.net.budget import InflightBudget
 from service.protocol.codec import encode_response
 from service.protocol.errors import EncodeError, ProtocolError
@@ -36,10 +36,13 @@ JOIN_BYTES_MAX = 4 * 1024
 """Small buffers are joined before they are written; a copy is cheaper than handing them over."""
 
 
-Serve = Callable[[Peer, RequestHeader, memoryview], Any | Deferred | Coroutine[Any, Any, Any]]
+Serve = Callable[
+    [Peer, RequestHeader, memoryview], Any | Deferred | HeldBack | Coroutine[Any, Any, Any]
+]
 """Gives a request a meaning; returns the response, or what it will come from.
 
-With a `Deferred` the next request of the connection begins; a coroutine is run to its end first.
+With a `Deferred` the next request of the connection begins; a coroutine is run to its end first;
+after a `HeldBack` nothing begins for a while.
 
 Raises:
     ProtocolError, ConnectionClosingError: The request cannot be answered; the connection is closed.
@@ -128,6 +131,8 @@ class Connection(asyncio.BufferedProtocol):
         self._pauses = 0
         self._is_serial = False
         self._is_crowded = False
+        self._mute: asyncio.TimerHandle | None = None
+        self._admitted = 0
         self._flush_is_scheduled = False
         self._failure: Exception | None = None
         self._transport: asyncio.Transport
@@ -165,7 +170,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._transport.is_closing():
                 break  # what follows a request that was refused is not served
             self._services.budget.take(len(frame), self)
-            if self._is_serial or len(self._slots) >= REQUESTS_IN_FLIGHT_MAX:
+            if self._waiting or not self._may_begin:
                 self._waiting.append(frame)
             else:
                 self._begin(frame)
@@ -183,6 +188,8 @@ class Connection(asyncio.BufferedProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._mute is not None:
+            self._mute.cancel()
         budget = self._services.budget
         budget.forget(self)
         for slot in self._slots:
@@ -229,6 +236,12 @@ class Connection(asyncio.BufferedProtocol):
 
     # ---- requests
 
+    @property
+    def _may_begin(self) -> bool:
+        if self._is_serial or len(self._slots) >= REQUESTS_IN_FLIGHT_MAX:
+            return False
+        return self._mute is None or self._admitted > 0
+
     def _begin(self, frame: memoryview) -> None:
         try:
             header = decode_request_header(frame)
@@ -244,6 +257,9 @@ class Connection(asyncio.BufferedProtocol):
         except (ProtocolError, ConnectionClosingError) as error:
             self.close(error)
             return
+        if isinstance(result, HeldBack):
+            self._hold_back(result.seconds)
+            result = result.result
         if isinstance(result, Deferred):
             result.then(slot.fill)
         elif asyncio.iscoroutine(result):
@@ -251,6 +267,22 @@ class Connection(asyncio.BufferedProtocol):
             self._services.spawn(self._run(slot, result))
         else:
             slot.fill(result)
+
+    def _hold_back(self, seconds: float) -> None:
+        """Take up no further request for so long."""
+        if self._mute is None:
+            self.pause()
+        else:
+            self._mute.cancel()
+        self._mute = asyncio.get_running_loop().call_later(seconds, self._end_mute)
+
+    def _end_mute(self) -> None:
+        self._mute = None
+        # What has come already was sent before the client knew; it waits once and no longer, or
+        # the last of many would be given up by its client.
+        self._admitted = len(self._waiting)
+        self._begin_waiting()
+        self.resume()
 
     async def _run(self, slot: _Slot, work: Coroutine[Any, Any, Any]) -> None:
         try:
@@ -294,7 +326,8 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.writelines(buffers)
 
     def _begin_waiting(self) -> None:
-        while self._waiting and not self._is_serial and len(self._slots) < REQUESTS_IN_FLIGHT_MAX:
+        while self._waiting and self._may_begin and not self._transport.is_closing():
+            self._admitted = max(0, self._admitted - 1)
             self._begin(self._waiting.popleft())
         if self._is_crowded and not self._waiting:
             self._is_crowded = False

@@ -1,11 +1,12 @@
 """One connection: the order of responses, budgets, and ends."""
 
+import asyncio
 import struct
 from typing import Any
 
 import pytest
 
-from service.model.serving import ConnectionClosingError, Deferred
+from service.model.serving import ConnectionClosingError, Deferred, HeldBack
 from service.net.connection import REQUESTS_IN_FLIGHT_MAX
 from service.protocol.errors import EncodeError, ProtocolError
 from tests.unit.net.fakes import OK, Line, a_request
@@ -218,3 +219,71 @@ async def test_what_follows_a_refused_request_is_not_served() -> None:
     line.connection.connection_lost(None)
     assert served == [0]
     assert line.budget.used == 0
+
+
+HOLD_SECONDS = 0.02
+
+
+async def test_who_is_held_back_is_answered_first_and_waits_with_the_next_request() -> None:
+    began: list[int] = []
+
+    def answer(number: int) -> Any:
+        began.append(number)
+        return HeldBack(OK, HOLD_SECONDS) if number == 0 else OK
+
+    line = Line(answer)
+    line.request(0, 1)
+    await line.settled()
+    assert line.transport.answers() == [0]
+    assert began == [0]
+    assert not line.transport.is_reading
+    await asyncio.sleep(2 * HOLD_SECONDS)
+    assert line.transport.answers() == [0, 1]
+    assert line.transport.is_reading
+    assert not line.connection.is_paused
+    assert line.budget.used == 0
+
+
+async def test_a_response_that_comes_later_may_be_held_back_too() -> None:
+    late = Deferred()
+    line = Line(lambda number: HeldBack(late, HOLD_SECONDS) if number == 0 else OK)
+    line.request(0)
+    assert not line.transport.is_reading
+    await asyncio.sleep(2 * HOLD_SECONDS)
+    assert line.transport.is_reading
+    late.resolve(OK)
+    await line.settled()
+    assert line.transport.answers() == [0]
+
+
+async def test_what_was_on_its_way_waits_once_and_not_once_each() -> None:
+    line = Line(lambda _: HeldBack(OK, HOLD_SECONDS))
+    line.request(*range(50))
+    await asyncio.sleep(3 * HOLD_SECONDS)
+    assert line.transport.answers() == list(range(50))
+    await asyncio.sleep(2 * HOLD_SECONDS)
+    assert line.transport.is_reading
+    assert not line.connection.is_paused
+
+
+async def test_a_connection_that_ends_while_it_is_held_back_leaves_nothing() -> None:
+    line = Line(lambda _: HeldBack(OK, HOLD_SECONDS))
+    line.request(0, 1)
+    line.connection.connection_lost(None)
+    await asyncio.sleep(2 * HOLD_SECONDS)
+    assert line.budget.used == 0
+    assert not line.transport.is_reading
+
+
+async def test_nothing_is_served_of_a_connection_that_was_closed_while_held_back() -> None:
+    served: list[int] = []
+
+    def answer(number: int) -> Any:
+        served.append(number)
+        return HeldBack(OK, HOLD_SECONDS)
+
+    line = Line(answer)
+    line.request(0, 1)
+    line.connection.close()
+    await asyncio.sleep(2 * HOLD_SECONDS)
+    assert served == [0]

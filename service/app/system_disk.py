@@ -175,4 +175,6 @@ class SystemDisk:
     def free_bytes(self, path: str) -> tuple[int, int]:
         with _translated("statvfs", path):
             found = os.statvfs(path)
-            return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+            # As df counts: what is kept for the superuser is neither free nor used.
+            usable = found.f_blocks - found.f_bfree + found.f_bavail
+            return found.f_bavail * found.f_frsize, usable * found.f_frsize

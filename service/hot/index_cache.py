@@ -45,14 +45,26 @@ class IndexCache:
         """Drop the index of a segment that goes away."""
         self._indexes.pop(segment.path, None)
 
-    def _load(self, segment: Segment) -> SparseIndex:
+    def read_file(self, segment: Segment) -> bytes | None:
+        """Return what is in the index file of a segment, None without one. Blocks."""
         try:
-            index, summary = decode_index(self._disk.read_file(segment.index_path))
-        except (CorruptionError, FileNotFoundError):
-            return rebuild_index(self._disk, segment)
+            return self._disk.read_file(segment.index_path)
+        except FileNotFoundError:
+            return None
+
+    def decode(self, segment: Segment, content: bytes | None) -> SparseIndex | None:
+        """Return the index in that content and take note of its summary; None if it is damaged."""
+        try:
+            index, summary = decode_index(content or b"")
+        except CorruptionError:
+            return None
         if summary.size != segment.size:
-            return rebuild_index(self._disk, segment)
+            return None
         segment.max_timestamp = summary.max_timestamp
         segment.first_append_ms = summary.first_append_ms
         segment.next_offset = summary.next_offset
         return index
+
+    def _load(self, segment: Segment) -> SparseIndex:
+        found = self.decode(segment, self.read_file(segment))
+        return rebuild_index(self._disk, segment) if found is None else found

@@ -9,6 +9,7 @@ from everlog.records.slicing import Missing
 from service.hot.descriptors import Descriptors
 from service.hot.index_cache import IndexCache
 from service.hot.segment import Segment
+from service.hot.sparse_index import NO_TIMESTAMP
 from service.hot.time_search import find_record_at
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
 
@@ -114,6 +115,13 @@ class SegmentReader:
             return await self._in_thread(find_record_at, file, start, stop, timestamp_ms)
         finally:
             self._descriptors.unpin(file)
+
+    async def learn_timestamp(self, segment: Segment) -> int:
+        """Return the greatest timestamp of a sealed segment, -1 if its index file does not tell."""
+        if segment.max_timestamp is None:
+            content = await self._in_thread(self._indexes.read_file, segment)
+            self._indexes.decode(segment, content)
+        return NO_TIMESTAMP if segment.max_timestamp is None else segment.max_timestamp
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)

@@ -231,6 +231,10 @@ class HotStore:
         """Return the greatest timestamp of a segment, -1 without one; may read its index file."""
         return self._indexes.summarise(segment)
 
+    async def learn_timestamp(self, segment: Segment) -> int:
+        """Return the same, or -1 if it is not known; what has to be read is read in a thread."""
+        return await self._reader.learn_timestamp(segment)
+
     def first_append_ms(self, segment: Segment) -> int:
         """Return the time of a sealed segment's first append; 0 if unknown. May read a file."""
         self._indexes.summarise(segment)

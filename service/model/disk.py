@@ -117,5 +117,8 @@ class Disk(Protocol):
         ...
 
     def free_bytes(self, path: str) -> tuple[int, int]:
-        """Return (available, total) bytes of the file system that holds ``path``."""
+        """Return (free, total) bytes of the file system that holds ``path``, as ``df`` counts them.
+
+        Both are zero where the file system does not tell.
+        """
         ...

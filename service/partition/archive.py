@@ -20,6 +20,7 @@ from service.hot.segment import Segment
 from service.hot.store import HotStore
 from service.model.topic_config import TopicConfig
 from service.partition.first_looks import FirstLooks
+from service.partition.local_release import LocalRelease
 from service.partition.orphan_search import OrphanSearch
 from service.partition.table import PartitionTable
 from service.partition.turns import Turns
@@ -27,7 +28,7 @@ from service.partition.upload_plans import plan_uploads
 from service.tiering.cold_log import ColdLog
 from service.tiering.partition_tier import PartitionTier, Skip, TierChange
 from service.tiering.planner import MissingRecordsError, UploadPlan
-from service.tiering.retention import UNLIMITED, Limits, LocalSegment, expired_before, tier_cut
+from service.tiering.retention import UNLIMITED, Limits, tier_cut
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import Uploaded, Uploader
@@ -98,7 +99,7 @@ class PartitionArchive:
             parts.sweeper, clock=parts.clock, grace_ms=parts.orphan_grace_ms
         )
         self._parts = parts
-        self._is_start_saved = False
+        self._local = LocalRelease(parts.hot, clock=parts.clock, may_release=parts.may_release)
 
     @property
     def tiered_end(self) -> Offset:
@@ -159,9 +160,28 @@ class PartitionArchive:
         if self.is_fenced or self.hot.failure is not None:
             return
         if self.tiered is not None:
-            await self._release(self.tiered.tier)
+            await self._release_outlived(self.tiered.tier)
         elif self.config.expires and not self.config.tiered:
-            await self._expire_local()
+            limits = Limits(self.config.retention_ms, self.config.retention_bytes)
+            if await self._local.expire(self.hot, limits):
+                _log.info(
+                    "records_expired", partition=_name(self.hot), log_start=self.hot.log_start
+                )
+
+    def releasable(self) -> Iterator[Segment]:
+        """Yield what the disk may do without, oldest first; nothing without a tier (TIER-11)."""
+        if self.tiered is not None and not self.is_fenced:
+            yield from self._local.releasable(self.hot, self.tiered.tier.end)
+
+    async def release_early(self, before: Offset) -> list[Segment]:
+        """Release what may go of what ends by ``before``, whatever local retention says."""
+        if self.tiered is None or self.is_fenced:
+            return []
+        return await self._local.release(self.hot, before, self.tiered.tier.end)
+
+    async def _release_outlived(self, tier: PartitionTier) -> None:
+        limits = Limits(self.config.local_retention_ms, self.config.local_retention_bytes)
+        await self._local.outlived(self.hot, limits, tier.end)
 
     def _oldest_waiting(self) -> Segment | None:
         end = self.tiered_end
@@ -219,7 +239,7 @@ class PartitionArchive:
             objects=len(uploaded),
             ver=tier.pointer.stamp.ver,
         )
-        await self._release(tier)
+        await self._release_outlived(tier)
         try:
             await tier.hint()
         except (RetriableError, RejectedError) as error:
@@ -285,31 +305,6 @@ class PartitionArchive:
 
     # ---- letting go
 
-    async def _release(self, tier: PartitionTier) -> None:
-        """Remove local segments that are in the tier and have outlived their local retention."""
-        hot = self.hot
-        if not self._parts.may_release():
-            return
-        if not hot.active.size:
-            # An empty active segment has no file yet: the last sealed one has to tell, at the next
-            # start, where the log ends.
-            return
-        limits = Limits(self.config.local_retention_ms, self.config.local_retention_bytes)
-        before = self._outlived(limits, tier.end)
-        if before is None or before <= hot.local_start:
-            return
-        if not self._is_start_saved:
-            # From now on the files do not tell where the log starts.
-            await self._parts.hot.set_log_start(hot, hot.log_start)
-            self._is_start_saved = True
-        released = await self._parts.hot.release(hot, before)
-        _log.info(
-            "segments_released",
-            partition=_name(hot),
-            segments=len(released),
-            local_start=hot.local_start,
-        )
-
     async def _expire(self) -> None:
         """Drop what has outlived the topic's retention from both tiers."""
         if self.tiered is not None and self.tiered.tier.pointer.root is not None:
@@ -328,8 +323,7 @@ class PartitionArchive:
         await self._persist(tier, TierChange(cut=cut, trash_gone=gone))
         if tier.start > hot.log_start:
             # The tier's start first: a stop in between must not lose what the tier still shows.
-            await self._parts.hot.set_log_start(hot, tier.start)
-            self._is_start_saved = True
+            await self._local.raise_start(hot, tier.start)
             _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
 
     async def _is_cut(self, tier: PartitionTier, cut: Cut) -> bool:
@@ -343,14 +337,6 @@ class PartitionArchive:
         head = tier.head or await tier.find_head()
         return head is not None and head.is_taken_by(cut)
 
-    async def _expire_local(self) -> None:
-        hot = self.hot
-        limits = Limits(self.config.retention_ms, self.config.retention_bytes)
-        before = self._outlived(limits, hot.synced_end)
-        if before is not None and before > hot.log_start:
-            await self._parts.hot.set_log_start(hot, before)
-            _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
-
     async def _empty_trash(self, tier: PartitionTier) -> int:
         """Delete what has been retired for long enough; return how many items of trash that is."""
         try:
@@ -359,24 +345,6 @@ class PartitionArchive:
             # It stays listed, and is deleted at a later commit.
             _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))
             return 0
-
-    def _outlived(self, limits: Limits, end: Offset) -> Offset | None:
-        """Return where the local segments begin that have to be kept; None when all have to."""
-        if limits == UNLIMITED:
-            return None
-        return expired_before(
-            self._local_segments(),
-            limits,
-            size=self.hot.size,
-            end=end,
-            now_ms=self._parts.clock.wall_ms(),
-        )
-
-    def _local_segments(self) -> Iterator[LocalSegment]:
-        """Yield the sealed segments; their times, which may have to be read, only when wanted."""
-        for each in self.hot.sealed:
-            newest = self._parts.hot.newest_timestamp(each)
-            yield LocalSegment(each.base_offset, each.next_offset, each.size, newest)
 
 
 def _name(hot: HotLog) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from service.app.broker_metrics import broker_metrics, loop_metrics
+from service.app.disk_metrics import disk_metrics
 from service.app.node import BrokerNode
 from service.app.process_metrics import process_metrics
 from service.app.readiness import readiness
@@ -11,6 +12,7 @@ from service.app.tier_metrics import tier_metrics
 from service.model.broker_config import BrokerConfig
 from service.net.admin_http import AdminHttp, Answer
 from service.partition.archive_home import ArchiveHome
+from service.partition.disk_pressure import DiskLevel
 from service.telemetry.metrics import CONTENT_TYPE, Metrics
 from service.telemetry.watchdog import Watchdog
 
@@ -40,6 +42,7 @@ async def start_admin(
             lambda: broker_metrics(node),
             lambda: loop_metrics(watchdog),
             lambda: tier_metrics(node.cold, node.table, seams.clock),
+            lambda: disk_metrics(node.disk),
             process_metrics,
         ]
     )
@@ -60,6 +63,7 @@ def _readiness(node: BrokerNode, seams: Seams) -> Answer:
         table=node.table,
         home=_home(node),
         archives=() if node.cold is None else node.cold.archiver.archives,
+        disk=DiskLevel.CALM if node.disk is None else node.disk.pressure.level,
         now=seams.clock.monotonic(),
     )
 

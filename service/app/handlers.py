@@ -48,6 +48,7 @@ from service.groups.ports import OffsetsTopic
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.partition.deep_validation import DeepValidation
+from service.partition.disk_gate import DiskGate
 from service.partition.keeper import PartitionKeeper
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
@@ -62,6 +63,7 @@ class HandlerServices:
     partitions: PartitionTable
     keeper: PartitionKeeper
     hot: HotStore
+    disk: DiskGate
     topics: TopicRegistry
     broker_configs: BrokerConfigs
     groups: GroupCoordinator
@@ -92,6 +94,7 @@ def build_handlers(services: HandlerServices) -> Handlers:
             executor=services.executor,
             unpacked_bytes_max=services.config.record_decompressed_max_bytes,
         ),
+        disk=services.disk,
         clock=services.clock,
     )
     by_key: dict[ApiKey, Handler] = {

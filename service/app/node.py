@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from everlog.model.ids import PartitionId
+from service.app.disk_wiring import disk_watch
 from service.app.handlers import HandlerServices, build_handlers
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
 from service.app.seams import Seams
@@ -38,6 +39,8 @@ from service.model.setting_type import Value
 from service.model.topic_config import validate_overrides
 from service.net.budget import InflightBudget
 from service.net.listener import ClientListener, ListenerLimits
+from service.partition.disk_gate import DiskGate
+from service.partition.disk_watch import DiskWatch
 from service.partition.keeper import PartitionKeeper
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
@@ -86,6 +89,8 @@ class BrokerNode:
         self._complaints = Limited()
         self.is_ready = False
         self.cold: ColdSide | None = None
+        self.disk_gate = DiskGate(seams.clock)
+        self.disk: DiskWatch | None = None
         self.groups: GroupCoordinator | None = None
         self.table = PartitionTable()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
@@ -146,6 +151,9 @@ class BrokerNode:
         controller = await self._lead(broker)
         cold = self.cold = await self._open_cold_side(self._tier_site(identity.cluster_id))
         keeper = await self._open_logs(broker, cold, is_first=identity.is_new)
+        self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
+        await self.disk.look()
+        self._run(self.disk.run())
         self._serve(controller, keeper)
         for listener in self._listeners.values():
             await listener.start()
@@ -262,7 +270,10 @@ class BrokerNode:
         )
         groups = self.groups = GroupCoordinator(
             log=PartitionOffsetsLog(
-                partitions=self.table, images=self._images, clock=self._seams.clock
+                partitions=self.table,
+                images=self._images,
+                disk=self.disk_gate,
+                clock=self._seams.clock,
             ),
             clock=self._seams.clock,
             ids=self._seams.ids,
@@ -280,6 +291,7 @@ class BrokerNode:
                 partitions=self.table,
                 keeper=keeper,
                 hot=self.hot,
+                disk=self.disk_gate,
                 topics=topics,
                 broker_configs=BrokerConfigs(
                     store=self._store, images=self._images, controller=controller

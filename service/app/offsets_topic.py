@@ -17,6 +17,7 @@ from service.coordination.topics import TopicRegistry
 from service.groups.partitioning import OFFSETS_TOPIC
 from service.groups.ports import OffsetsRecord
 from service.model.log import LogSlice, ReadBounds
+from service.partition.disk_gate import DiskGate
 from service.partition.errors import NotLeaderError, StaleLeaderEpochError
 from service.partition.keeper import PartitionKeeper
 from service.partition.partition import Partition
@@ -30,11 +31,17 @@ BATCH_BYTES_MAX = 512 * 1024
 
 
 class PartitionOffsetsLog:
-    """The partitions of the offsets topic that this broker leads."""
+    """The partitions of the offsets topic that this broker leads.
 
-    def __init__(self, *, partitions: PartitionTable, images: ImageFollower, clock: Clock) -> None:
+    What goes there may use the disk's reserve: groups go on while producers are refused.
+    """
+
+    def __init__(
+        self, *, partitions: PartitionTable, images: ImageFollower, disk: DiskGate, clock: Clock
+    ) -> None:
         self._table = partitions
         self._images = images
+        self._disk = disk
         self._clock = clock
 
     @property
@@ -61,6 +68,7 @@ class PartitionOffsetsLog:
             led = self._led(partition, leader_epoch)
             end = 0
             for batch in self._batches(records):
+                self._disk.take_reserved(len(batch))
                 end = led.append(memoryview(batch)).end_offset
         except EverlogError as error:
             answer.set_exception(error)

@@ -1,16 +1,28 @@
 """Whether a broker can serve its clients, in words for people and a status for machines."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from service.net.admin_http import Answer
 from service.partition.archive import PartitionArchive
 from service.partition.archive_home import ArchiveHome
+from service.partition.disk_pressure import DiskLevel
 from service.partition.table import PartitionTable
 
 ARCHIVE_STALL_SECONDS_MAX = 600.0
 """So long uploads of a partition may fail before it counts as degraded."""
 
 _NAMED_MAX = 10
+
+_CROWDED = {
+    DiskLevel.THROTTLE: (
+        "the local disk is above log.local.disk.high and nothing is left to release: producers are "
+        "slowed (local_disk_level in the log)"
+    ),
+    DiskLevel.REFUSE: (
+        "the local disk is above log.local.disk.critical: producers are refused until there is "
+        "room (local_disk_level in the log)"
+    ),
+}
 
 
 def readiness(
@@ -19,18 +31,20 @@ def readiness(
     table: PartitionTable,
     home: ArchiveHome | None,
     archives: Iterable[PartitionArchive],
+    disk: DiskLevel,
     now: float,
 ) -> Answer:
     """Answer ``/readyz``.
 
-    A store that does not answer, or a stalled archive, leaves the answer at 200: clients are
-    served, and no other broker could upload what is on this disk.
+    A store that does not answer, a stalled archive, or a full disk leaves the answer at 200: what
+    is there is served, and no other broker could upload what is on this disk.
 
     Args:
         is_ready: Whether the broker is between its start and its stop.
         table: What it serves.
         home: Whether its store is the archive's; None without a store of its own.
         archives: The cold sides of that.
+        disk: What is done about a full disk.
         now: Monotonic seconds.
     """
     if not is_ready:
@@ -41,17 +55,31 @@ def readiness(
         return Answer(503, text.encode())
     if home is not None and home.is_elsewhere:
         return Answer(503, f"not ready: {home.complaint}\n".encode())
+    problems = list(_degradations(table, home, archives, disk, now))
+    text = "".join(["ok\n", *(f"degraded: {each}\n" for each in problems)])
+    return Answer(200, text.encode())
+
+
+def _degradations(
+    table: PartitionTable,
+    home: ArchiveHome | None,
+    archives: Iterable[PartitionArchive],
+    disk: DiskLevel,
+    now: float,
+) -> Iterator[str]:
+    """Yield what is not well, though clients are served."""
+    if disk in _CROWDED:
+        yield _CROWDED[disk]
     if home is not None and home.complaint is not None:
-        return Answer(200, f"ok\ndegraded: {home.complaint}\n".encode())
+        yield home.complaint
+        return
     stalled = [_name(each, table) for each in stalled_archives(archives, now)]
     if stalled:
         minutes = ARCHIVE_STALL_SECONDS_MAX / 60
-        text = (
-            f"ok\ndegraded: uploads of {_some(stalled)} have failed for more than {minutes:.0f} "
-            "minutes; the log says why (archive_stalled, tier_commit_failed)\n"
+        yield (
+            f"uploads of {_some(stalled)} have failed for more than {minutes:.0f} minutes; the log "
+            "says why (archive_stalled, tier_commit_failed)"
         )
-        return Answer(200, text.encode())
-    return Answer(200, b"ok\n")
 
 
 def stalled_archives(archives: Iterable[PartitionArchive], now: float) -> list[PartitionArchive]:

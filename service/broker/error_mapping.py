@@ -41,6 +41,7 @@ from service.hot.producer_state import OutOfOrderSequenceError, ProducerEpochErr
 from service.model.config_definition import InvalidConfigError
 from service.model.log import LogFailedError, OffsetOutOfRangeError
 from service.partition.errors import (
+    DiskCrowdedError,
     NotLeaderError,
     StaleLeaderEpochError,
     TransactionsNotOfferedError,
@@ -70,6 +71,7 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     UnknownTopicError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     CorruptMessageError: ErrorCode.CORRUPT_MESSAGE,
     DecompressionError: ErrorCode.INVALID_RECORD,
+    DiskCrowdedError: ErrorCode.KAFKA_STORAGE_ERROR,
     InvalidRecordError: ErrorCode.INVALID_RECORD,
     InvalidTimestampError: ErrorCode.INVALID_TIMESTAMP,
     LogFailedError: ErrorCode.KAFKA_STORAGE_ERROR,

@@ -18,7 +18,7 @@ from service.model.broker_settings import BROKER_OWN_SETTINGS, BROKER_SETTINGS, 
 from service.model.cluster import Endpoint
 from service.model.config_definition import InvalidConfigError, unknown_name
 from service.model.config_layers import ConfigLayers
-from service.model.disk_limit import DiskLimit, read_disk_limit
+from service.model.disk_limit import DiskLimit, critical_above, read_disk_limit
 from service.model.listen_address import ListenAddress
 from service.model.setting_type import Value
 
@@ -106,6 +106,7 @@ class BrokerConfig:
     max_incremental_fetch_session_cache_slots: int
     data_dir: str
     log_local_disk_high: DiskLimit
+    log_local_disk_critical: DiskLimit
     flush_threads: int
     read_threads: int
     files_open_max: int
@@ -268,6 +269,8 @@ def _typed(values: Mapping[str, Value | None]) -> dict[str, Any]:
     bound = listen_addresses(values["listeners"])
     told = {each.listener: each for each in listen_addresses(values["advertised.listeners"])}
     between_brokers = values["inter.broker.listener.name"] or bound[0].listener
+    high = _disk_limit(values["log.local.disk.high"])
+    assert high is not None, "it has a default"
     return typed | {
         "listeners": bound,
         "advertised_listeners": tuple(told.get(each.listener, each) for each in bound),
@@ -275,5 +278,12 @@ def _typed(values: Mapping[str, Value | None]) -> dict[str, Any]:
             values["listener.security.protocol.map"]
         ),
         "inter_broker_listener_name": str(between_brokers).upper(),
-        "log_local_disk_high": read_disk_limit(str(values["log.local.disk.high"])),
+        "log_local_disk_high": high,
+        "log_local_disk_critical": (
+            _disk_limit(values["log.local.disk.critical"]) or critical_above(high)
+        ),
     }
+
+
+def _disk_limit(value: Value | None) -> DiskLimit | None:
+    return None if value is None else read_disk_limit(str(value))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from service.model.config_definition import InvalidConfigError
 from service.model.config_layers import ConfigLayers, ConfigSource
+from service.model.disk_limit import read_disk_limit
 from service.model.listen_address import ListenAddress, read_listen_address
 from service.model.setting_type import Value
 from service.model.topic_settings import TOPIC_SETTINGS
@@ -39,6 +40,7 @@ def broker_contradictions(values: Values, chosen: Collection[str]) -> Iterator[I
     yield from _listeners(values)
     yield from _advertised(values)
     yield from _shared_store(values)
+    yield from _disk_limits(values)
 
 
 def topic_default_contradictions(layers: ConfigLayers) -> list[InvalidConfigError]:
@@ -142,3 +144,19 @@ def _shared_store(values: Values) -> Iterator[InvalidConfigError]:
             "set remote.storage.enable=false to go without"
         )
         yield InvalidConfigError("store.url", None, advice, because="zookeeper.connect")
+
+
+def _disk_limits(values: Values) -> Iterator[InvalidConfigError]:
+    lower, upper = "log.local.disk.high", "log.local.disk.critical"
+    texts = str(values[lower]), str(values[upper])
+    high, critical = map(read_disk_limit, texts)
+    if high is None or critical is None:
+        return  # the upper one is worked out from the lower one
+    advice = None
+    if (high.percent is None) != (critical.percent is None):
+        advice = "write both as shares of the volume, or both as sizes"
+    elif (critical.percent or critical.bytes_max or 0) < (high.percent or high.bytes_max or 0):
+        advice = "raise this or lower that"
+    if advice is not None:
+        advice = f"{lower} is {texts[0]}; {advice}"
+        yield InvalidConfigError(upper, texts[1], advice, because=lower)

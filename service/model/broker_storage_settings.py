@@ -30,7 +30,7 @@ def _one_directory(value: Value) -> str | None:
 
 def _disk_limit(value: Value) -> str | None:
     if read_disk_limit(str(value)) is None:
-        return f"write a share such as 80%, or a number of bytes, {BYTES_MIN} at least"
+        return f"write a share such as 80%, or a size such as 100GiB, {BYTES_MIN} bytes at least"
     return None
 
 
@@ -67,11 +67,23 @@ _DISK = (
         rule=_disk_limit,
         importance=Importance.HIGH,
         documentation=(
-            "How full the volume may get, as a share such as 80% or in bytes. Above it the oldest "
-            "archived segments are released before their local retention ends, and producers are "
-            "slowed only when nothing is left to release."
+            "How full the local disk may get: a share of its volume such as 80%, or a size such as "
+            "100GiB, which local segments alone count for. Above it the oldest archived segments "
+            "are released before their local retention ends, and producers are slowed only when "
+            "nothing is left to release."
         ),
-        no_effect="nothing watches yet how full the volume is",
+    ),
+    _string(
+        name="log.local.disk.critical",
+        default=None,
+        rule=_disk_limit,
+        importance=Importance.HIGH,
+        documentation=(
+            "How full it may get at all, written in the same way. Above it producers are told to "
+            "try again later (KAFKA_STORAGE_ERROR), and nothing of theirs is appended. Unless "
+            "given, 95% of the volume, but no more than 5 GiB have to stay free; or a tenth more "
+            "than log.local.disk.high, if that is a size."
+        ),
     ),
     _int(
         name="flush.threads",

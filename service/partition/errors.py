@@ -25,3 +25,7 @@ class UnknownLeaderEpochError(RetriableError):
 
 class TransactionsNotOfferedError(RejectedError):
     """The batch belongs to a transaction, which this broker does not offer."""
+
+
+class DiskCrowdedError(RetriableError):
+    """The local disk is too full for another record; nothing was appended."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from everlog.testing import RunningServer, running_server
 from tests.conformance.waiting import wait_until_true
@@ -15,12 +16,16 @@ from tests.conformance.waiting import wait_until_true
 NOWHERE = "s3://b/x?endpoint=http://127.0.0.1:1&region=us-east-1"
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with running_server(store_url=NOWHERE) as running:
-        yield running
+BUDGET_BYTES = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "key")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        with running_server(store_url=NOWHERE, log_local_disk_high=BUDGET_BYTES) as running:
+            yield running
 
 
 def readiness(server: RunningServer) -> tuple[int, str]:
@@ -41,6 +46,27 @@ def test_a_store_that_does_not_answer_degrades_the_broker_and_is_in_its_log(
     assert status == 200
     assert text.startswith("ok\ndegraded: ")
     assert "127.0.0.1:1" in text
+
+
+@pytest.mark.rule("TIER-11")
+@pytest.mark.rule("TIER-23")
+def test_a_store_that_was_never_reached_does_not_let_the_disk_fill_up(
+    server: RunningServer,
+) -> None:
+    producer = Producer({"bootstrap.servers": server.bootstrap, "message.timeout.ms": 300})
+    errors: list[str] = []
+    while not errors:
+        producer.produce(
+            "t", b"." * (64 << 10), on_delivery=lambda error, _: error and errors.append(str(error))
+        )
+        producer.poll(0.01)
+    producer.flush(20)
+    status, text = readiness(server)
+    assert status == 200
+    assert "127.0.0.1:1" in text
+    assert "log.local.disk.critical: producers are refused" in text
+    logs = sum(each.stat().st_size for each in server.data_dir.glob("logs/*/*/*.log"))
+    assert BUDGET_BYTES < logs < 2 * BUDGET_BYTES
 
 
 @pytest.mark.parametrize("place", ["/proc/x", "/dev/null", "/dev/null/x"])

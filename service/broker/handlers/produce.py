@@ -16,9 +16,10 @@ from service.broker.error_mapping import code_of, message_of
 from service.broker.leaders import Leaders
 from service.coordination.topic_errors import InvalidTopicNameError
 from service.model.cluster import INTERNAL_TOPICS
-from service.model.serving import ConnectionClosingError, Deferred
+from service.model.serving import ConnectionClosingError, Deferred, HeldBack
 from service.partition.deep_validation import DeepValidation
-from service.partition.errors import NotLeaderError
+from service.partition.disk_gate import WAIT_SECONDS_MAX, DiskGate
+from service.partition.errors import DiskCrowdedError, NotLeaderError
 from service.partition.partition import Appended, Partition
 from service.partition.table import PartitionTable
 from service.protocol.error_codes import ErrorCode
@@ -47,15 +48,24 @@ class _Pending(Deferred):
     """A request whose batches are not all committed.
 
     ``is_opening`` says that some have to be looked at first; ``is_silent``, that nobody waits for
-    the outcome.
+    the outcome; ``hold_seconds``, for how long the sender has to wait with its next request.
     """
 
-    __slots__ = ("deadline", "is_opening", "is_silent", "left", "response", "waiting")
+    __slots__ = (
+        "deadline",
+        "hold_seconds",
+        "is_opening",
+        "is_silent",
+        "left",
+        "response",
+        "waiting",
+    )
 
     def __init__(self, response: ProduceResponse) -> None:
         super().__init__()
         self.response = response
         self.deadline = 0.0
+        self.hold_seconds = 0.0
         self.left = 0
         self.is_opening = False
         self.is_silent = False
@@ -69,24 +79,41 @@ class ProduceHandler:
         partitions: Those that this broker leads.
         leaders: Tells who leads the others.
         deep: Appends to topics whose batches are opened first.
+        disk: Has or has no room for a batch.
         clock: For time-outs.
     """
 
     def __init__(
-        self, *, partitions: PartitionTable, leaders: Leaders, deep: DeepValidation, clock: Clock
+        self,
+        *,
+        partitions: PartitionTable,
+        leaders: Leaders,
+        deep: DeepValidation,
+        disk: DiskGate,
+        clock: Clock,
     ) -> None:
         self._partitions = partitions
         self._leaders = leaders
         self._deep = deep
+        self._disk = disk
         self._clock = clock
         self._pending: dict[_Pending, None] = {}
 
     def __call__(
         self, context: RequestContext, request: ProduceRequest
+    ) -> ProduceResponse | Deferred | HeldBack | None:
+        pending = _Pending(ProduceResponse())
+        result = self._serve(context, request, pending)
+        if not pending.hold_seconds:
+            return result
+        pending.response.throttle_time_ms = round(1000 * pending.hold_seconds)
+        return HeldBack(result, pending.hold_seconds)
+
+    def _serve(
+        self, context: RequestContext, request: ProduceRequest, pending: _Pending
     ) -> ProduceResponse | Deferred | None:
         refusal = _refusal(request)
-        response = ProduceResponse()
-        pending = _Pending(response)
+        response = pending.response
         seen: set[tuple[object, int]] = set()
         failed = False
         for topic in request.topic_data:
@@ -140,6 +167,8 @@ class ProduceHandler:
         try:
             partition = self._partition(context, topic, data.index)
             records: Any = data.records
+            wait = self._disk.take(0 if records is None else len(records))
+            pending.hold_seconds = max(pending.hold_seconds, wait)
             if partition.opens_batches:
                 self._open(context, partition, records, result, pending)
                 return
@@ -148,6 +177,8 @@ class ProduceHandler:
             _blame(result, error)
             if isinstance(error, NotLeaderError):
                 self._name_leader(context, topic, result, pending.response)
+            elif isinstance(error, DiskCrowdedError):
+                pending.hold_seconds = WAIT_SECONDS_MAX  # it would only ask again and again
             return
         if appended.end_offset <= partition.high_watermark:
             _accept(result, appended, partition)

@@ -9,18 +9,26 @@ from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from service.app.readiness import ARCHIVE_STALL_SECONDS_MAX, readiness
 from service.net.admin_http import Answer
+from service.partition.disk_pressure import DiskLevel
 from tests.contract.object_stores import FailingStore
 from tests.unit.tiering.site import HastyClock, Site, metadata_tree, site
 
 SEGMENTS = {"segment.bytes": str(16 << 10)}
 
 
-def answer(running: Site, *, seconds_later: float = 0.0, is_ready: bool = True) -> Answer:
+def answer(
+    running: Site,
+    *,
+    seconds_later: float = 0.0,
+    is_ready: bool = True,
+    disk: DiskLevel = DiskLevel.CALM,
+) -> Answer:
     return readiness(
         is_ready=is_ready,
         table=running.table,
         home=None,
         archives=running.cold.archiver.archives,
+        disk=disk,
         now=running.clock.monotonic() + seconds_later,
     )
 
@@ -46,3 +54,15 @@ async def test_a_stalled_archive_is_named_and_does_not_take_the_broker_out_of_se
         await running.tiered_to(partition, partition.hot.active.base_offset)
         assert answer(running, seconds_later=ARCHIVE_STALL_SECONDS_MAX + 1).body == b"ok\n"
         assert answer(running, is_ready=False).status == 503
+
+
+async def test_a_full_disk_is_named_and_consumers_are_served(tmp_path: Path) -> None:
+    store = MemoryObjectStore(clock=HastyClock())
+    async with metadata_tree() as metadata, site(tmp_path, metadata, store=store) as running:
+        assert answer(running, disk=DiskLevel.RELEASE).body == b"ok\n"
+        slowed = answer(running, disk=DiskLevel.THROTTLE)
+        assert slowed.status == 200
+        assert b"degraded: the local disk is above log.local.disk.high" in slowed.body
+        refused = answer(running, disk=DiskLevel.REFUSE)
+        assert refused.status == 200
+        assert b"degraded: the local disk is above log.local.disk.critical" in refused.body

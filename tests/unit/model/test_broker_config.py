@@ -14,7 +14,7 @@ from service.model.broker_config import (
 from service.model.broker_settings import BROKER_OWN_SETTINGS
 from service.model.cluster import Endpoint
 from service.model.config_layers import ConfigLayers
-from service.model.disk_limit import DiskLimit
+from service.model.disk_limit import DiskLimit, critical_above
 from service.model.listen_address import ListenAddress
 
 
@@ -47,6 +47,7 @@ def test_a_broker_starts_with_nothing_said() -> None:
     assert config.advertised_listeners == config.listeners
     assert config.inter_broker_listener_name == "PLAINTEXT"
     assert config.log_local_disk_high == DiskLimit(percent=80)
+    assert config.log_local_disk_critical == critical_above(DiskLimit(percent=80))
     assert config.zookeeper_connect is None
 
 
@@ -55,6 +56,7 @@ def test_what_was_said_is_typed_and_remembered() -> None:
     assert config.num_partitions == 4
     assert config.watchdog_enable is False
     assert config.log_local_disk_high == DiskLimit(bytes_max=5_000_000)
+    assert config.log_local_disk_critical == DiskLimit(bytes_max=5_500_000)
     assert config.given["num.partitions"] == GivenValue(
         text="4", origin=Origin.FILE, where="broker.toml"
     )

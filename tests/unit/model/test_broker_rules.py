@@ -77,6 +77,18 @@ REFUSED = [
         {"log.cleaner.min.compaction.lag.ms": "9", "log.cleaner.max.compaction.lag.ms": "8"},
         "log.cleaner.min.compaction.lag.ms=9: max.compaction.lag.ms is 8",
     ),
+    (
+        {"log.local.disk.high": "80%", "log.local.disk.critical": "79%"},
+        "log.local.disk.critical=79%: log.local.disk.high is 80%; raise this or lower that",
+    ),
+    (
+        {"log.local.disk.high": "2GiB", "log.local.disk.critical": "1GiB"},
+        "log.local.disk.critical=1GiB: log.local.disk.high is 2GiB; raise this or lower that",
+    ),
+    (
+        {"log.local.disk.critical": "1GiB"},
+        "log.local.disk.critical=1GiB: log.local.disk.high is 80%; write both as shares",
+    ),
 ]
 
 
@@ -100,6 +112,8 @@ def test_what_does_not_go_together_is_refused_with_advice(
         {"log.retention.ms": "5"},
         {"log.retention.hours": "1"},
         {"log.cleanup.policy": "compact"},
+        {"log.local.disk.high": "100%"},
+        {"log.local.disk.high": "1GiB", "log.local.disk.critical": "1GiB"},
         {
             "listeners": "A://127.0.0.1:0,B://127.0.0.1:0",
             "listener.security.protocol.map": "A:PLAINTEXT,B:PLAINTEXT",

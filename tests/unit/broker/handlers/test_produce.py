@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from everlog.model.ids import NodeId, TopicName
-from everlog.records.builder import Record, build_batch
+from everlog.records.builder import Producer, Record, build_batch
 from service.broker.handlers.produce import TIMEOUT_SWEEP_SECONDS
-from service.model.serving import ConnectionClosingError, Deferred
+from service.model.serving import ConnectionClosingError, Deferred, HeldBack
+from service.partition.disk_gate import WAIT_SECONDS_MAX
+from service.partition.disk_pressure import DiskLevel, DiskRoom, Pressure
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.produce import ProduceResponse
-from tests.unit.broker.handlers.town import answered, context, to_produce, town
+from tests.unit.broker.handlers.town import answered, context, to_fetch, to_produce, town
 from tests.unit.partition.ground import NOW_MS, batch
 
 VERSION = 9
@@ -189,3 +191,76 @@ async def test_internal_topics_are_not_written_by_clients() -> None:
         request = to_produce("__consumer_offsets", batch())
         response = await answered(place.produce_handler()(context(VERSION), request))
         assert codes(response) == [ErrorCode.INVALID_TOPIC_EXCEPTION]
+
+
+FULL = DiskRoom(high=-2, high_step=1, critical=-1, critical_step=1, reserve=0)
+SHORT = DiskRoom(high=-1, high_step=1, critical=1 << 30, critical_step=1, reserve=0)
+
+
+@pytest.mark.parametrize("policy", ["delete", "compact"])
+async def test_a_crowded_disk_refuses_before_anything_is_appended(policy: str) -> None:
+    async with town() as place:
+        partition = await place.topic("t", cleanup_policy=policy)
+        place.gate.adjust(Pressure(level=DiskLevel.REFUSE), FULL)
+        held = place.produce_handler()(context(VERSION), to_produce("t", batch()))
+        assert isinstance(held, HeldBack)
+        response = await answered(held.result)
+        assert codes(response) == [ErrorCode.KAFKA_STORAGE_ERROR]
+        (result,) = response.responses[0].partition_responses
+        assert "log.local.disk.critical" in result.error_message
+        assert held.seconds == WAIT_SECONDS_MAX
+        assert response.throttle_time_ms == 1000 * WAIT_SECONDS_MAX
+        assert partition.hot.next_offset == 0
+        assert partition.hot.failure is None
+
+
+async def test_what_was_refused_is_taken_in_its_order_once_there_is_room() -> None:
+    async with town() as place:
+        await place.topic("t")
+        produce = place.produce_handler()
+        place.gate.adjust(Pressure(level=DiskLevel.REFUSE), FULL)
+        first = batch(2, producer=Producer(producer_id=7, epoch=0, base_sequence=0))
+        second = batch(1, producer=Producer(producer_id=7, epoch=0, base_sequence=2))
+        for each in (first, second):
+            held = produce(context(VERSION), to_produce("t", each))
+            assert isinstance(held, HeldBack)
+        place.gate.adjust(Pressure(), SHORT)
+        for each, base in ((first, 0), (second, 2)):
+            response = await answered(produce(context(VERSION), to_produce("t", each)))
+            assert (codes(response), bases(response)) == ([0], [base])
+
+
+async def test_a_slowed_producer_is_answered_and_told_to_wait() -> None:
+    async with town() as place:
+        await place.topic("t")
+        place.gate.adjust(Pressure(level=DiskLevel.RELEASE, is_short=True, rate=1000.0), SHORT)
+        made = batch()
+        held = place.produce_handler()(context(VERSION), to_produce("t", made))
+        assert isinstance(held, HeldBack)
+        assert held.seconds == pytest.approx(len(made) / 1000)
+        response = await answered(held.result)
+        assert codes(response) == [0]
+        assert response.throttle_time_ms == len(made)
+
+
+async def test_without_acks_a_crowded_disk_closes_and_a_short_one_holds_back() -> None:
+    async with town() as place:
+        await place.topic("t")
+        produce = place.produce_handler()
+        place.gate.adjust(Pressure(level=DiskLevel.RELEASE, is_short=True, rate=1000.0), SHORT)
+        held = produce(context(VERSION), to_produce("t", batch(), acks=0))
+        assert isinstance(held, HeldBack)
+        assert held.result is None
+        place.gate.adjust(Pressure(level=DiskLevel.REFUSE), FULL)
+        with pytest.raises(ConnectionClosingError):
+            produce(context(VERSION), to_produce("t", batch(), acks=0))
+
+
+async def test_consumers_are_never_held_back() -> None:
+    async with town() as place:
+        await place.topic("t")
+        await answered(place.produce_handler()(context(VERSION), to_produce("t", batch())))
+        place.gate.adjust(Pressure(level=DiskLevel.REFUSE), FULL)
+        response = await answered(place.fetch_handler()(context(12), to_fetch("t")))
+        assert response.throttle_time_ms == 0
+        assert response.responses[0].partitions[0].records

@@ -22,6 +22,7 @@ from service.model.serving import Deferred
 from service.model.topic_config import TopicConfig
 from service.model.topic_values import DEFAULT_VALUES
 from service.partition.deep_validation import DeepValidation
+from service.partition.disk_gate import DiskGate
 from service.partition.keeper import BothTiers, PartitionKeeper
 from service.partition.partition import Partition
 from service.partition.table import PartitionTable
@@ -70,6 +71,7 @@ class Town:
     keeper: PartitionKeeper
     tiers: ColdSide
     tasks: asyncio.TaskGroup
+    gate: DiskGate
     broken: list[Exception] = field(default_factory=list)
 
     def images(self) -> ClusterImage:
@@ -87,6 +89,7 @@ class Town:
             partitions=self.table,
             leaders=Leaders(images=self.images),
             deep=DeepValidation(clock=self.clock, executor=None, unpacked_bytes_max=1 << 20),
+            disk=self.gate,
             clock=self.clock,
         )
 
@@ -144,7 +147,9 @@ async def town() -> AsyncIterator[Town]:
         await keeper.load(stage.image)
         stage.images.subscribe(keeper.follow)
         working = tasks.create_task(keeper.run())
-        place = Town(stage, store, disk, clock, table, keeper, tiers, tasks, broken)
+        place = Town(
+            stage, store, disk, clock, table, keeper, tiers, tasks, DiskGate(clock), broken
+        )
         yield place
         working.cancel()
     await place.store.close()

@@ -52,7 +52,8 @@ clean:
 # The long forms; `make test` runs short ones of each.
 fault: setup
 	EVERLOG_TEST_KILLS=$(or $(KILLS),100) EVERLOG_TEST_COMMITS=$(or $(COMMITS),10000000) \
-	  $(BIN)/pytest -q -s tests/fault $(ARGS)
+	  EVERLOG_TEST_OUTAGE_MINUTES=$(or $(MINUTES),10) \
+	  $(BIN)/pytest -q -s $(if $(SUITE),tests/fault/test_$(SUITE).py,tests/fault) $(ARGS)
 
 scale: setup
 	EVERLOG_TEST_ENTRIES=$(or $(ENTRIES),10000000) \

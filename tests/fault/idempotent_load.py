@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
-FLUSH_SECONDS_MAX = 60
 PROGRESS_SECONDS_MAX = 60
 READ_SECONDS_MAX = 60
 PAYLOAD = b"." * 400
@@ -25,9 +24,33 @@ class Acknowledged:
 
 
 class IdempotentLoad:
-    """Produces to every partition in turn, as fast as the client takes it, until stopped."""
+    """Produces to every partition in turn, until stopped.
 
-    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+    Args:
+        bytes_per_second: How fast; None for as fast as the client takes it.
+        patience_seconds: A record that was not acknowledged for so long is given up.
+        queue_records: How many may wait in the client.
+
+    Attributes:
+        sent: Records that were given to the client, for each partition.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        partitions: int,
+        *,
+        payload: bytes = PAYLOAD,
+        batch_bytes: int = BATCH_BYTES_MAX,
+        bytes_per_second: float | None = None,
+        patience_seconds: float = 120,
+        queue_records: int = 20_000,
+    ) -> None:
+        self.sent = 0
+        self._payload = payload
+        self._bytes_per_second = bytes_per_second
+        self._patience_seconds = patience_seconds
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
         self._topic = topic
         self._partitions = partitions
@@ -36,13 +59,13 @@ class IdempotentLoad:
                 "bootstrap.servers": bootstrap,
                 "enable.idempotence": True,
                 "linger.ms": 2,
-                "batch.size": BATCH_BYTES_MAX,
+                "batch.size": batch_bytes,
                 "reconnect.backoff.ms": 20,
                 "reconnect.backoff.max.ms": 100,
                 # The broker comes back under its address; to look for another takes a second.
                 "metadata.recovery.strategy": "none",
-                "message.timeout.ms": 120_000,
-                "queue.buffering.max.messages": 20_000,
+                "message.timeout.ms": int(1000 * patience_seconds),
+                "queue.buffering.max.messages": queue_records,
                 "log_level": 0,
             }
         )
@@ -62,16 +85,25 @@ class IdempotentLoad:
         """Stop, and wait until every record has been answered."""
         self._stopping.set()
         self._thread.join()
-        left = self._producer.flush(FLUSH_SECONDS_MAX)
+        left = self._producer.flush(self._patience_seconds)
         assert left == 0, f"{left} records were never answered"
 
     def _produce(self) -> None:
-        number = 0
+        due = time.monotonic()
         while not self._stopping.is_set():
             for partition in range(self._partitions):
-                self._send(partition, number)
-            number += 1
+                self._send(partition, self.sent)
+            self.sent += 1
             self._producer.poll(0.0002)
+            if self._bytes_per_second is not None:
+                round_bytes = self._partitions * len(self._payload)
+                # What the client did not take in time is not made up for.
+                due = max(due, time.monotonic() - 1) + round_bytes / self._bytes_per_second
+                self._poll_until(due)
+
+    def _poll_until(self, due: float) -> None:
+        while (left := due - time.monotonic()) > 0:
+            self._producer.poll(left)
 
     def _send(self, partition: int, number: int) -> None:
         while True:
@@ -79,7 +111,7 @@ class IdempotentLoad:
                 self._producer.produce(
                     self._topic,
                     key=str(number),
-                    value=PAYLOAD,
+                    value=self._payload,
                     partition=partition,
                     on_delivery=self._note,
                 )

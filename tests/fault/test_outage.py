@@ -113,7 +113,6 @@ def commit_and_read(bootstrap: str) -> None:
 
 
 @pytest.mark.timeout(120 + 4 * OUTAGE_SECONDS)
-@pytest.mark.rule("TIER-8")
 @pytest.mark.rule("TIER-11")
 @pytest.mark.rule("TIER-22")
 def test_a_store_that_goes_away_spends_the_local_budget_and_all_drains_by_itself_afterwards(

@@ -16,7 +16,8 @@ from service.partition.errors import DiskCrowdedError
 from tests.simulation.clock import ManualClock
 from tests.simulation.disk import SimDisk
 from tests.unit.hot.plain_log import config, opened, written
-from tests.unit.partition.crowded import KIB, UNTIERED, Crowded, crowded
+from tests.unit.partition.crowded import KIB, SEGMENTS, UNTIERED, Crowded, crowded
+from tests.unit.tiering.site import read_all
 
 
 @pytest.fixture
@@ -36,21 +37,26 @@ async def test_a_disk_above_its_lower_limit_is_released_to_a_little_below(place:
     assert place.early.bytes > 0
 
 
+@pytest.mark.rule("TIER-8")
 @pytest.mark.rule("TIER-22")
 async def test_a_store_that_is_away_fills_the_budget_and_no_more_and_drains_by_itself(
     place: Crowded,
 ) -> None:
     place.switch_off()
-    partition = await place.filled(0)
+    partition = await place.site.open(SEGMENTS)
+    appended = await place.more(partition)
     watch = place.watch(high=64 * KIB)
     await watch.look()
     assert watch.pressure.level is DiskLevel.RELEASE
-    await place.more(partition, batches=4)
+    appended += await place.more(partition, batches=4)
     await watch.look()
     assert watch.pressure.level is DiskLevel.REFUSE
     with pytest.raises(DiskCrowdedError):
         watch.gate.take(1)
     assert (partition.tiered_end, partition.hot.local_start) == (0, 0)
+    (archive,) = place.site.cold.archiver.archives
+    assert archive.stalled_since is not None
+    assert archive.lag_bytes > 0
     place.switch_on()
     watching = asyncio.ensure_future(watch.run())
     await place.archived(partition)
@@ -59,6 +65,8 @@ async def test_a_store_that_is_away_fills_the_budget_and_no_more_and_drains_by_i
             await asyncio.sleep(0.01)
     watching.cancel()
     assert watch.gate.take(1) == 0
+    assert partition.hot.local_start > 0
+    assert await read_all(partition) == appended
 
 
 async def test_a_limit_that_is_passed_is_noticed_at_once(place: Crowded) -> None:

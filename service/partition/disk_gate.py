@@ -16,6 +16,10 @@ WAIT_SECONDS_MAX = 1.0
 Kafka bounds the throttling of requests by its quota window, which is a second by default.
 """
 
+REFUSED_SECONDS = 0.25
+"""Who is refused asks again that much later at the earliest. Hundreds of requests may be on their
+way already, and each of them is to have its answer in time."""
+
 WAIT_SECONDS_MIN = 0.001
 """Less than this is not worth a timer; it is made up for later."""
 

@@ -18,7 +18,7 @@ from service.coordination.topic_errors import InvalidTopicNameError
 from service.model.cluster import INTERNAL_TOPICS
 from service.model.serving import ConnectionClosingError, Deferred, HeldBack
 from service.partition.deep_validation import DeepValidation
-from service.partition.disk_gate import WAIT_SECONDS_MAX, DiskGate
+from service.partition.disk_gate import REFUSED_SECONDS, DiskGate
 from service.partition.errors import DiskCrowdedError, NotLeaderError
 from service.partition.partition import Appended, Partition
 from service.partition.table import PartitionTable
@@ -178,7 +178,7 @@ class ProduceHandler:
             if isinstance(error, NotLeaderError):
                 self._name_leader(context, topic, result, pending.response)
             elif isinstance(error, DiskCrowdedError):
-                pending.hold_seconds = WAIT_SECONDS_MAX  # it would only ask again and again
+                pending.hold_seconds = max(pending.hold_seconds, REFUSED_SECONDS)
             return
         if appended.end_offset <= partition.high_watermark:
             _accept(result, appended, partition)

@@ -5,7 +5,7 @@ each batch by its own checksum, which its producer made, and the offsets, times 
 against the index, so that a fault of the writer shows as well as one of the store.
 """
 
-from everlog.format.checksum import joined
+from everlog.format.checksum import crc32c, joined
 from everlog.format.errors import CorruptObjectError
 from everlog.format.segment_index import SegmentIndex
 from everlog.format.segment_sections import NO_TIMESTAMP, WHAT
@@ -62,8 +62,9 @@ class SegmentCheck:
 
     def _take_chunk(self, data: memoryview) -> None:
         number = self.next_chunk
-        self._index.check_chunk(number, data)
         chunk = self._index.chunk(number)
+        if len(data) != chunk.length or crc32c(data) != chunk.crc32c:
+            raise self._fault(f"chunk {number}, from byte {chunk.position} on, is damaged")
         position, newest, first = 0, NO_TIMESTAMP, self._next_offset
         for at, header in walk(data):
             self._check_batch(data, at, header)

@@ -21,6 +21,7 @@ from service.broker.handlers.delete_topics import DeleteTopicsHandler
 from service.broker.handlers.describe_cluster import DescribeClusterHandler
 from service.broker.handlers.describe_configs import DescribeConfigsHandler
 from service.broker.handlers.describe_groups import DescribeGroupsHandler
+from service.broker.handlers.describe_log_dirs import DescribeLogDirsHandler
 from service.broker.handlers.describe_topic_partitions import DescribeTopicPartitionsHandler
 from service.broker.handlers.fetch import FetchHandler
 from service.broker.handlers.find_coordinator import FindCoordinatorHandler
@@ -47,6 +48,7 @@ from service.groups.coordinator import GroupCoordinator
 from service.groups.ports import OffsetsTopic
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
+from service.model.disk import Disk
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import DiskGate
 from service.partition.keeper import PartitionKeeper
@@ -71,6 +73,7 @@ class HandlerServices:
     producer_ids: ProducerIds
     clock: Clock
     ids: IdSource
+    disk: Disk
     executor: Executor | None
     spawn: Callable[[Coroutine[Any, Any, None]], object]
 
@@ -128,6 +131,12 @@ def _data_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKey, 
         ),
         ApiKey.DELETE_RECORDS: DeleteRecordsHandler(
             partitions=services.partitions, hot=services.hot
+        ),
+        ApiKey.DESCRIBE_LOG_DIRS: DescribeLogDirsHandler(
+            partitions=services.partitions,
+            disk=services.disk,
+            data_dir=services.config.data_dir,
+            executor=services.executor,
         ),
         ApiKey.INIT_PRODUCER_ID: InitProducerIdHandler(producer_ids=services.producer_ids),
         ApiKey.LIST_OFFSETS: ListOffsetsHandler(partitions=services.partitions),

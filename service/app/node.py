@@ -301,6 +301,7 @@ class BrokerNode:
                 producer_ids=ProducerIds(store=self._store, broker_id=self._config.broker_id),
                 clock=self._seams.clock,
                 ids=self._seams.ids,
+                disk=self._seams.disk,
                 executor=self._seams.read_executor,
                 spawn=self._tasks.create_task,
             )

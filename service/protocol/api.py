@@ -151,6 +151,7 @@ _APIS: Mapping[ApiKey, _Api] = {
     ApiKey.OFFSET_FOR_LEADER_EPOCH: _api(2, 4, flexible=4),
     ApiKey.DESCRIBE_CONFIGS: _api(1, 4, flexible=4),
     ApiKey.ALTER_CONFIGS: _api(0, 2, flexible=2),
+    ApiKey.DESCRIBE_LOG_DIRS: _api(1, 4, flexible=2),
     ApiKey.CREATE_PARTITIONS: _api(0, 3, flexible=2),
     ApiKey.DELETE_GROUPS: _api(0, 2, flexible=2),
     ApiKey.INCREMENTAL_ALTER_CONFIGS: _api(0, 1, flexible=1),

@@ -36,3 +36,13 @@ def page_cache(directory: Path, size: int) -> Iterator[PageCache]:
     with tempfile.TemporaryFile(prefix="page-cache-", dir=directory) as file:
         os.truncate(file.fileno(), size)
         yield PageCache(file.fileno(), size)
+
+
+def read_through(directory: Path) -> None:
+    """Bring every file below a directory into the page cache, as if it had just been written."""
+    room = mmap.mmap(-1, _READ_BYTES)
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            with path.open("rb", buffering=0) as file:
+                while file.readinto(room):
+                    pass

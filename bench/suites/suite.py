@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bench.block import Block, Notebook
 from bench.client import Clients
-from bench.comparison import Comparison
+from bench.comparison import EVERLOG, KAFKA, Comparison
+from bench.results import ROUNDS_MIN
 
 Baseline = Callable[[Clients, Notebook, Path], None]
 """Measures without any server, into a directory on the servers' file system."""
@@ -23,3 +24,18 @@ class Suite:
     comparisons: tuple[Comparison, ...]
     baseline: Baseline | None = None
     """Taken once a round, before the peers."""
+
+    peers: tuple[str, ...] = (KAFKA, EVERLOG)
+    """Who takes part."""
+
+    rounds: int = ROUNDS_MIN
+    """Unless somebody wants another number; results of fewer are not shown."""
+
+    other: str = "Kafka"
+    """Heading of the figures that Everlog's are set against."""
+
+    archived: bool = False
+    """Whether Kafka is given a second tier."""
+
+    on_request: bool = False
+    """Whether it is left out unless it is asked for: it takes long."""

@@ -145,11 +145,11 @@ class Block:
     @contextlib.contextmanager
     def beside(
         self, case: str, program: str, server: Server, topic: str, *arguments: str
-    ) -> Iterator[None]:
-        """Run a client meanwhile, end it, and note its figures."""
+    ) -> Iterator[Metrics]:
+        """Run a client meanwhile, end it, and note its figures; they are given as well."""
         wanted = ["-b", server.bootstrap, "-t", topic, *arguments]
         with self._clients.running(program, *wanted) as figures:
-            yield
+            yield figures
         self._notebook.note(case, figures)
 
     def measure(

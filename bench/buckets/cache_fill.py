@@ -1,9 +1,10 @@
 """Fill a cache through Everlog's transfer process, which is asked for ranges as a broker asks.
 
-``python -m bench.buckets.cache_fill URL DIRECTORY RANGE_BYTES CACHE_BYTES`` has every range of
-every segment object downloaded into files of that directory, the oldest of which are removed when
-they are more than CACHE_BYTES, and prints figures as one JSON object: from the first request to
-the last answer, with the connections open and the process warm. Processor time is the worker's.
+``python -m bench.buckets.cache_fill URL DIRECTORY LANES RANGE_BYTES CACHE_BYTES`` has every range
+of every segment object downloaded into files of that directory, LANES at a time. The oldest files
+are removed when there is more than CACHE_BYTES. It prints figures as one JSON object: from the
+first request to the last answer, with the connections open and the process warm. Processor time is
+the worker's.
 """
 
 import asyncio
@@ -25,7 +26,6 @@ from everlog.stores.url import parse_store_url
 from service.app.system import SystemClock, SystemIds
 from service.app.tier_wiring import launch_worker
 from service.telemetry.logs import configure_logs
-from service.tiering.range_sources import FETCHES_MAX
 from service.tiering.worker.remote_store import WorkerObjectStore
 from service.tiering.worker.supervisor import WorkerSupervisor
 
@@ -60,25 +60,28 @@ class Cache:
 
 def main() -> None:
     """Print the figures."""
-    url, directory, range_bytes, cache_bytes = sys.argv[1:]
+    url, directory = sys.argv[1:3]
+    lanes, range_bytes, cache_bytes = map(int, sys.argv[3:])
     configure_logs(level=_LOGS[0], form=_LOGS[1])
     settings = parse_store_url(url)
     assert isinstance(settings, S3Settings), "the URL names a bucket"
-    ranges = segment_ranges(s3_client(settings), settings.bucket, int(range_bytes))
-    cache = Cache(Path(directory), int(cache_bytes))
-    print(json.dumps(asyncio.run(_measure(url, ranges, cache))))
+    ranges = segment_ranges(s3_client(settings), settings.bucket, range_bytes)
+    cache = Cache(Path(directory), cache_bytes)
+    print(json.dumps(asyncio.run(_measure(url, ranges, cache, lanes))))
 
 
-async def _measure(url: str, ranges: Sequence[ObjectRange], cache: Cache) -> dict[str, float]:
+async def _measure(
+    url: str, ranges: Sequence[ObjectRange], cache: Cache, lanes: int
+) -> dict[str, float]:
     worker = WorkerSupervisor(
         lambda: launch_worker(url, _PROBE, *_LOGS), clock=SystemClock(), ids=SystemIds()
     )
     running = asyncio.ensure_future(worker.run())
     try:
         store = WorkerObjectStore(worker)
-        await _fill(store, ranges[:FETCHES_MAX], cache)
+        await _fill(store, ranges[:lanes], cache, lanes)
         cpu_before_s, started = _cpu_s(worker), time.perf_counter()
-        await _fill(store, ranges, cache)
+        await _fill(store, ranges, cache, lanes)
         window_s, cpu_s = time.perf_counter() - started, _cpu_s(worker) - cpu_before_s
     finally:
         running.cancel()
@@ -92,7 +95,9 @@ async def _measure(url: str, ranges: Sequence[ObjectRange], cache: Cache) -> dic
     }
 
 
-async def _fill(store: ObjectStore, ranges: Sequence[ObjectRange], cache: Cache) -> None:
+async def _fill(
+    store: ObjectStore, ranges: Sequence[ObjectRange], cache: Cache, lanes: int
+) -> None:
     left = iter(ranges)
 
     async def lane() -> None:
@@ -102,9 +107,9 @@ async def _fill(store: ObjectStore, ranges: Sequence[ObjectRange], cache: Cache)
             await store.read_into_file(key, wanted.start, wanted.length, path)
             cache.add(path, wanted.length)
 
-    async with asyncio.TaskGroup() as lanes:
-        for _ in range(FETCHES_MAX):
-            lanes.create_task(lane())
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(lanes):
+            tasks.create_task(lane())
 
 
 def _cpu_s(worker: WorkerSupervisor) -> float:

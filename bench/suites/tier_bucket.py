@@ -6,12 +6,12 @@ import tempfile
 
 from bench.block import Block, settle
 from bench.buckets.requests import since
-from bench.buckets.seaweedfs import CREDENTIALS, NAME, REGION, Bucket
+from bench.buckets.seaweedfs import CREDENTIALS, REGION, Bucket
 from bench.client import settings
 from bench.page_cache import read_through
 from bench.peers.peer import Flush
 from bench.server import Server, Site
-from bench.suites.archived import COLD, cost
+from bench.suites.archived import COLD, SCANNED, cost
 from bench.suites.consume import READ_AHEAD
 from bench.tool import module_output
 
@@ -23,12 +23,14 @@ SEEK_S3 = "seek/s3"
 ALONE = "tail/alone"
 BESIDE_REPLAY = "tail/replay"
 REPLAY = "replay"
-WRITTEN = "written"
-SCANNED = "scanned"
+REPLAYED = "replayed"
 
 _THREADS = "8"
 _RANGE_BYTES = str(4 << 20)
 _CACHE_BYTES = str(1 << 30)
+_LANES = "16"
+"""The cache, and what is under way at a time, are as large as a broker's by default."""
+
 _LIMIT_S = 900.0
 _TAIL = ["-r", "500", "-a", *settings({"linger.ms": "0"})]
 _TAIL_RAMP_S = 2.0
@@ -49,7 +51,7 @@ def measure_bucket(block: Block, bucket: Bucket, site: Site) -> None:
         seek(block, SEEK_S3, server, COLD, block.local_start(server, COLD))
     # A scan that begins anew finds nothing of the last one: the cache is half of the topic.
     with block.attempt(BESIDE_REPLAY), block.serving(site) as (server, _):
-        _isolation(block, server)
+        _isolation(block, bucket, server)
 
 
 def seek(block: Block, case: str, server: Server, topic: str, offsets: int) -> None:
@@ -73,7 +75,7 @@ def _read_bare(block: Block, bucket: Bucket) -> None:
     settle()
     said = module_output(
         "bench.buckets.read",
-        *(bucket.endpoint, NAME, REGION, _THREADS, _RANGE_BYTES),
+        *(bucket.endpoint, bucket.name, REGION, _THREADS, _RANGE_BYTES),
         limit_s=_LIMIT_S,
         environment=CREDENTIALS,
     )
@@ -85,22 +87,26 @@ def _fill(block: Block, bucket: Bucket) -> None:
     with tempfile.TemporaryDirectory(prefix="cache-", dir=block.kept) as cache:
         said = module_output(
             "bench.buckets.cache_fill",
-            *(bucket.url, cache, _RANGE_BYTES, _CACHE_BYTES),
+            *(bucket.url, cache, _LANES, _RANGE_BYTES, _CACHE_BYTES),
             limit_s=_LIMIT_S,
             environment=CREDENTIALS,
         )
     block.note(FILL, json.loads(said))
 
 
-def _isolation(block: Block, server: Server) -> None:
+def _isolation(block: Block, bucket: Bucket, server: Server) -> None:
     lengths = block.lengths
     block.run("latency", server, _tail_topic(block, server), "-d", str(lengths.warm_s), *_TAIL)
     timing = ["-d", str(lengths.latency_s), "-w", str(_TAIL_RAMP_S)]
     block.measure(ALONE, "latency", server, _tail_topic(block, server), *timing, *_TAIL)
     topic = _tail_topic(block, server)
+    before = bucket.requests()
     scan = ["-n", str(block.local_start(server, COLD)), "-d", _REPLAY_LIMIT_S, *READ_AHEAD]
-    with block.beside(REPLAY, "consume", server, COLD, *scan):
+    with block.beside(REPLAY, "consume", server, COLD, *scan) as replayed:
         block.measure(BESIDE_REPLAY, "latency", server, topic, *timing, *_TAIL)
+    # That it was read from the bucket again and again.
+    requests = since(before, bucket.requests())
+    block.note(REPLAYED, cost(requests, int(replayed["records"])))
 
 
 def _tail_topic(block: Block, server: Server) -> str:

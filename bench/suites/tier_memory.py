@@ -7,12 +7,13 @@ nothing of the one before, as if the topic were as long as all passes together.
 from dataclasses import replace
 
 from bench.block import Block
-from bench.buckets.seaweedfs import seaweedfs
+from bench.buckets.requests import since
+from bench.buckets.seaweedfs import Bucket, seaweedfs
 from bench.comparison import EVERLOG, Comparison, Target
 from bench.page_cache import read_through
 from bench.processes import BROKER
 from bench.server import Server
-from bench.suites.archived import COLD, RECORD_BYTES, bucket_site
+from bench.suites.archived import COLD, RECORD_BYTES, SCANNED, bucket_site, cost
 from bench.suites.consume import READ_AHEAD
 from bench.suites.memory import note_memory
 from bench.suites.suite import Suite
@@ -31,22 +32,24 @@ def _run(block: Block) -> None:
         read_through(bucket.home)
         small = replace(site, settings=(*site.settings, _CACHE))
         with block.serving(small) as (server, _):
-            _scan(block, server)
+            _scan(block, bucket, server)
 
 
-def _scan(block: Block, server: Server) -> None:
+def _scan(block: Block, bucket: Bucket, server: Server) -> None:
     cold = block.local_start(server, COLD)
     wanted = block.lengths.scan_gib * _GIB_RECORDS
     read = min(cold, _GIB_RECORDS)
     block.run("consume", server, COLD, "-n", str(read), *READ_AHEAD)
     note_memory(block, _FIRST, server)
-    before = server.memory()
+    before, asked, first = server.memory(), bucket.requests(), read
     while read < wanted:
         one = min(cold, wanted - read)
         block.run("consume", server, COLD, "-n", str(one), *READ_AHEAD)
         read += one
     note_memory(block, _LAST, server, gib=read / _GIB_RECORDS)
     after = server.memory()
+    # So many requests for what the first GiB did not read tell that it was not in the cache.
+    block.note(SCANNED, cost(since(asked, bucket.requests()), read - first))
     grown = {
         role: after[role].pss_mb - before[role].pss_mb
         for role in (BROKER, _WORKER)

@@ -95,7 +95,7 @@ def _run(
 ) -> Result:
     rounds = options.rounds or (1 if options.quick else suite.rounds)
     lengths = _lengths(options)
-    versions = {"librdkafka": clients.librdkafka_version()}
+    versions = {"librdkafka": clients.librdkafka_version(), **suite.versions()}
     for peer in peers:
         versions.update(peer.versions())
     started = dt.datetime.now(dt.UTC)

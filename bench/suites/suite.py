@@ -1,6 +1,6 @@
 """What a suite is: measurements for each peer, and the rows that they end in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class Suite:
 
     archived: bool = False
     """Whether Kafka is given a second tier."""
+
+    versions: Callable[[], Mapping[str, str]] = dict
+    """What it runs besides the peers and their clients."""
 
     on_request: bool = False
     """Whether it is left out unless it is asked for: it takes long."""

@@ -8,19 +8,19 @@ directory and bucket are in the page cache.
 from dataclasses import dataclass
 
 from bench.block import Block
-from bench.buckets.seaweedfs import seaweedfs
+from bench.buckets.seaweedfs import seaweedfs, versions
 from bench.comparison import EVERLOG, KAFKA, Comparison, Target
 from bench.page_cache import read_through
 from bench.suites.archived import (
     COLD,
     HOT,
+    SCAN,
     SCANNED,
     WARM,
     WRITTEN,
     bucket_site,
     fill_directory,
 )
-from bench.suites.consume import READ_AHEAD
 from bench.suites.suite import Suite
 from bench.suites.tier_bucket import (
     ALONE,
@@ -49,10 +49,10 @@ def _run(block: Block) -> None:
 def _measure_directory(block: Block) -> None:
     site = block.kept_site(lambda site: fill_directory(block, site), "directory")
     read_through(site.data_dir)
-    warm = ["-d", str(block.lengths.warm_s), *READ_AHEAD]
+    warm = ["-d", str(block.lengths.warm_s), *SCAN]
     with block.serving(site) as (server, _):
         records = block.local_start(server, COLD)
-        scan = ["-n", str(records), *READ_AHEAD]
+        scan = ["-n", str(records), *SCAN]
         with block.attempt(_HOT):
             block.run("consume", server, HOT, "-n", str(records), *warm)
             block.measure(_HOT, "consume", server, HOT, *scan)
@@ -131,6 +131,7 @@ TIER = Suite(
     run=_run,
     other="beside it",
     archived=True,
+    versions=versions,
     comparisons=(
         _S3_BARE.speed(0.6),
         _S3_HOT.speed(),

@@ -11,8 +11,7 @@ from bench.client import settings
 from bench.page_cache import read_through
 from bench.peers.peer import Flush
 from bench.server import Server, Site
-from bench.suites.archived import COLD, SCANNED, cost
-from bench.suites.consume import READ_AHEAD
+from bench.suites.archived import COLD, SCAN, SCANNED, cost
 from bench.tool import module_output
 
 S3 = "s3"
@@ -65,7 +64,7 @@ def _scan(block: Block, bucket: Bucket, site: Site) -> None:
     with block.serving(site) as (server, _):
         records = block.local_start(server, COLD)
         before, cpu_before_s = bucket.requests(), bucket.cpu_s()
-        read = block.measure(S3, "consume", server, COLD, "-n", str(records), *READ_AHEAD)
+        read = block.measure(S3, "consume", server, COLD, "-n", str(records), *SCAN)
         store_cpu_s = bucket.cpu_s() - cpu_before_s
         spent = {"store_cpu_s_per_gb": store_cpu_s / read["bytes"] * 1e9}
         block.note(SCANNED, {**cost(since(before, bucket.requests()), records), **spent})
@@ -101,7 +100,7 @@ def _isolation(block: Block, bucket: Bucket, server: Server) -> None:
     block.measure(ALONE, "latency", server, _tail_topic(block, server), *timing, *_TAIL)
     topic = _tail_topic(block, server)
     before = bucket.requests()
-    scan = ["-n", str(block.local_start(server, COLD)), "-d", _REPLAY_LIMIT_S, *READ_AHEAD]
+    scan = ["-n", str(block.local_start(server, COLD)), "-d", _REPLAY_LIMIT_S, *SCAN]
     with block.beside(REPLAY, "consume", server, COLD, *scan) as replayed:
         block.measure(BESIDE_REPLAY, "latency", server, topic, *timing, *_TAIL)
     # That it was read from the bucket again and again.

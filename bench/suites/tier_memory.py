@@ -8,13 +8,12 @@ from dataclasses import replace
 
 from bench.block import Block
 from bench.buckets.requests import since
-from bench.buckets.seaweedfs import Bucket, seaweedfs
+from bench.buckets.seaweedfs import Bucket, seaweedfs, versions
 from bench.comparison import EVERLOG, Comparison, Target
 from bench.page_cache import read_through
 from bench.processes import BROKER
 from bench.server import Server
-from bench.suites.archived import COLD, RECORD_BYTES, SCANNED, bucket_site, cost
-from bench.suites.consume import READ_AHEAD
+from bench.suites.archived import COLD, RECORD_BYTES, SCAN, SCANNED, bucket_site, cost
 from bench.suites.memory import note_memory
 from bench.suites.suite import Suite
 
@@ -39,12 +38,12 @@ def _scan(block: Block, bucket: Bucket, server: Server) -> None:
     cold = block.local_start(server, COLD)
     wanted = block.lengths.scan_gib * _GIB_RECORDS
     read = min(cold, _GIB_RECORDS)
-    block.run("consume", server, COLD, "-n", str(read), *READ_AHEAD)
+    block.run("consume", server, COLD, "-n", str(read), *SCAN)
     note_memory(block, _FIRST, server)
     before, asked, first = server.memory(), bucket.requests(), read
     while read < wanted:
         one = min(cold, wanted - read)
-        block.run("consume", server, COLD, "-n", str(one), *READ_AHEAD)
+        block.run("consume", server, COLD, "-n", str(one), *SCAN)
         read += one
     note_memory(block, _LAST, server, gib=read / _GIB_RECORDS)
     after = server.memory()
@@ -77,6 +76,7 @@ TIER_MEMORY = Suite(
     rounds=1,
     other="beside it",
     on_request=True,
+    versions=versions,
     comparisons=(
         _held(BROKER),
         _held(_WORKER),

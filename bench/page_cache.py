@@ -39,10 +39,15 @@ def page_cache(directory: Path, size: int) -> Iterator[PageCache]:
 
 
 def read_through(directory: Path) -> None:
-    """Bring every file below a directory into the page cache, as if it had just been written."""
+    """Bring every file below a directory into the page cache, as if it had just been written.
+
+    Somebody may be at work there: a file that goes meanwhile is not needed.
+    """
     room = mmap.mmap(-1, _READ_BYTES)
-    for path in sorted(directory.rglob("*")):
-        if path.is_file():
-            with path.open("rb", buffering=0) as file:
-                while file.readinto(room):
-                    pass
+    for folder, _, names in os.walk(directory):
+        for path in (Path(folder) / name for name in names):
+            # Not a socket: nobody answers there.
+            if path.is_file():
+                with contextlib.suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
+                    while file.readinto(room):
+                        pass

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bench.ports import free_port
 from bench.sample import Metrics, Sample
 from bench.server import Server, Site, serving
 
-COLD_LIMIT_S = 120.0
+COLD_LIMIT_S = 600.0
 _LOOK_S = 0.5
 
 
@@ -32,6 +32,12 @@ class Lengths:
     memory_records: int
     idle_s: float
     topics: int
+    tier_records: int
+    """Of the archived topic; they and an index are two gibibytes and some more."""
+
+    seeks: int
+    scan_gib: int
+    """Read through a small cache, by reading the archived topic again and again."""
 
 
 FULL = Lengths(
@@ -43,6 +49,9 @@ FULL = Lengths(
     memory_records=5_000_000,
     idle_s=10,
     topics=1_000,
+    tier_records=2_300_000,
+    seeks=60,
+    scan_gib=20,
 )
 QUICK = Lengths(
     warm_s=2,
@@ -53,6 +62,9 @@ QUICK = Lengths(
     memory_records=500_000,
     idle_s=2,
     topics=50,
+    tier_records=350_000,
+    seeks=20,
+    scan_gib=1,
 )
 
 
@@ -98,24 +110,25 @@ class Block:
         sites: dict[str, Site],
     ) -> None:
         self.lengths = lengths
+        self.kept = kept
         self._peer = peer
         self._clients = clients
         self._notebook = notebook
         self._fresh = fresh
-        self._kept = kept
         self._sites = sites
 
     def fresh_site(self, name: str = "data") -> Site:
         """Make an empty, formatted place for a server; one turn may have several."""
         return self._new_site(self._fresh / name)
 
-    def kept_site(self, fill: Callable[[Site], None]) -> Site:
-        """Give the place that all rounds of this suite share; `fill` it the first time."""
-        if self._peer.name not in self._sites:
-            site = self._new_site(self._kept / "data")
+    def kept_site(self, fill: Callable[[Site], None], name: str = "data") -> Site:
+        """Give a place that all rounds of this suite share; `fill` it the first time."""
+        key = f"{self._peer.name}/{name}"
+        if key not in self._sites:
+            site = self._new_site(self.kept / name)
             fill(site)
-            self._sites[self._peer.name] = site
-        return self._sites[self._peer.name]
+            self._sites[key] = site
+        return self._sites[key]
 
     @contextlib.contextmanager
     def serving(
@@ -129,18 +142,31 @@ class Block:
         """Run a client against a topic of that server, and return its figures."""
         return self._clients.run(program, "-b", server.bootstrap, "-t", topic, *arguments)
 
+    @contextlib.contextmanager
+    def beside(
+        self, case: str, program: str, server: Server, topic: str, *arguments: str
+    ) -> Iterator[Metrics]:
+        """Run a client meanwhile, end it, and note its figures; they are given as well."""
+        wanted = ["-b", server.bootstrap, "-t", topic, *arguments]
+        with self._clients.running(program, *wanted) as figures:
+            yield figures
+        self._notebook.note(case, figures)
+
     def measure(
         self, case: str, program: str, server: Server, topic: str, *arguments: str
     ) -> dict[str, float]:
         """As `run`, from a settled disk, with the server's processor time, and noted."""
         server.check_alive()
         settle()
-        before_s = server.cpu_s()
+        before = server.cpu_s()
         figures = self.run(program, server, topic, *arguments)
-        cpu_s = server.cpu_s() - before_s
-        figures["cpu_s"] = cpu_s
+        spent = {role: cpu_s - before.get(role, 0) for role, cpu_s in server.cpu_s().items()}
+        figures["cpu_s"] = sum(spent.values())
         if figures.get("bytes"):
-            figures["cpu_s_per_gb"] = cpu_s / figures["bytes"] * 1e9
+            gb = figures["bytes"] / 1e9
+            figures["cpu_s_per_gb"] = figures["cpu_s"] / gb
+            if len(spent) > 1:
+                figures |= {f"{role}_cpu_s_per_gb": cpu_s / gb for role, cpu_s in spent.items()}
         self._notebook.note(case, figures)
         return figures
 
@@ -166,6 +192,21 @@ class Block:
         """Whether this peer can be asked for a topic that is not local."""
         return self._peer.archive is not None
 
+    @property
+    def takes_buckets(self) -> bool:
+        """Whether this peer's archive can be in a bucket."""
+        return self._peer.archive is not None and self._peer.archive.at_url is not None
+
+    def archive_settings(self, url: str) -> Sequence[str]:
+        """The settings of a server whose archive is there."""
+        if self._archive.at_url is None:
+            raise BenchError(f"{self._peer.name} has an archive in one place only")
+        return self._archive.at_url(url)
+
+    def local_start(self, server: Server, topic: str) -> int:
+        """The first offset of a topic's only partition that is local."""
+        return self._archive.local_start(server.bootstrap, topic)
+
     def cold_topic(self, server: Server, name: str) -> str:
         """Create a topic that is soon read from the archive; return its name."""
         server.create_topics({name: 1}, self._archive.topic_config)
@@ -174,7 +215,7 @@ class Block:
     def wait_cold(self, server: Server, topic: str, end: int) -> None:
         """Wait until no record of it below ``end`` is local."""
         deadline = time.monotonic() + COLD_LIMIT_S
-        while (start := self._archive.local_start(server.bootstrap, topic)) < end:
+        while (start := self.local_start(server, topic)) < end:
             if time.monotonic() > deadline:
                 raise BenchError(f"{topic} is still local from {start} on, not from {end}")
             time.sleep(_LOOK_S)

@@ -7,12 +7,12 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 
 from bench import machine, report, results
-from bench.block import FULL, QUICK
+from bench.block import FULL, QUICK, Lengths
 from bench.client import Clients
 from bench.errors import BenchError
 from bench.page_cache import page_cache
@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", nargs="?", choices=("run", "table"), default="run")
     parser.add_argument("files", nargs="*", type=Path, help="table: show these results instead")
     parser.add_argument("--suite", choices=(_ALL, *SUITES), default=_ALL)
-    parser.add_argument("--rounds", type=int, help="of all peers, one after the other (5)")
+    parser.add_argument("--rounds", type=int, help="of all peers, one after the other (mostly 5)")
+    parser.add_argument("--gib", type=int, help="tier-memory: how much is read (20)")
     parser.add_argument("--only", choices=(KAFKA, EVERLOG), help="measure one peer")
     parser.add_argument("--quick", action="store_true", help="short and once, to see that it runs")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
@@ -57,32 +58,44 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    kinds: tuple[Peer, ...] = (Kafka(), Everlog(settings=options.settings, tiered=options.tiered))
-    peers = [peer for peer in kinds if options.only in (None, peer.name)]
+    chosen = [suite for suite in SUITES.values() if _is_chosen(suite, options.suite)]
+    peers = {suite.name: _peers(suite, options) for suite in chosen}
     clients = Clients(_BUILD)
     clients.prepare()
-    for peer in peers:
+    for peer in (peer for each in peers.values() for peer in each):
         peer.prepare()
     options.work_dir.mkdir(parents=True, exist_ok=True)
     if machine.is_volatile(options.work_dir):
         print("bench: the work directory is in memory: flushes cost nothing", file=sys.stderr)
     _raise_file_limit()
-    chosen = [SUITES[name] for name in SUITES if options.suite in (_ALL, name)]
     failed = False
     for suite in chosen:
-        result = _run(suite, peers, clients, options)
+        result = _run(suite, peers[suite.name], clients, options)
         path = results.save(result, options.results_dir)
         _say(f"\n{report.terminal([result])}\nKept as {path.name}\n")
         failed = failed or any(sample.error is not None for sample in result.samples.all)
     return 1 if failed else 0
 
 
+def _is_chosen(suite: Suite, name: str) -> bool:
+    return suite.name == name or (name == _ALL and not suite.on_request)
+
+
+def _peers(suite: Suite, options: argparse.Namespace) -> list[Peer]:
+    kinds: tuple[Peer, ...] = (
+        Kafka(archived=suite.archived),
+        Everlog(settings=options.settings, tiered=options.tiered),
+    )
+    wanted = suite.peers if options.only is None else (options.only,)
+    return [peer for peer in kinds if peer.name in wanted and peer.name in suite.peers]
+
+
 def _run(
     suite: Suite, peers: Sequence[Peer], clients: Clients, options: argparse.Namespace
 ) -> Result:
-    rounds = options.rounds or (1 if options.quick else results.ROUNDS_MIN)
-    lengths = QUICK if options.quick else FULL
-    versions = {"librdkafka": clients.librdkafka_version()}
+    rounds = options.rounds or (1 if options.quick else suite.rounds)
+    lengths = _lengths(options)
+    versions = {"librdkafka": clients.librdkafka_version(), **suite.versions()}
     for peer in peers:
         versions.update(peer.versions())
     started = dt.datetime.now(dt.UTC)
@@ -108,6 +121,8 @@ def _run(
         versions=versions,
         options={
             "rounds": rounds,
+            "rounds_min": suite.rounds,
+            "peers": suite.peers,
             "quick": options.quick,
             "tiered": options.tiered,
             **asdict(lengths),
@@ -128,6 +143,11 @@ def _show(options: argparse.Namespace) -> int:
         raise BenchError("no results of both peers in five full rounds yet: run `make bench`")
     print(report.markdown(shown))
     return 0
+
+
+def _lengths(options: argparse.Namespace) -> Lengths:
+    lengths = QUICK if options.quick else FULL
+    return lengths if options.gib is None else replace(lengths, scan_gib=options.gib)
 
 
 def _raise_file_limit() -> None:

@@ -1,13 +1,15 @@
 """The C clients: compiled when their source is newer, run as processes, one JSON line each."""
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.tool import output_of
+from bench.tool import ended_well, output_of
 
 SOURCES = Path(__file__).parent / "clients"
 _PROGRAMS = ("produce", "consume", "latency", "disk")
@@ -57,9 +59,30 @@ class Clients:
         figures: dict[str, float] = json.loads(self._output(program, *arguments))
         return figures
 
+    @contextlib.contextmanager
+    def running(self, program: str, *arguments: str) -> Iterator[dict[str, float]]:
+        """Run meanwhile, and end it by SIGTERM; gives its figures, which are there afterwards.
+
+        Raises:
+            BenchError: It failed; the message is its own.
+        """
+        figures: dict[str, float] = {}
+        command = self._command(program, *arguments)
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield figures
+            finally:
+                process.terminate()
+                said, complaint = process.communicate()
+        figures |= json.loads(ended_well(program, process.returncode, said, complaint))
+
     def _output(self, program: str, *arguments: str) -> str:
-        command = [str(self._build_dir / program), *arguments]
-        return output_of(command, limit_s=_RUN_LIMIT_S)
+        return output_of(self._command(program, *arguments), limit_s=_RUN_LIMIT_S)
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        return [str(self._build_dir / program), *arguments]
 
     def _is_fresh(self, program: str) -> bool:
         target = self._build_dir / program

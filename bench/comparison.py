@@ -1,7 +1,8 @@
 """Rows of the table: which figures are set against each other, and what they are to reach.
 
-Ratios are Everlog's figure over Kafka's of the same round; rounds are a minute apart and share the
-machine's mood, so the median of ratios holds where medians of absolute figures move.
+Ratios are Everlog's figure over another of the same round, Kafka's as a rule; rounds are a minute
+apart and share the machine's mood, so the median of ratios holds where medians of absolute figures
+move.
 """
 
 from collections.abc import Sequence
@@ -43,14 +44,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One row to be: a metric of a case of each peer."""
+    """One row to be: a metric of one of Everlog's cases, and of another case."""
 
     title: str
     metric: str
     unit: str
     everlog: str | None
-    kafka: str | None
+    other: str | None
     target: Target | None = None
+    whose: str = KAFKA
+    """The peer in whose turn the other case was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Row:
 
     title: str
     unit: str
-    kafka: Spread | None
+    other: Spread | None
     everlog: Spread | None
     ratio: Spread | None
     target: Target | None
@@ -87,18 +90,18 @@ def spread(values: Sequence[float]) -> Spread | None:
 def evaluate(comparison: Comparison, samples: Samples) -> Row:
     """Set a comparison's samples against each other, round by round."""
     ours = _values(samples, EVERLOG, comparison.everlog, comparison.metric)
-    theirs = _values(samples, KAFKA, comparison.kafka, comparison.metric)
+    theirs = _values(samples, comparison.whose, comparison.other, comparison.metric)
     shared = [turn for turn in sorted(ours.keys() & theirs.keys()) if theirs[turn] > 0]
     everlog = spread(list(ours.values()))
     ratio = spread([ours[turn] / theirs[turn] for turn in shared])
     disk_share = _disk_share(comparison, samples, everlog)
     failed = _failed(samples, EVERLOG, comparison.everlog) or _failed(
-        samples, KAFKA, comparison.kafka
+        samples, comparison.whose, comparison.other
     )
     return Row(
         title=comparison.title,
         unit=comparison.unit,
-        kafka=spread(list(theirs.values())),
+        other=spread(list(theirs.values())),
         everlog=everlog,
         ratio=ratio,
         target=comparison.target,

@@ -35,10 +35,11 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory: whole, and with shared pages divided among their users."""
+    """Resident memory: whole, with shared pages divided among their users, and without files."""
 
     rss_mb: float
     pss_mb: float
+    anonymous_mb: float
 
 
 def parse_stat(text: str, command: bytes) -> Process:
@@ -63,7 +64,7 @@ def parse_rollup(text: str) -> Memory:
         for line in text.splitlines()
         if line.endswith(" kB")
     }
-    return Memory(kib["Rss"] * _KIB / _MB, kib["Pss"] * _KIB / _MB)
+    return Memory(*(kib[name] * _KIB / _MB for name in ("Rss", "Pss", "Anonymous")))
 
 
 def family(root: int, processes: Iterable[Process]) -> list[Process]:
@@ -95,7 +96,11 @@ def snapshot() -> list[Process]:
 def memory(processes: Iterable[Process]) -> Memory:
     """Sum over live processes."""
     each = [parse_rollup((_PROC / str(p.pid) / "smaps_rollup").read_text()) for p in processes]
-    return Memory(sum(m.rss_mb for m in each), sum(m.pss_mb for m in each))
+    return Memory(
+        sum(m.rss_mb for m in each),
+        sum(m.pss_mb for m in each),
+        sum(m.anonymous_mb for m in each),
+    )
 
 
 def by_role(members: Iterable[Process], words: Mapping[str, str]) -> dict[str, list[Process]]:

@@ -1,6 +1,6 @@
 """Results as people read them: the table, and under it where and how it came about."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench.comparison import DISK, Comparison, Row, evaluate, spread
@@ -9,19 +9,29 @@ from bench.suites import SUITES
 from bench.table import ascii_table, figure, markdown_table
 
 _LEGEND = (
-    "Ratio: Everlog's figure over Kafka's of the same round, median and extremes over all rounds; "
-    "the figures are medians too. Higher is better for throughput, lower for everything else."
+    "Ratio: Everlog's figure over the one before it, of the same round, median and extremes over "
+    "all rounds; the figures are medians too. Higher is better for throughput, lower for "
+    "everything else."
 )
 
 
 def terminal(shown: Sequence[Result]) -> str:
     """Plain text."""
-    return "\n".join([ascii_table(_rows(shown)), "", *_notes(shown)])
+    return "\n".join([*_tables(shown, ascii_table), *_notes(shown)])
 
 
 def markdown(shown: Sequence[Result]) -> str:
     """For the README."""
-    return "\n".join([markdown_table(_rows(shown)), "", *(f"{note}  " for note in _notes(shown))])
+    notes = (f"{note}  " for note in _notes(shown))
+    return "\n".join([*_tables(shown, markdown_table), *notes])
+
+
+def _tables(shown: Sequence[Result], write: Callable[[Sequence[Row], str], str]) -> list[str]:
+    """One table for each kind of opponent, and an empty line behind each."""
+    kinds: dict[str, list[Result]] = {}
+    for result in shown:
+        kinds.setdefault(SUITES[result.suite].other, []).append(result)
+    return [text for other, kind in kinds.items() for text in (write(_rows(kind), other), "")]
 
 
 def _rows(shown: Sequence[Result]) -> list[Row]:
@@ -47,7 +57,7 @@ def _circumstances(result: Result) -> str:
     quick = result.options.get("quick")
     programs = ", ".join(
         f"{name} {versions[name]}"
-        for name in ("kafka", "everlog", "librdkafka", "python")
+        for name in ("kafka", "everlog", "seaweedfs", "boto3", "librdkafka", "python")
         if name in versions
     )
     length = "quick rounds, shorter than the rows say," if quick else "rounds"

@@ -33,11 +33,20 @@ class Result:
 
     @property
     def publishable(self) -> bool:
-        """Whether both peers took part, at full length, often enough."""
+        """Whether all that are compared took part, at full length, often enough."""
         peers = {sample.peer for sample in self.samples.all if sample.error is None}
         rounds = {sample.round for sample in self.samples.all}
         full = not self.options.get("quick", False)
-        return {KAFKA, EVERLOG} <= peers and len(rounds) >= ROUNDS_MIN and full
+        return self._wanted <= peers and len(rounds) >= self._rounds_min and full
+
+    @property
+    def _wanted(self) -> set[str]:
+        named = self.options.get("peers", (KAFKA, EVERLOG))
+        return {str(peer) for peer in named} if isinstance(named, Iterable) else set()
+
+    @property
+    def _rounds_min(self) -> int:
+        return int(str(self.options.get("rounds_min", ROUNDS_MIN)))
 
 
 def to_json(result: Result) -> str:

@@ -13,6 +13,7 @@ from bench.peers.peer import Peer
 from bench.sample import WHOLE_BLOCK, Sample, Samples
 from bench.server import Site
 from bench.suites import Suite
+from bench.table import figure
 
 _SHOWN: Mapping[str, str] = {
     "mb_per_s": "MB/s",
@@ -20,10 +21,14 @@ _SHOWN: Mapping[str, str] = {
     "writes_per_s": "writes/s",
     "cpu_s_per_gb": "CPU s/GB",
     "p50_ms": "ms p50",
+    "p90_ms": "ms p90",
     "p99_ms": "ms p99",
     "p999_ms": "ms p99.9",
     "start_s": "s to start",
+    "produce_p99_ms": "ms p99 to produce",
     "broker_rss_mb": "MB broker",
+    "growth_mb": "MB more",
+    "dollars_per_gib": "$/GiB",
 }
 
 
@@ -93,7 +98,7 @@ def _figures(sample: Sample) -> str:
     if sample.error is not None:
         return f"FAILED: {sample.error}"
     return ", ".join(
-        f"{sample.metrics[metric]:,.2f} {unit}"
+        f"{figure(sample.metrics[metric])} {unit}"
         for metric, unit in _SHOWN.items()
         if sample.metrics.get(metric)
     )

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -32,6 +32,11 @@ class Site:
 
     data_dir: Path
     port: int
+    settings: Sequence[str] = ()
+    """``name=value``, for whatever server is started there."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What that server finds in its environment besides this program's own."""
 
 
 class Server:
@@ -46,7 +51,8 @@ class Server:
             # A session of its own: Ctrl-C reaches this program alone, which then stops the server,
             # and what a server leaves behind is known by its session.
             self._process = subprocess.Popen(
-                peer.command(site.data_dir, site.port),
+                peer.command(site.data_dir, site.port, site.settings),
+                env={**os.environ, **site.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -104,14 +110,13 @@ class Server:
             check_alive=self.check_alive,
         )
 
-    def cpu_s(self) -> float:
-        """Processor seconds of all its live processes since they began."""
-        return sum(process.cpu_s for process in self._family())
+    def cpu_s(self) -> dict[str, float]:
+        """Processor seconds of its live processes since they began, by role."""
+        return {role: sum(each.cpu_s for each in found) for role, found in self._roles().items()}
 
     def memory(self) -> dict[str, processes.Memory]:
         """Resident memory by role."""
-        roles = processes.by_role(self._family(), self._peer.role_words)
-        return {role: processes.memory(members) for role, members in roles.items()}
+        return {role: processes.memory(found) for role, found in self._roles().items()}
 
     def stop(self) -> None:
         """Ask it to end, insist after a while, and leave none of its processes behind."""
@@ -128,6 +133,9 @@ class Server:
             if ours or (member.pid, member.started_ticks) in family:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(member.pid, signal.SIGKILL)
+
+    def _roles(self) -> dict[str, list[processes.Process]]:
+        return processes.by_role(self._family(), self._peer.role_words)
 
     def _family(self) -> list[processes.Process]:
         return processes.family(self._process.pid, processes.snapshot())

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 
 from bench.comparison import Row, Spread
 
-HEADINGS = ("case", "unit", "Kafka", "Everlog", "ratio", "min..max", "target", "verdict")
 _NUMBERS = range(2, 6)
 """Columns that are flush right."""
+
+
+def headings(other: str) -> tuple[str, ...]:
+    """Name the columns; ``other`` is what Everlog's figures are set against."""
+    return ("case", "unit", other, "Everlog", "ratio", "min..max", "target", "verdict")
 
 
 def figure(value: float) -> str:
@@ -16,7 +20,9 @@ def figure(value: float) -> str:
         return f"{value:,.0f}"
     if size >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 0.1 or value == 0 else f"{value:.4f}"
+    if size >= 0.1 or value == 0:
+        return f"{value:.2f}"
+    return f"{value:.4f}" if size >= 0.001 else f"{value:.6f}"
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -25,7 +31,7 @@ def cells(row: Row) -> tuple[str, ...]:
     return (
         row.title,
         row.unit,
-        _median(row.kafka),
+        _median(row.other),
         _median(row.everlog),
         "-" if ratio is None else f"{ratio.median:.2f}x",
         "-" if ratio is None else f"{ratio.low:.2f}..{ratio.high:.2f}",
@@ -34,10 +40,10 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def ascii_table(rows: Sequence[Row]) -> str:
+def ascii_table(rows: Sequence[Row], other: str) -> str:
     """Columns of plain text, as wide as they must be."""
-    lines = [HEADINGS, *(cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    lines = [headings(other), *(cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     ruled = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
     return "\n".join(
         "  ".join(
@@ -48,10 +54,11 @@ def ascii_table(rows: Sequence[Row]) -> str:
     )
 
 
-def markdown_table(rows: Sequence[Row]) -> str:
+def markdown_table(rows: Sequence[Row], other: str) -> str:
     """The same as a table of GitHub's Markdown."""
-    rule = tuple("---:" if column in _NUMBERS else "---" for column in range(len(HEADINGS)))
-    lines = [HEADINGS, rule, *(cells(row) for row in rows)]
+    head = headings(other)
+    rule = tuple("---:" if column in _NUMBERS else "---" for column in range(len(head)))
+    lines = [head, rule, *(cells(row) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -122,14 +122,24 @@ static inline double percentile_ms(const struct samples *samples, double percent
     return samples->us[rank == 0 ? 0 : rank - 1] / 1e3;
 }
 
+static const struct {
+    const char *name;
+    double percent;
+} percentiles[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p999", 99.9}, {"max", 100}};
+
 /* Sort, and print as members of the JSON object that the caller has begun and will end. */
-static inline void print_percentiles(struct samples *samples)
+static inline void print_named_percentiles(struct samples *samples, const char *prefix)
 {
     if (samples->count > 0)
         qsort(samples->us, samples->count, sizeof *samples->us, compare_us);
-    printf("\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f",
-           percentile_ms(samples, 50), percentile_ms(samples, 99), percentile_ms(samples, 99.9),
-           percentile_ms(samples, 100));
+    for (size_t i = 0; i < sizeof percentiles / sizeof *percentiles; i++)
+        printf("%s\"%s%s_ms\": %.3f", i ? ", " : "", prefix, percentiles[i].name,
+               percentile_ms(samples, percentiles[i].percent));
+}
+
+static inline void print_percentiles(struct samples *samples)
+{
+    print_named_percentiles(samples, "");
 }
 
 #endif

@@ -42,7 +42,11 @@ class Everlog:
         installed = shutil.which("everlog", path=str(Path(sys.executable).parent))
         self._everlog = os.environ.get(COMMAND_VARIABLE, installed or "everlog")
         self._settings = settings
-        self.archive: Archive | None = Archive({"local.retention.bytes": "1"}, self._local_start)
+        self.archive: Archive | None = Archive(
+            {"local.retention.bytes": "1"},
+            self._local_start,
+            at_url=lambda url: [f"store.url={url}"],
+        )
         self._topic = {} if tiered else {"remote.storage.enable": "false"}
 
     def prepare(self) -> None:
@@ -60,10 +64,11 @@ class Everlog:
         del port
         data_dir.mkdir(parents=True, exist_ok=True)
 
-    def command(self, data_dir: Path, port: int) -> Sequence[str]:
+    def command(self, data_dir: Path, port: int, settings: Sequence[str]) -> Sequence[str]:
         ports = ["--port", str(port), "--http-port", str(free_port())]
-        settings = [part for setting in self._settings for part in ("--set", setting)]
-        return [self._everlog, "dev", "--data-dir", str(data_dir), *ports, *settings]
+        # What the user asks for comes last and holds.
+        given = [part for each in (*settings, *self._settings) for part in ("--set", each)]
+        return [self._everlog, "dev", "--data-dir", str(data_dir), *ports, *given]
 
     def topic_config(self, flush: Flush) -> Mapping[str, str]:
         return _FLUSH[flush] | (self._topic if flush is not Flush.DEFAULT else {})

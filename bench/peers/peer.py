@@ -28,10 +28,12 @@ class Archive:
         topic_config: Settings of a topic that leaves the local log as soon as it may.
         local_start: Tells the first offset that is local, of partition 0 of a topic of the server
             with that bootstrap address.
+        at_url: Gives the settings of a server whose archive is at a URL, if it takes one.
     """
 
     topic_config: Mapping[str, str]
     local_start: Callable[[str, str], int]
+    at_url: Callable[[str], Sequence[str]] | None = None
 
 
 class Peer(Protocol):
@@ -61,8 +63,14 @@ class Peer(Protocol):
         """Make a directory ready for a first start on that port. Not part of a start's time."""
         ...
 
-    def command(self, data_dir: Path, port: int) -> Sequence[str]:
-        """The command that serves the directory, in the foreground, until SIGTERM."""
+    def command(self, data_dir: Path, port: int, settings: Sequence[str]) -> Sequence[str]:
+        """The command that serves the directory, in the foreground, until SIGTERM.
+
+        Args:
+            data_dir: What was formatted.
+            port: For clients.
+            settings: ``name=value``, in the words of this peer.
+        """
         ...
 
     def topic_config(self, flush: Flush) -> Mapping[str, str]:

@@ -8,11 +8,24 @@ from bench.suites.partitions import PARTITIONS
 from bench.suites.produce import PRODUCE
 from bench.suites.start import START
 from bench.suites.suite import Suite
+from bench.suites.tier import TIER
+from bench.suites.tier_memory import TIER_MEMORY
 from bench.suites.topics import TOPICS
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
-    for suite in (PRODUCE, FRESH, CONSUME, LATENCY, PARTITIONS, START, MEMORY, TOPICS)
+    for suite in (
+        PRODUCE,
+        FRESH,
+        CONSUME,
+        LATENCY,
+        PARTITIONS,
+        START,
+        MEMORY,
+        TOPICS,
+        TIER,
+        TIER_MEMORY,
+    )
 }
 
 __all__ = ["SUITES", "Suite"]

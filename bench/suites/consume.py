@@ -17,21 +17,22 @@ _COLD_SHARE = 0.9
 READ_AHEAD = settings({"queued.max.messages.kbytes": "1000000"})
 """A client that has stopped fetching because its own queue is full measures nothing."""
 
-_LOAD = settings({"linger.ms": "5", "batch.size": "1000000"})
+LOAD = settings({"linger.ms": "5", "batch.size": "1000000"})
+"""Batches of 1 MB."""
 
 
 def _run(block: Block) -> None:
     records = str(block.lengths.consume_records)
     with block.serving(block.fresh_site()) as (server, _):
         topic = block.topic(server, "consume", Flush.INTERVAL)
-        block.run("produce", server, topic, "-n", records, *_LOAD)
+        block.run("produce", server, topic, "-n", records, *LOAD)
         block.run("consume", server, topic, "-n", records, *READ_AHEAD)
         block.measure(_HOT, "consume", server, topic, "-n", records, *READ_AHEAD)
         if not block.has_archive:
             return
         with block.attempt(_COLD):
             topic = block.cold_topic(server, "archived")
-            block.run("produce", server, topic, "-n", records, *_LOAD)
+            block.run("produce", server, topic, "-n", records, *LOAD)
             block.wait_cold(server, topic, int(block.lengths.consume_records * _COLD_SHARE))
             block.measure(_COLD, "consume", server, topic, "-n", records, *READ_AHEAD)
 
@@ -39,14 +40,14 @@ def _run(block: Block) -> None:
 def _rows(title: str, ours: str, target: Target | None) -> tuple[Comparison, Comparison]:
     return (
         Comparison(
-            title=title, metric="mb_per_s", unit="MB/s", everlog=ours, kafka=_HOT, target=target
+            title=title, metric="mb_per_s", unit="MB/s", everlog=ours, other=_HOT, target=target
         ),
         Comparison(
             title=f"CPU to {title}",
             metric="cpu_s_per_gb",
             unit="CPU s/GB",
             everlog=ours,
-            kafka=_HOT,
+            other=_HOT,
         ),
     )
 

@@ -28,7 +28,7 @@ def _row(ours: Flush, at_least: float) -> Comparison:
         metric=_LARGE.metric,
         unit=_LARGE.unit,
         everlog=ours.value,
-        kafka=Flush.INTERVAL.value,
+        other=Flush.INTERVAL.value,
         target=Target(sense=">=", bound=at_least),
     )
 

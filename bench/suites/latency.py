@@ -39,7 +39,7 @@ def _row(percentile: int, ours: Flush, theirs: Flush, target: Target | None) -> 
         metric=metric,
         unit="ms",
         everlog=ours.value,
-        kafka=theirs.value,
+        other=theirs.value,
         target=target,
     )
 

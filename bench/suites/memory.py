@@ -3,15 +3,14 @@
 import time
 
 from bench.block import Block
-from bench.client import settings
 from bench.comparison import Comparison, Target
 from bench.peers.peer import Flush
 from bench.server import Server
+from bench.suites.consume import LOAD
 from bench.suites.suite import Suite
 
 _IDLE = "idle"
 _LOADED = "loaded"
-_LOAD = settings({"linger.ms": "5", "batch.size": "1000000"})
 
 
 def _run(block: Block) -> None:
@@ -20,16 +19,17 @@ def _run(block: Block) -> None:
         time.sleep(lengths.idle_s)
         note_memory(block, _IDLE, server)
         topic = block.topic(server, "memory", Flush.DEFAULT)
-        block.run("produce", server, topic, "-n", str(lengths.memory_records), *_LOAD)
+        block.run("produce", server, topic, "-n", str(lengths.memory_records), *LOAD)
         note_memory(block, _LOADED, server)
 
 
 def note_memory(block: Block, case: str, server: Server, **more: float) -> None:
-    """Keep what each role of a server holds, as `<role>_rss_mb` and `<role>_pss_mb`."""
+    """Keep what each role of a server holds, as `<role>_rss_mb` and so on."""
     figures = dict(more)
     for role, memory in server.memory().items():
         figures[f"{role}_rss_mb"] = memory.rss_mb
         figures[f"{role}_pss_mb"] = memory.pss_mb
+        figures[f"{role}_anonymous_mb"] = memory.anonymous_mb
     block.note(case, figures)
 
 
@@ -40,7 +40,7 @@ def _rows(title: str, case: str, bound_mb: float) -> tuple[Comparison, ...]:
             metric="broker_rss_mb",
             unit="MB",
             everlog=case,
-            kafka=case,
+            other=case,
             target=Target(sense="<=", bound=bound_mb, of="value"),
         ),
         *(
@@ -49,7 +49,7 @@ def _rows(title: str, case: str, bound_mb: float) -> tuple[Comparison, ...]:
                 metric=f"{role}_rss_mb",
                 unit="MB",
                 everlog=case,
-                kafka=None,
+                other=None,
             )
             for role in ("worker", "gateway")
         ),

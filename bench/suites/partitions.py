@@ -52,7 +52,7 @@ def _row(count: int, what: str, ours: str, theirs: str) -> Comparison:
         metric="mb_per_s",
         unit="MB/s",
         everlog=f"{count}/{ours}",
-        kafka=f"{count}/{theirs}",
+        other=f"{count}/{theirs}",
     )
 
 

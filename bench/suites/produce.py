@@ -117,7 +117,7 @@ def _comparisons(batch: Batch) -> list[Comparison]:
             metric=batch.metric,
             unit=batch.unit,
             everlog=f"{batch.name}/{ours.value}",
-            kafka=f"{batch.name}/{theirs.value}",
+            other=f"{batch.name}/{theirs.value}",
             target=None
             if at_least is None
             else Target(sense=">=", bound=at_least, disk_case=disk_case),
@@ -137,7 +137,7 @@ _CPU = tuple(
         metric="cpu_s_per_gb",
         unit="CPU s/GB",
         everlog=f"{batch.name}/{flush.value}",
-        kafka=f"{batch.name}/{flush.value}",
+        other=f"{batch.name}/{flush.value}",
     )
     for batch in BATCHES[:2]
     for flush in _MEASURED

@@ -23,7 +23,7 @@ def _row(title: str, case: str) -> Comparison:
         metric="start_s",
         unit="s",
         everlog=case,
-        kafka=case,
+        other=case,
         target=_SOON,
     )
 

@@ -1,12 +1,13 @@
 """What a suite is: measurements for each peer, and the rows that they end in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.block import Block, Notebook
 from bench.client import Clients
-from bench.comparison import Comparison
+from bench.comparison import EVERLOG, KAFKA, Comparison
+from bench.results import ROUNDS_MIN
 
 Baseline = Callable[[Clients, Notebook, Path], None]
 """Measures without any server, into a directory on the servers' file system."""
@@ -23,3 +24,21 @@ class Suite:
     comparisons: tuple[Comparison, ...]
     baseline: Baseline | None = None
     """Taken once a round, before the peers."""
+
+    peers: tuple[str, ...] = (KAFKA, EVERLOG)
+    """Who takes part."""
+
+    rounds: int = ROUNDS_MIN
+    """Unless somebody wants another number; results of fewer are not shown."""
+
+    other: str = "Kafka"
+    """Heading of the figures that Everlog's are set against."""
+
+    archived: bool = False
+    """Whether Kafka is given a second tier."""
+
+    versions: Callable[[], Mapping[str, str]] = dict
+    """What it runs besides the peers and their clients."""
+
+    on_request: bool = False
+    """Whether it is left out unless it is asked for: it takes long."""

@@ -33,7 +33,7 @@ TOPICS = Suite(
             metric="start_s",
             unit="s",
             everlog=CASE,
-            kafka=CASE,
+            other=CASE,
             target=Target(sense="<=", bound=10, of="value"),
         ),
         Comparison(
@@ -41,7 +41,7 @@ TOPICS = Suite(
             metric="broker_rss_mb",
             unit="MB",
             everlog=CASE,
-            kafka=CASE,
+            other=CASE,
             target=Target(sense="<=", bound=500, of="value"),
         ),
     ),

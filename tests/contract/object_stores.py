@@ -1,15 +1,8 @@
 """Object stores for tests: servers to run them against, and one that fails on cue."""
 
-import json
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,9 +10,9 @@ from random import Random
 from typing import Any, TypeVar
 
 import boto3.session
-from botocore.exceptions import BotoCoreError, ClientError
 from moto.server import ThreadedMotoServer
 
+from bench.buckets.seaweedfs import CREDENTIALS, seaweedfs, weed_binary
 from everlog.model.buffer import Buffer
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreThrottledError, StoreUnavailableError
@@ -37,9 +30,10 @@ from everlog.stores.s3_settings import S3Settings
 
 ResultT = TypeVar("ResultT")
 
+__all__ = ["weed_binary"]  # who needs it looks for it beside `seaweedfs_endpoint`
+
 BUCKET = "everlog-tests"
-ACCESS_KEY = "test"
-SECRET_KEY = "testtest"  # noqa: S105 - of a server that lives as long as one test
+ACCESS_KEY, SECRET_KEY = CREDENTIALS.values()
 
 
 class SteadyClock:
@@ -171,110 +165,14 @@ def moto_endpoint() -> Iterator[str]:
         server.stop()
 
 
-def weed_binary() -> str | None:
-    """Return SeaweedFS's program, if it is installed beside this Python or on the path."""
-    beside = Path(sys.executable).with_name("weed")
-    return str(beside) if beside.exists() else shutil.which("weed")
-
-
 @contextmanager
 def seaweedfs_endpoint(program: str) -> Iterator[str]:
     """Run SeaweedFS on free ports, with real signatures, checksums and files."""
-    with ExitStack() as cleanup:
-        home = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="weed")))
-        identities = home / "s3.json"
-        identities.write_text(json.dumps(_IDENTITIES))
-        ports = _free_ports()
-        # It puts sockets into /tmp, whatever TMPDIR says, named by its ports.
-        cleanup.callback(_remove_sockets, ports.values())
-        log = cleanup.enter_context((home / "log").open("wb"))
-        server = subprocess.Popen(
-            [
-                program,
-                "-logtostderr=true",
-                "mini",
-                f"-dir={home}",
-                "-ip=127.0.0.1",
-                "-ip.bind=127.0.0.1",
-                f"-s3.config={identities}",
-                f"-bucket={BUCKET}",
-                "-s3.autoCreateBucket=false",
-                "-s3.port.lance=0",
-                "-webdav=false",
-                "-admin.ui=false",
-                "-master.telemetry=false",
-                *(f"-{name}={port}" for name, port in ports.items()),
-            ],
-            cwd=home,
-            stdout=log,
-            stderr=log,
-        )
-        cleanup.callback(server.wait)
-        # It takes seconds to stop politely, and what it holds goes with the folder.
-        cleanup.callback(server.send_signal, signal.SIGKILL)
-        endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-        _wait_until_ready(endpoint, server, home / "log")
-        yield endpoint
-
-
-_IDENTITIES = {
-    "identities": [
-        {
-            "name": "admin",
-            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
-    ]
-}
-
-_WEED_PORTS = (
-    "master.port",
-    "master.port.grpc",
-    "volume.port",
-    "volume.port.grpc",
-    "filer.port",
-    "filer.port.grpc",
-    "s3.port",
-    "s3.port.grpc",
-    "s3.port.iceberg",
-    "webdav.port",
-    "admin.port",
-    "admin.port.grpc",
-    "metricsPort",
-)
-
-
-def _free_ports() -> dict[str, int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in _WEED_PORTS]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return {
-            name: each.getsockname()[1] for name, each in zip(_WEED_PORTS, sockets, strict=True)
-        }
-
-
-def _remove_sockets(ports: Iterable[int]) -> None:
-    for port in ports:
-        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - not ours
-            path.unlink(missing_ok=True)
-
-
-def _wait_until_ready(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    client = s3_client(s3_settings(endpoint), session=s3_session())
-    patience = threading.Event()
-    try:
-        for _ in range(300):
-            try:
-                client.head_bucket(Bucket=BUCKET)
-            except (BotoCoreError, ClientError):
-                assert server.poll() is None, f"SeaweedFS stopped: {log.read_text()[-2000:]}"
-                patience.wait(0.1)
-            else:
-                return
-        raise AssertionError(f"SeaweedFS does not answer: {log.read_text()[-2000:]}")
-    finally:
-        client.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="weed") as home,
+        seaweedfs(Path(home), program=program, name=BUCKET, is_kept=False) as bucket,
+    ):
+        yield bucket.endpoint
 
 
 @cache

@@ -1,5 +1,7 @@
 """What a row says follows from samples, round by round."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.comparison import DISK, EVERLOG, KAFKA, Comparison, Spread, Target, evaluate, spread
@@ -15,9 +17,9 @@ def measured(peer: str, *figures: float, case: str = CASE) -> list[Sample]:
     ]
 
 
-def compared(target: Target | None = None, *, kafka: str | None = CASE) -> Comparison:
+def compared(target: Target | None = None, *, other: str | None = CASE) -> Comparison:
     return Comparison(
-        title="a row", metric="mb_per_s", unit="MB/s", everlog=CASE, kafka=kafka, target=target
+        title="a row", metric="mb_per_s", unit="MB/s", everlog=CASE, other=other, target=target
     )
 
 
@@ -34,8 +36,8 @@ def test_ratios_are_taken_within_each_round_before_their_median() -> None:
     row = evaluate(compared(), samples)
     # The ratio of the medians would be 150 / 50 as well, but its extremes would be lost.
     assert row.ratio == Spread(3.0, 2.0, 4.0, 3)
-    assert row.kafka is not None
-    assert row.kafka.median == 50
+    assert row.other is not None
+    assert row.other.median == 50
     assert row.everlog is not None
     assert row.everlog.median == 150
 
@@ -44,6 +46,14 @@ def test_a_round_that_one_peer_missed_has_no_ratio() -> None:
     samples = Samples((*measured(KAFKA, 100, 100), *measured(EVERLOG, 300)))
     row = evaluate(compared(), samples)
     assert row.ratio == Spread(3.0, 3.0, 3.0, 1)
+
+
+def test_a_case_may_stand_beside_another_of_the_same_peer() -> None:
+    samples = Samples((*measured(EVERLOG, 30, case="boto3"), *measured(EVERLOG, 24)))
+    beside = replace(compared(other="boto3"), whose=EVERLOG)
+    row = evaluate(beside, samples)
+    assert row.other == Spread(30, 30, 30, 1)
+    assert row.ratio == Spread(0.8, 0.8, 0.8, 1)
 
 
 def test_a_figure_of_zero_is_no_divisor() -> None:
@@ -75,8 +85,8 @@ def test_a_target_of_a_ratio_has_no_verdict_without_the_other_peer() -> None:
 
 def test_a_bound_on_everlogs_own_figure_needs_no_other_peer() -> None:
     target = Target(sense="<=", bound=80, of="value")
-    row = evaluate(compared(target, kafka=None), Samples(tuple(measured(EVERLOG, 81))))
-    assert row.kafka is None
+    row = evaluate(compared(target, other=None), Samples(tuple(measured(EVERLOG, 81))))
+    assert row.other is None
     assert row.verdict == "missed"
 
 

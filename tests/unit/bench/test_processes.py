@@ -36,9 +36,12 @@ def test_a_process_name_may_hold_brackets_and_spaces() -> None:
 
 
 def test_memory_is_read_in_megabytes() -> None:
-    text = "0040-7ffd ---p 0 00:00 0   [rollup]\nRss:   1000 kB\nPss:    500 kB\nPss_Dirty:  9 kB\n"
+    text = (
+        "0040-7ffd ---p 0 00:00 0   [rollup]\nRss:   1000 kB\nPss:    500 kB\nPss_Dirty:  9 kB\n"
+        "Anonymous:  250 kB\n"
+    )
     found = parse_rollup(text)
-    assert (found.rss_mb, found.pss_mb) == (1.024, 0.512)
+    assert (found.rss_mb, found.pss_mb, found.anonymous_mb) == (1.024, 0.512, 0.256)
 
 
 def test_a_family_is_everyone_below_its_root_whatever_the_order() -> None:

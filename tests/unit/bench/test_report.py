@@ -59,6 +59,16 @@ def test_every_suite_renders_without_a_single_figure() -> None:
     assert len(set(titles)) == len(titles)
 
 
+def test_what_is_set_against_something_else_has_a_table_of_its_own() -> None:
+    rate = {"mb_per_s": 200.0}
+    read = [Sample(round=0, peer=EVERLOG, case=case, metrics=rate) for case in ("s3", "boto3")]
+    shown = report.markdown([result("tier", *read), result("start", start_s(KAFKA, 3.0))])
+    tier, start, _ = shown.split("\n\n")
+    assert tier.startswith("| case | unit | beside it | Everlog |")
+    assert "| cold scan from S3 / boto3 alone, 8 threads | MB/s | 200 | 200 | 1.00x |" in tier
+    assert start.startswith("| case | unit | Kafka | Everlog |")
+
+
 def test_a_quick_run_is_said_to_be_one_and_meets_no_target() -> None:
     full = result("start", start_s(EVERLOG, 0.6))
     shown = report.markdown([replace(full, options={"rounds": 1, "quick": True})])

@@ -78,6 +78,13 @@ def test_a_lesser_result_does_not_hide_a_full_one(lesser: Result) -> None:
     assert newest([result(), lesser]) == {"produce": result()}
 
 
+def test_a_suite_says_who_takes_part_and_how_often() -> None:
+    alone = result("20260301T120000Z", suite="tier-memory", rounds=1, peers=(EVERLOG,))
+    options = {"rounds": 1, "rounds_min": 1, "peers": [EVERLOG]}
+    assert replace(alone, options=options).publishable
+    assert not alone.publishable
+
+
 def test_a_peer_that_only_failed_took_no_part() -> None:
     failed = Sample(round=0, peer=EVERLOG, case="*", error="it ended")
     alone = result(peers=(KAFKA,))

@@ -32,8 +32,8 @@ class StillPeer:
         data_dir.mkdir(parents=True)
         self.formatted.append(data_dir)
 
-    def command(self, data_dir: Path, port: int) -> Sequence[str]:
-        raise AssertionError((data_dir, port))
+    def command(self, data_dir: Path, port: int, settings: Sequence[str]) -> Sequence[str]:
+        raise AssertionError((data_dir, port, settings))
 
     def topic_config(self, flush: Flush) -> Mapping[str, str]:
         raise AssertionError(flush)
@@ -115,11 +115,12 @@ def test_a_fresh_site_is_new_each_round_and_a_kept_one_is_filled_once(tmp_path: 
     def run(block: Block) -> None:
         block.fresh_site()
         seen.append(block.kept_site(filled.append))
+        seen.append(block.kept_site(filled.append, "another"))
 
     peers = [StillPeer("a"), StillPeer("b")]
     schedule(Suite(name="s", run=run, comparisons=()), peers, tmp_path, 2).run()
-    assert [len(set(peer.formatted)) for peer in peers] == [3, 3]
-    assert len(filled) == 2
+    assert [len(set(peer.formatted)) for peer in peers] == [4, 4]
+    assert len(filled) == 4
     assert seen == [*filled, *filled]
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from bench.comparison import Row, Spread, Target
-from bench.table import HEADINGS, ascii_table, cells, figure, markdown_table
+from bench.table import ascii_table, cells, figure, headings, markdown_table
 
 FULL = Row(
     title="1 MB batches",
     unit="MB/s",
-    kafka=Spread(200.0, 180.0, 220.0, 5),
+    other=Spread(200.0, 180.0, 220.0, 5),
     everlog=Spread(500.0, 400.0, 600.0, 5),
     ratio=Spread(2.5, 2.2, 2.7, 5),
     target=Target(sense=">=", bound=1.5, disk_case="1MB"),
@@ -18,7 +18,7 @@ FULL = Row(
 EMPTY = Row(
     title="16 KB batches, always",
     unit="MB/s",
-    kafka=None,
+    other=None,
     everlog=None,
     ratio=None,
     target=None,
@@ -36,6 +36,7 @@ EMPTY = Row(
         (2.5, "2.50"),
         (0.125, "0.12"),
         (0.0123, "0.0123"),
+        (0.000123, "0.000123"),
         (0.0, "0.00"),
     ],
 )
@@ -65,7 +66,7 @@ def test_a_bound_on_a_value_is_not_written_as_a_ratio() -> None:
 
 
 def test_plain_columns_line_up() -> None:
-    heading, rule, *rows = ascii_table([FULL, EMPTY]).splitlines()
+    heading, rule, *rows = ascii_table([FULL, EMPTY], "Kafka").splitlines()
     assert len(rows) == 2
     for name in ("unit", "target", "verdict"):
         at = heading.index(name)
@@ -76,7 +77,7 @@ def test_plain_columns_line_up() -> None:
 
 
 def test_markdown_has_one_cell_for_each_heading() -> None:
-    lines = markdown_table([FULL, EMPTY]).splitlines()
+    lines = markdown_table([FULL, EMPTY], "Kafka").splitlines()
     assert len(lines) == 4
-    assert {line.count("|") for line in lines} == {len(HEADINGS) + 1}
+    assert {line.count("|") for line in lines} == {len(headings("Kafka")) + 1}
     assert lines[1].split(" | ")[2] == "---:"

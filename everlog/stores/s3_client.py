@@ -39,7 +39,7 @@ def s3_client(settings: S3Settings, *, session: boto3.session.Session | None = N
             # take.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            max_pool_connections=settings.threads_max,
+            max_pool_connections=settings.threads_max + settings.reads_max,
             connect_timeout=settings.connect_timeout_s,
             read_timeout=settings.read_timeout_s,
             tcp_keepalive=True,

@@ -30,10 +30,31 @@ def joined(first: int, second: int, second_bytes: int) -> int:
     power = 0
     while second_bytes:
         if second_bytes & 1:
-            first = _applied(_zero_bytes(power), first)
+            low, second_byte, third_byte, high = _tables(power)
+            first = (
+                low[first & 0xFF]
+                ^ second_byte[first >> 8 & 0xFF]
+                ^ third_byte[first >> 16 & 0xFF]
+                ^ high[first >> 24]
+            )
         second_bytes >>= 1
         power += 1
     return first ^ second
+
+
+@cache
+def _tables(power: int) -> tuple[tuple[int, ...], ...]:
+    """Return what the matrix of a power makes of each value of each of the four bytes."""
+    matrix = _zero_bytes(power)
+    return tuple(_sums(matrix[first : first + 8]) for first in range(0, _CRC_BITS, 8))
+
+
+def _sums(columns: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the sum of the columns of each subset, by the bits of its number."""
+    sums = [0]
+    for column in columns:
+        sums += [column ^ known for known in sums]
+    return tuple(sums)
 
 
 def _applied(matrix: tuple[int, ...], vector: int) -> int:

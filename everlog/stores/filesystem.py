@@ -20,4 +20,6 @@ class FilesystemObjectStore(ThreadedObjectStore):
         """
         files = ObjectFiles(root)
         files.remove_leftovers()
-        super().__init__(files, name="everlog-files", threads_max=threads_max)
+        super().__init__(
+            files, name="everlog-files", threads_max=threads_max, reads_max=threads_max
+        )

@@ -25,4 +25,9 @@ class S3ObjectStore(ThreadedObjectStore):
                 credentials.
         """
         objects = S3Objects(s3_client(settings) if client is None else client, settings)
-        super().__init__(objects, name="everlog-s3", threads_max=settings.threads_max)
+        super().__init__(
+            objects,
+            name="everlog-s3",
+            threads_max=settings.threads_max,
+            reads_max=settings.reads_max,
+        )

@@ -26,6 +26,8 @@ def s3_client(settings: S3Settings, *, session: boto3.session.Session | None = N
         endpoint_url=settings.endpoint,
         region_name=settings.region,
         config=Config(
+            # What boto3 uses anyway, but for signed URLs, where it is not the default.
+            signature_version="s3v4",
             s3={
                 "addressing_style": "path" if settings.path_style else virtual,
                 # Signing reads and hashes the body once more (twice the CPU); over TLS nobody can
@@ -39,7 +41,7 @@ def s3_client(settings: S3Settings, *, session: boto3.session.Session | None = N
             # take.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            max_pool_connections=settings.threads_max,
+            max_pool_connections=settings.threads_max + settings.reads_max,
             connect_timeout=settings.connect_timeout_s,
             read_timeout=settings.read_timeout_s,
             tcp_keepalive=True,

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 from crc32c import crc32c as crc32c_of
@@ -31,6 +31,7 @@ from everlog.stores.s3_errors import error_of, sending, translating
 from everlog.stores.s3_multipart import create_in_parts
 from everlog.stores.s3_probe import PROBE_BODY, refuses_second_create, refuses_wrong_checksum
 from everlog.stores.s3_settings import S3Settings
+from everlog.stores.s3_signed_reads import SignedReads
 
 _READ_BYTES = 256 << 10
 """Larger reads are no faster, and their memory is less often reused (boto3 issue 4342)."""
@@ -46,6 +47,7 @@ class S3Objects:
         self._creates_exclusively = True
         self._client = client
         self._settings = settings
+        self._signed = SignedReads(client, bucket=settings.bucket, prefix=settings.prefix)
 
     def create(
         self,
@@ -85,10 +87,7 @@ class S3Objects:
     def chunks(self, key: ObjectKey, start: int, length: int, stop: threading.Event) -> Chunks:
         """Yield the bytes of a range."""
         end = range_end(start, length)
-        with translating("read", key):
-            answer = self._client.get_object(**self._target(key), Range=f"bytes={start}-{end - 1}")
-        with closing(answer["Body"]) as body:
-            _check_range(key, answer, start, end)
+        with closing(self._signed.open(key, start, end, otherwise=self._open)) as body:
             while start < end:
                 if stop.is_set():
                     raise CallStoppedError
@@ -98,6 +97,15 @@ class S3Objects:
                     raise StoreUnavailableError("read", key, f"the answer ends before {end}")
                 start += len(chunk)
                 yield chunk
+
+    def _open(self, key: ObjectKey, start: int, end: int) -> Any:
+        with translating("read", key):
+            answer = self._client.get_object(**self._target(key), Range=f"bytes={start}-{end - 1}")
+        with ExitStack() as cleanup:
+            cleanup.callback(answer["Body"].close)
+            _check_range(key, answer, start, end)
+            cleanup.pop_all()
+        return answer["Body"]
 
     def read_all(self, key: ObjectKey, size_max: int) -> bytes:
         """Return a whole object, verified if the store sends its checksum."""

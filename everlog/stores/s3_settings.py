@@ -17,7 +17,8 @@ class S3Settings:
         prefix: What all names in the bucket begin with: empty, or ending with a slash.
         endpoint: URL of a server other than Amazon's.
         path_style: The bucket is in the path of a URL instead of in its host name.
-        threads_max: Requests under way at a time, each with a connection.
+        threads_max: Requests under way at a time, each with a connection, but for reads of ranges.
+        reads_max: Reads of ranges under way at a time, each with a connection.
         connect_timeout_s: Also the longest that one write to a socket may wait while a body is sent
             (urllib3 2 keeps this timeout until the response is due), so no shorter than a store's
             own hiccups.
@@ -30,6 +31,7 @@ class S3Settings:
     region: str | None = None
     path_style: bool = False
     threads_max: int = 16
+    reads_max: int = 64
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 30.0
     multipart_bytes_min: int = MULTIPART_BYTES_MIN

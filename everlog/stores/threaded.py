@@ -75,11 +75,22 @@ class BlockingObjects(Protocol):
 
 
 class ThreadedObjectStore:
-    """An `ObjectStore` over blocking calls."""
+    """An `ObjectStore` over blocking calls.
 
-    def __init__(self, objects: BlockingObjects, *, name: str, threads_max: int) -> None:
+    Args:
+        objects: The calls.
+        name: What its threads are called.
+        threads_max: Calls at a time that are no reads of ranges.
+        reads_max: Reads of ranges at a time; they have threads of their own, so that however many
+            read, an upload and a manifest find one.
+    """
+
+    def __init__(
+        self, objects: BlockingObjects, *, name: str, threads_max: int, reads_max: int
+    ) -> None:
         self._objects = objects
         self._threads = CallThreads(name, threads_max=threads_max)
+        self._reads = CallThreads(f"{name}-reads", threads_max=reads_max)
 
     async def create(
         self, key: ObjectKey, body: Buffer, *, crc32c: int | None = None
@@ -102,7 +113,7 @@ class ThreadedObjectStore:
     async def read(self, key: ObjectKey, start: int, length: int) -> bytes:
         object_key(key)
         never = threading.Event()
-        return await self._threads.run(
+        return await self._reads.run(
             lambda: b"".join(self._objects.chunks(key, start, length, never))
         )
 
@@ -113,13 +124,13 @@ class ThreadedObjectStore:
     async def read_into(self, key: ObjectKey, start: int, buffer: bytearray | memoryview) -> None:
         object_key(key)
         length = memoryview(buffer).nbytes
-        await self._threads.run_to_end(
+        await self._reads.run_to_end(
             lambda stop: into_buffer(self._objects.chunks(key, start, length, stop), buffer)
         )
 
     async def read_into_file(self, key: ObjectKey, start: int, length: int, path: str) -> int:
         object_key(key)
-        return await self._threads.run_to_end(
+        return await self._reads.run_to_end(
             lambda stop: into_file(self._objects.chunks(key, start, length, stop), path)
         )
 
@@ -147,4 +158,5 @@ class ThreadedObjectStore:
 
     async def close(self) -> None:
         await self._threads.close()
+        await self._reads.close()
         self._objects.close()

@@ -19,6 +19,8 @@ class Seams:
     Attributes:
         flush_executor: Threads that write and sync; None for the loop's own.
         read_executor: Threads that read what is not in the page cache.
+        cold_executor: Threads that read and verify what is archived, so that no scan of it delays a
+            read of a local log.
         metadata_executor: The thread of the embedded metadata tree, so that no read delays it.
     """
 
@@ -28,6 +30,7 @@ class Seams:
     network: Network
     flush_executor: Executor | None
     read_executor: Executor | None
+    cold_executor: Executor | None = None
     metadata_executor: Executor | None = None
 
 
@@ -40,6 +43,7 @@ def system_seams(*, flush_threads: int, read_threads: int) -> Seams:
         network=SystemNetwork(),
         flush_executor=ThreadPoolExecutor(flush_threads, thread_name_prefix="flush"),
         read_executor=ThreadPoolExecutor(read_threads, thread_name_prefix="read"),
+        cold_executor=ThreadPoolExecutor(read_threads, thread_name_prefix="cold"),
         metadata_executor=ThreadPoolExecutor(1, thread_name_prefix="metadata"),
     )
 

@@ -23,6 +23,17 @@ _COUNTERS = {
     "cache_hits": ("tier_cache_hits", "Cold reads that found their range at hand."),
     "cache_misses": ("tier_cache_misses", "Cold reads that had to send for their range."),
     "prefetched": ("tier_prefetched", "Ranges fetched before anybody asked for them."),
+    "prefetch_unread": (
+        "tier_prefetch_unread",
+        "Ranges fetched ahead that went before anybody came: raise remote.cache.bytes.",
+    ),
+    "seeks": ("tier_seeks", "Cold reads that began somewhere else than the one before ended."),
+    "fetch_waits": (
+        "tier_fetch_waits",
+        "Ranges that waited for their turn: remote.fetch.parallelism, ....bytes.in.flight.max.",
+    ),
+    "hedges": ("tier_hedges", "Downloads so slow that a second one was begun."),
+    "hedges_won": ("tier_hedges_won", "Second downloads that ended before the first."),
     "range_bytes": ("tier_range_bytes", "Bytes read from the archive for readers."),
     "log_restarts": (
         "tier_log_restarts",

@@ -31,12 +31,16 @@ from service.partition.deleted_tiers import DeletedTiers
 from service.partition.table import PartitionTable
 from service.partition.tier_pointers import TierPointers
 from service.tiering.authority import Authority, Held
+from service.tiering.chunk_cache import PASSING_SHARE, RangeId
 from service.tiering.cold_log import ColdLog
 from service.tiering.cold_objects import ColdObjects
+from service.tiering.fetch_ahead import FetchAhead
+from service.tiering.fetch_queue import FetchQueue
 from service.tiering.manifest_cache import ManifestCache
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.open_files import OpenFiles
 from service.tiering.partition_tier import PartitionTier
+from service.tiering.prefetch import ReadAhead
 from service.tiering.range_checksum import ChecksumRange, checksum_through
 from service.tiering.range_sources import (
     CachedRanges,
@@ -132,12 +136,13 @@ async def open_cold_side(site: TierSite) -> ColdSide:
     await home.settle()
     site.run(home.run())
     gate = HomeGate(worker, home)
+    stats = TierStats()
     match location:
         case DirectoryLocation(path):
             files = FilesystemObjectStore(path)
             store = WorkerObjectStore(gate, local_path=files.local_path)
         case _:
-            store = WorkerObjectStore(gate)
+            store = WorkerObjectStore(gate, on_hedge=stats.count_hedge)
     # A failing upload waits here, where others may go meanwhile, and not over there.
     return await assemble(
         site,
@@ -145,6 +150,7 @@ async def open_cold_side(site: TierSite) -> ColdSide:
         through_worker(HastyCaller(gate)),
         transfer=TransferSite(worker, home),
         checksum=checksum_through(gate),
+        stats=stats,
     )
 
 
@@ -170,10 +176,11 @@ async def assemble(
     *,
     transfer: TransferSite | None = None,
     checksum: ChecksumRange | None = None,
+    stats: TierStats | None = None,
 ) -> ColdSide:
     """Make the cold side over a store, whatever that is."""
     config, seams = site.config, site.seams
-    stats = TierStats()
+    stats = stats or TierStats()
     sweeper = Sweeper(store, stats=stats)
     authority = Authority(
         TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
@@ -228,12 +235,18 @@ async def _reading(
     """Make what all cold logs share; return what makes the cold log of one partition."""
     config, seams = site.config, site.seams
     range_bytes = config.remote_fetch_range_bytes
-    files = OpenFiles(seams.disk, executor=seams.read_executor)
+    files = OpenFiles(seams.disk, executor=seams.cold_executor)
     objects = ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes)
     manifests = ManifestStore(
         store, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
     )
     ranges = await _ranges(site, store, files, stats)
+    readers = ReadAhead(
+        window_max=config.remote_prefetch_ranges_max,
+        # What is fetched ahead must not push out what it was fetched for.
+        bytes_max=config.remote_cache_bytes // (2 * PASSING_SHARE),
+        range_bytes=max(range_bytes, CHUNK_BYTES),
+    )
 
     def make(held: Held, path: PartitionPath) -> Tiered:
         tier = PartitionTier(
@@ -251,14 +264,17 @@ async def _reading(
             objects=objects,
             ranges=ranges,
             files=files,
-            executor=seams.read_executor,
-            spawn=site.spawn,
-            stats=stats,
-            # What is fetched ahead must not push out what it was fetched for.
-            window_max=min(
-                config.remote_prefetch_ranges_max,
-                config.remote_cache_bytes // (4 * max(range_bytes, CHUNK_BYTES)),
+            executor=seams.cold_executor,
+            ahead=FetchAhead(
+                tier,
+                readers=readers,
+                objects=objects,
+                ranges=ranges,
+                spawn=site.spawn,
+                stats=stats,
+                clock=seams.clock,
             ),
+            stats=stats,
         )
         return Tiered(tier=tier, cold=cold)
 
@@ -269,17 +285,15 @@ async def _ranges(
     site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats
 ) -> RangeSource:
     config, seams = site.config, site.seams
+    queue: FetchQueue[RangeId] = FetchQueue(
+        bytes_max=config.remote_fetch_bytes_in_flight_max,
+        fetches_max=config.remote_fetch_parallelism,
+    )
     if is_local(store):
-        return LocalRanges(
-            store,
-            files=files,
-            spawn=site.spawn,
-            stats=stats,
-            fetches_max=config.remote_fetch_parallelism,
-        )
+        return LocalRanges(store, files=files, queue=queue, spawn=site.spawn, stats=stats)
     directory = config.remote_cache_dir or f"{config.data_dir}/{CACHE_DIR}"
     await asyncio.get_running_loop().run_in_executor(
-        seams.read_executor, empty_directory, seams.disk, directory
+        seams.cold_executor, empty_directory, seams.disk, directory
     )
     return CachedRanges(
         store,
@@ -287,11 +301,11 @@ async def _ranges(
         bytes_max=config.remote_cache_bytes,
         disk=seams.disk,
         files=files,
-        executor=seams.read_executor,
+        executor=seams.cold_executor,
         ids=seams.ids,
+        queue=queue,
         spawn=site.spawn,
         stats=stats,
-        fetches_max=config.remote_fetch_parallelism,
     )
 
 

@@ -21,6 +21,8 @@ from everlog.stores.retrying import RetryingObjectStore
 from everlog.stores.url import open_store
 from service.app.system import SystemClock, SystemIds
 from service.telemetry.logs import configure_logs
+from service.tiering.worker.downloads import Downloads
+from service.tiering.worker.hedging import Hedging
 from service.tiering.worker.main import TransferServer
 from service.tiering.worker.transfers import Transfers
 
@@ -52,7 +54,13 @@ async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey) -> None
     hasty = RetryingObjectStore(opened, clock=clock, ids=ids, policy=HASTY)
     async with asyncio.TaskGroup() as tasks:
         probe = tasks.create_task(_probe(hasty, probe_key))
-        server = TransferServer(Transfers(store), channel=channel, hasty=Transfers(hasty))
+        hedging = Hedging()
+
+        def transfers(of: ObjectStore) -> Transfers:
+            downloads = Downloads(of, hedging=hedging, spawn=tasks.create_task)
+            return Transfers(of, downloads=downloads)
+
+        server = TransferServer(transfers(store), channel=channel, hasty=transfers(hasty))
         await server.run()
         probe.cancel()
 

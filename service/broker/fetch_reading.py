@@ -1,6 +1,6 @@
 """One pass over the partitions of a fetch: what is at hand is read, the rest is sent for."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from everlog.model.errors import EverlogError
@@ -12,9 +12,17 @@ from service.partition.errors import NotLeaderError, StaleLeaderEpochError
 from service.partition.partition import Partition
 from service.partition.table import PartitionTable
 from service.protocol.error_codes import ErrorCode
-from service.protocol.messages.fetch import EpochEndOffset, LeaderIdAndEpoch, PartitionData
+from service.protocol.messages.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    LeaderIdAndEpoch,
+    PartitionData,
+)
 
 READ_COMMITTED = 1
+
+SLOW_SHARE = 2
+"""One byte in so many of a response may be brought by slow reads; the rest is for what is here."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +35,7 @@ class Wanted:
         leader_epoch: What the client believes; None when it does not say.
         fetched_epoch: Of the last batch that the reader has (KIP-595); None when it does not say.
         slow: Whether a read is under way that the request need not wait for.
+        held: Bytes that such a read may bring, or has brought.
         ready: What such a read has brought.
     """
 
@@ -38,6 +47,7 @@ class Wanted:
     leader_epoch: int | None
     fetched_epoch: int | None
     slow: bool = False
+    held: int = 0
     ready: LogSlice | EverlogError | None = None
 
 
@@ -48,12 +58,14 @@ class Pass:
     Attributes:
         results: In the order of the request.
         size: Bytes of all records.
+        held: Bytes of all slow reads.
         is_urgent: Whether something has to be told at once: an error, or a log that diverges.
         leaders: Nodes that the results name as leaders.
     """
 
     results: list[PartitionData]
     size: int
+    held: int
     is_urgent: bool
     leaders: list[int]
 
@@ -92,7 +104,8 @@ class FetchReading:
 
     def run(self) -> Pass:
         """Make one pass. The first batch found is returned whatever its size (KIP-74)."""
-        made = Pass([], 0, is_urgent=False, leaders=[])
+        held = sum(each.held for each in self.wanted)
+        made = Pass([], 0, held, is_urgent=False, leaders=[])
         for each in self.wanted:
             result = PartitionData(partition_index=each.index, high_watermark=-1, records=b"")
             if self._committed:
@@ -141,6 +154,11 @@ class FetchReading:
         found = self._slice(each, partition, made)
         if found:
             result.records = found.records
+            if found.aborted:
+                result.aborted_transactions = [
+                    AbortedTransaction(producer_id=gone.producer_id, first_offset=gone.first_offset)
+                    for gone in found.aborted
+                ]
             made.size += len(found)
 
     def _slice(self, each: Wanted, partition: Partition, made: Pass) -> LogSlice:
@@ -154,13 +172,30 @@ class FetchReading:
                 raise each.ready
             return each.ready
         end = partition.last_stable_offset if self._committed else partition.high_watermark
-        bounds = ReadBounds(end=end, bytes_max=max(left, 0), at_least_one=not made.size)
+        bounds = ReadBounds(
+            end=end,
+            bytes_max=max(left, 0),
+            at_least_one=not made.size,
+            committed=self._committed,
+        )
         found = partition.read(Offset(each.offset), bounds)
         if isinstance(found, LogSlice):
             return found
-        each.slow = True
-        self._start_slow_read(each, found)
+        self._read_slowly(each, found, max(left, 0), made)
         return EMPTY_SLICE
+
+    def _read_slowly(
+        self, each: Wanted, work: Awaitable[LogSlice], bytes_max: int, made: Pass
+    ) -> None:
+        """Have something read that is not at hand, unless enough is on its way into memory."""
+        if made.held and made.held + bytes_max > self._bytes_max // SLOW_SHARE:
+            # The next request of the session begins with this one (TIER-38, TIER-39).
+            if isinstance(work, Coroutine):
+                work.close()
+            return
+        each.slow, each.held = True, bytes_max
+        made.held += bytes_max
+        self._start_slow_read(each, work)
 
 
 def _describe(result: PartitionData, partition: Partition) -> None:

@@ -118,6 +118,7 @@ class BrokerConfig:
     remote_cache_bytes: int
     remote_fetch_range_bytes: int
     remote_fetch_parallelism: int
+    remote_fetch_bytes_in_flight_max: int
     remote_prefetch_ranges_max: int
     remote_upload_parallelism: int
     remote_upload_bytes_in_flight_max: int

@@ -98,7 +98,8 @@ _DISK = (
         low=1,
         high=64,
         documentation=(
-            "Reads that may wait for the disk side by side; reads from memory do not count."
+            "Reads that may wait for the disk side by side, as many of local logs and as many of "
+            "the archive; reads from memory do not count."
         ),
     ),
     _int(
@@ -162,10 +163,13 @@ _ARCHIVE = (
     ),
     _int(
         name="remote.fetch.range.bytes",
-        default=4 * MIB,
+        default=8 * MIB,
         low=64 * KIB,
         high=64 * MIB,
-        documentation="Bytes asked of the store in one read.",
+        documentation=(
+            "Bytes asked of the store in one read by a consumer that goes through the archive in "
+            "order; who jumps asks for a mebibyte."
+        ),
     ),
     _int(
         name="remote.fetch.parallelism",
@@ -173,6 +177,15 @@ _ARCHIVE = (
         low=1,
         high=256,
         documentation="Reads from the store that run side by side.",
+    ),
+    _long(
+        name="remote.fetch.bytes.in.flight.max",
+        default=128 * MIB,
+        low=MIB,
+        documentation=(
+            "Bytes asked of the store at a time, for all readers together. A quarter of it is for "
+            "reads that somebody waits for, so that reading ahead never holds them up."
+        ),
     ),
     _int(
         name="remote.prefetch.ranges.max",

@@ -1,9 +1,10 @@
 """What a log offers to whoever reads it, whichever tier the bytes come from."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.errors import RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.slicing import Missing, cut_batches
@@ -28,9 +29,12 @@ class LogSlice:
 
     Attributes:
         records: The bytes as they were produced; empty when there is nothing below the bound.
+        aborted: For a committed reader, the aborted transactions that the batches may be part of,
+            by their first offsets, and perhaps some that begin soon after.
     """
 
     records: Buffer
+    aborted: Sequence[AbortedTransaction] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -48,11 +52,14 @@ class ReadBounds:
         bytes_max: Soft limit on the bytes.
         at_least_one: Whether a first batch larger than ``bytes_max`` is returned all the same
             (KIP-74).
+        committed: Whether the reader leaves out what aborted transactions have written, so that the
+            slice has to name them (KIP-98).
     """
 
     end: Offset
     bytes_max: int
     at_least_one: bool
+    committed: bool = False
 
     def cut(self, data: Buffer, offset: int, *, ends_at_end: bool = False) -> Buffer | Missing:
         """Cut the batches from ``offset`` on out of ``data``, as `cut_batches` does."""

@@ -14,8 +14,7 @@ from everlog.format.page import Page
 from everlog.format.page_refs import PageId
 from everlog.format.segment_sections import EpochStart
 from everlog.format.walk import drive, drive_async
-from everlog.model.errors import EverlogError
-from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.records.slicing import Missing
 from everlog.stores.errors import ObjectMissingError
 from service.model.disk import Buffer
@@ -28,12 +27,11 @@ from service.model.log import (
 )
 from service.tiering.chunk_cache import CachedRange
 from service.tiering.cold_objects import ColdObject, ColdObjects, ObjectRange
+from service.tiering.fetch_ahead import FetchAhead
 from service.tiering.open_files import OpenFiles
 from service.tiering.partition_tier import PartitionTier
-from service.tiering.prefetch import ReadAhead
 from service.tiering.range_sources import RangeSource
 from service.tiering.record_time import find_record
-from service.tiering.single_flight import Spawn
 from service.tiering.stats import TierStats
 
 READ_BYTES_MIN = 32 * 1024
@@ -55,6 +53,19 @@ class EndState:
     producers: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where bytes are to come from.
+
+    Attributes:
+        keep: Whether somebody has sought it out, and not just come by.
+    """
+
+    found: ColdObject
+    wanted: ObjectRange
+    keep: bool
+
+
 class _NotAtHandError(Exception):
     """Something has to be fetched first; never leaves the module."""
 
@@ -68,8 +79,7 @@ class ColdLog:
         ranges: Brings their bytes within reach, for all partitions.
         files: Reads them.
         executor: Threads that search opened batches.
-        spawn: Owns the tasks that fetch ahead.
-        window_max: Ranges that are fetched ahead at most.
+        ahead: Follows the readers, and fetches ahead of them.
     """
 
     def __init__(
@@ -80,19 +90,16 @@ class ColdLog:
         ranges: RangeSource,
         files: OpenFiles,
         executor: Executor | None,
-        spawn: Spawn,
+        ahead: FetchAhead,
         stats: TierStats,
-        window_max: int,
     ) -> None:
         self._tier = tier
         self._objects = objects
         self._ranges = ranges
         self._files = files
         self._executor = executor
-        self._spawn = spawn
+        self._ahead = ahead
         self._stats = stats
-        self._ahead = ReadAhead(window_max=window_max)
-        self._is_going_ahead = False
         self._latest: Entry | None = None
 
     @property
@@ -168,11 +175,9 @@ class ColdLog:
         seek = found.index.seek(offset)
         if seek is None:
             raise _NotAtHandError
-        wanted = found.range_of(seek.chunk)
-        self._go_ahead(offset, found, wanted)
-        cached = self._ranges.at_hand(found, wanted)
-        if cached is None:
-            raise _NotAtHandError
+        wanted, cached = self._range_at_hand(found, seek.chunk)
+        if self._ahead.enter(offset, found, wanted, waited=False):
+            self._ranges.visit(found, wanted)
         behind = cached.position - wanted.position
         position = seek.position
         length = _bytes_to_read(wanted, position, bounds.bytes_max)
@@ -185,8 +190,19 @@ class ColdLog:
                 raise _NotAtHandError
             cut = bounds.cut(data, offset)
             if not isinstance(cut, Missing):
-                return LogSlice(cut)
+                return _slice(cut, found, wanted, offset, bounds)
             position, length = _next_read(cut, position, wanted, bounds.bytes_max)
+
+    def _range_at_hand(self, found: ColdObject, chunk: int) -> tuple[ObjectRange, CachedRange]:
+        whole = found.range_of(chunk)
+        cached = self._ranges.at_hand(found, whole)
+        if cached is not None:
+            return whole, cached
+        alone = found.alone(chunk)
+        cached = self._ranges.at_hand(found, alone)
+        if cached is None:
+            raise _NotAtHandError
+        return alone, cached
 
     def _object_at_hand(self, offset: Offset) -> ColdObject:
         entry = self._latest
@@ -223,7 +239,8 @@ class ColdLog:
                 error.key, "the manifest names it, the store lacks it"
             ) from error
 
-    async def _read_fetched(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
+    async def _read_fetched(self, asked: Offset, bounds: ReadBounds) -> LogSlice:
+        offset = asked
         while self.start <= offset < min(self.end, bounds.end):
             found = await self._object_of(offset)
             seek = found.index.seek(offset)
@@ -231,29 +248,36 @@ class ColdLog:
                 # The rest of this object holds nothing: compaction leaves such gaps (TIER-20).
                 offset = found.entry.offsets.end
                 continue
-            wanted = found.range_of(seek.chunk)
-            self._go_ahead(offset, found, wanted)
-            return await self._cut_fetched(found, wanted, seek.position, offset, bounds)
+            place = self._place(found, seek.chunk, asked)
+            is_new = self._ahead.enter(asked, found, place.wanted, waited=True)
+            cut = await self._cut_fetched(place, seek.position, offset, bounds)
+            if is_new:
+                self._ranges.visit(found, place.wanted)
+            return _slice(cut, found, place.wanted, offset, bounds)
         if offset < self.start:
             raise OffsetOutOfRangeError(offset, self.start, self.end)
         return EMPTY_SLICE
 
+    def _place(self, found: ColdObject, chunk: int, offset: Offset | None) -> _Place:
+        """Choose what to fetch: a range for who reads in order, a chunk for who has jumped."""
+        whole = found.range_of(chunk)
+        keep = offset is None or not self._ahead.follows(offset)
+        is_scan = offset is not None and self._ahead.is_steady(offset)
+        if (is_scan and chunk == whole.first_chunk) or self._ranges.is_coming(found, whole):
+            return _Place(found, whole, keep)
+        return _Place(found, found.alone(chunk), keep)
+
     async def _cut_fetched(
-        self,
-        found: ColdObject,
-        wanted: ObjectRange,
-        position: int,
-        offset: Offset,
-        bounds: ReadBounds,
-    ) -> LogSlice:
+        self, place: _Place, position: int, offset: Offset, bounds: ReadBounds
+    ) -> Buffer:
         """Cut batches out of a range, from the ``position`` of one before ``offset`` on."""
-        length = _bytes_to_read(wanted, position, bounds.bytes_max)
+        length = _bytes_to_read(place.wanted, position, bounds.bytes_max)
         while True:
-            data = await self._read_range(found, wanted, position, length)
+            data = await self._read_range(place, position, length)
             cut = bounds.cut(data, offset)
             if not isinstance(cut, Missing):
-                return LogSlice(cut)
-            position, length = _next_read(cut, position, wanted, bounds.bytes_max)
+                return cut
+            position, length = _next_read(cut, position, place.wanted, bounds.bytes_max)
 
     async def _object_of(self, offset: Offset) -> ColdObject:
         root = await self._tier.root()
@@ -266,21 +290,24 @@ class ColdLog:
         self._latest = entry
         return found
 
-    async def _read_range(
-        self, found: ColdObject, wanted: ObjectRange, position: int, length: int
-    ) -> Buffer:
+    async def _read_range(self, place: _Place, position: int, length: int) -> Buffer:
         """Read bytes of a range; ``position`` is that in the object."""
-        cached = await self._ranges.fetch(found, wanted)
+        cached = await self._fetch(place)
         try:
-            return await self._read_file(cached, position - wanted.position, length)
+            return await self._read_file(cached, position - place.wanted.position, length)
         except FileNotFoundError:
             # Evicted between its arrival and this read, or removed by somebody: fetch it again.
-            self._ranges.drop(found, wanted)
-        cached = await self._ranges.fetch(found, wanted)
+            self._ranges.drop(place.found, place.wanted)
+        cached = await self._fetch(place)
         try:
-            return await self._read_file(cached, position - wanted.position, length)
+            return await self._read_file(cached, position - place.wanted.position, length)
         except FileNotFoundError as error:
-            raise ObjectMissingError(found.key) from error
+            raise ObjectMissingError(place.found.key) from error
+
+    async def _fetch(self, place: _Place) -> CachedRange:
+        return await self._ranges.fetch(
+            place.found, place.wanted, lane=self._tier.path, keep=place.keep
+        )
 
     async def _read_file(self, cached: CachedRange, position: int, length: int) -> Buffer:
         at = cached.position + position
@@ -294,7 +321,8 @@ class ColdLog:
             return None
         chunk = found.index.chunk(seek.chunk)
         length = chunk.position + chunk.length - seek.position
-        data = await self._read_range(found, found.range_of(seek.chunk), seek.position, length)
+        place = self._place(found, seek.chunk, None)
+        data = await self._read_range(place, seek.position, length)
         record = await asyncio.get_running_loop().run_in_executor(
             self._executor, find_record, data, timestamp_ms
         )
@@ -309,38 +337,14 @@ class ColdLog:
             self._latest = None
         self._tier.forget_root()
 
-    # ---- fetching ahead
 
-    def _go_ahead(self, offset: Offset, found: ColdObject, wanted: ObjectRange) -> None:
-        window = self._ahead.enter(offset, wanted.end)
-        if window and not self._is_going_ahead:
-            self._is_going_ahead = True
-            self._spawn(self._fetch_ahead(found, wanted.number, window))
-
-    async def _fetch_ahead(self, found: ColdObject, number: int, window: int) -> None:
-        """Start to fetch the ranges after one, across objects."""
-        try:
-            for _ in range(window):
-                number += 1
-                while number >= len(found.ranges):
-                    offset = found.entry.offsets.end
-                    if not self.start <= offset < self.end:
-                        return
-                    found, number = await self._next_object(offset), 0
-                if self._ranges.begin(found, found.ranges[number]):
-                    self._stats.prefetched += 1
-        except EverlogError as error:
-            # Nobody has asked for this yet; whoever does will meet the error.
-            _log.debug("prefetch_failed", reason=str(error))
-        finally:
-            self._is_going_ahead = False
-
-    async def _next_object(self, offset: Offset) -> ColdObject:
-        root = await self._tier.root()
-        entry = None if root is None else await drive_async(entry_at(root, offset), self._tier.page)
-        if entry is None:
-            raise OffsetOutOfRangeError(offset, self.start, self.end)
-        return await self._objects.open(self._tier.path, entry)
+def _slice(
+    cut: Buffer, found: ColdObject, wanted: ObjectRange, offset: Offset, bounds: ReadBounds
+) -> LogSlice:
+    """Make the slice of what was cut; an object without aborted transactions costs no search."""
+    if not (bounds.committed and found.entry.aborted and cut):
+        return LogSlice(cut)
+    return LogSlice(cut, found.index.aborted_in(OffsetRange(offset, Offset(wanted.end))))
 
 
 def _next_read(

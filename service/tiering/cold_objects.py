@@ -24,7 +24,7 @@ class ObjectRange:
     """Adjacent chunks of an object that are fetched together.
 
     Attributes:
-        number: Ranges of an object count from 0.
+        number: Ranges of an object count from 0; a chunk has that of the range that it is from.
         position: From the start of the object.
         start: Base offset of the first batch.
         end: Offset after the last batch.
@@ -52,6 +52,17 @@ class ColdObject:
     def range_of(self, chunk: int) -> ObjectRange:
         """Return the range that holds a chunk."""
         return self.ranges[self._range_of_chunk[chunk]]
+
+    def alone(self, chunk: int) -> ObjectRange:
+        """Return a chunk as a range of its own: the least that can be verified."""
+        whole = self.range_of(chunk)
+        return whole if whole.chunks == 1 else _range(self.index, whole.number, chunk, chunk)
+
+    def rest_of(self, part: ObjectRange) -> list[ObjectRange]:
+        """Return the chunks behind ``part`` up to the end of the range that it is from."""
+        whole = self.ranges[part.number]
+        first = part.first_chunk + part.chunks
+        return [self.alone(chunk) for chunk in range(first, whole.first_chunk + whole.chunks)]
 
     def crc32c(self, wanted: ObjectRange) -> int:
         """Return the checksum that the bytes of a range must have."""
@@ -132,25 +143,27 @@ class ColdObjects:
 def _ranges(index: SegmentIndex, range_bytes: int) -> tuple[ObjectRange, ...]:
     """Group chunks; a range ends before the chunk that would make it longer."""
     found: list[ObjectRange] = []
-    number = 0
-    while number < index.chunk_count:
-        first = last = index.chunk(number)
-        chunks, length = 1, first.length
-        while number + chunks < index.chunk_count:
-            after = index.chunk(number + chunks)
-            if length + after.length > range_bytes:
+    first = 0
+    while first < index.chunk_count:
+        last, length = first, index.chunk(first).length
+        while last + 1 < index.chunk_count:
+            length += index.chunk(last + 1).length
+            if length > range_bytes:
                 break
-            last, length, chunks = after, length + after.length, chunks + 1
-        found.append(
-            ObjectRange(
-                number=len(found),
-                first_chunk=number,
-                chunks=chunks,
-                position=first.position,
-                length=length,
-                start=first.offsets.start,
-                end=last.offsets.end,
-            )
-        )
-        number += chunks
+            last += 1
+        found.append(_range(index, len(found), first, last))
+        first = last + 1
     return tuple(found)
+
+
+def _range(index: SegmentIndex, number: int, first_chunk: int, last_chunk: int) -> ObjectRange:
+    first, last = index.chunk(first_chunk), index.chunk(last_chunk)
+    return ObjectRange(
+        number=number,
+        first_chunk=first_chunk,
+        chunks=last_chunk - first_chunk + 1,
+        position=first.position,
+        length=last.position + last.length - first.position,
+        start=first.offsets.start,
+        end=last.offsets.end,
+    )

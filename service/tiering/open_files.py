@@ -2,9 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import TypeVar
 
 from service.model.disk import Buffer, Disk, File
+
+ResultT = TypeVar("ResultT")
 
 OPEN_FILES_MAX = 256
 
@@ -39,11 +43,15 @@ class OpenFiles:
 
     async def read(self, path: str, position: int, length: int) -> Buffer:
         """Read, in a thread; raises like `read_cached`."""
+        return await self.in_thread(path, lambda file: file.read_at(position, length))
+
+    async def in_thread(self, path: str, call: Callable[[File], ResultT]) -> ResultT:
+        """Call a function with an open file, in a thread; raises like `read_cached`."""
         opened = self._open(path)
         opened.readers += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._executor, opened.file.read_at, position, length
+                self._executor, call, opened.file
             )
         finally:
             opened.readers -= 1

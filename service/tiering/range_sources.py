@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Hashable
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -12,21 +13,19 @@ from everlog.format.errors import CorruptObjectError
 from everlog.model.clock import IdSource
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore
-from service.model.disk import Disk
+from service.model.disk import Disk, File
 from service.tiering.chunk_cache import CachedRange, ChunkCache, RangeId
 from service.tiering.cold_objects import ColdObject, ObjectRange
+from service.tiering.fetch_queue import FetchQueue
 from service.tiering.open_files import OpenFiles
 from service.tiering.single_flight import SingleFlight, Spawn
 from service.tiering.stats import TierStats
 
-FETCHES_MAX = 16
-"""Ranges that are fetched at a time."""
-
 VERIFIED_MAX = 65_536
 """Ranges of local objects that are known to be sound: 256 GiB at 4 MiB each."""
 
-PIECE_BYTES = 1 << 20
-"""Read at a time while a local range is verified."""
+PIECE_BYTES = 256 << 10
+"""Read at a time while a local range is verified: what stays in a processor's own cache."""
 
 CACHE_SUFFIX = ".chunk"
 
@@ -38,8 +37,20 @@ class RangeSource(Protocol):
         """Return where a range is, if it is here."""
         ...
 
-    async def fetch(self, of: ColdObject, wanted: ObjectRange) -> CachedRange:
+    def is_coming(self, of: ColdObject, wanted: ObjectRange) -> bool:
+        """Whether a range is on its way, or waits for its turn."""
+        ...
+
+    async def fetch(
+        self, of: ColdObject, wanted: ObjectRange, *, lane: Hashable, keep: bool
+    ) -> CachedRange:
         """Return where a range is, once it is here.
+
+        Args:
+            of: Where the range is from.
+            wanted: The range.
+            lane: For whom; lanes take turns.
+            keep: Whether it was sought out, so that it should stay.
 
         Raises:
             ObjectMissingError: The object is gone.
@@ -48,8 +59,12 @@ class RangeSource(Protocol):
         """
         ...
 
-    def begin(self, of: ColdObject, wanted: ObjectRange) -> bool:
-        """Start to fetch a range that nobody waits for; False if it is here or on its way."""
+    def begin(self, of: ColdObject, wanted: ObjectRange, *, lane: Hashable) -> bool:
+        """Have a range fetched that nobody waits for; False if it is here or on its way."""
+        ...
+
+    def visit(self, of: ColdObject, wanted: ObjectRange) -> None:
+        """Note that another reader has come to a range."""
         ...
 
     def drop(self, of: ColdObject, wanted: ObjectRange) -> None:
@@ -62,37 +77,66 @@ def _id(of: ColdObject, wanted: ObjectRange) -> RangeId:
 
 
 class _Fetching:
-    """What both sources share: a range is fetched once at a time, and few at a time."""
+    """What both sources share: a range is fetched once at a time, and when it is its turn."""
 
-    def __init__(self, *, spawn: Spawn, stats: TierStats, fetches_max: int) -> None:
+    def __init__(self, *, queue: FetchQueue[RangeId], spawn: Spawn, stats: TierStats) -> None:
+        self._queue = queue
+        self._turns: dict[RangeId, asyncio.Event] = {}
         self._flights: SingleFlight[RangeId, CachedRange] = SingleFlight(spawn)
-        self._slots = asyncio.Semaphore(fetches_max)
         self._stats = stats
 
     def at_hand(self, of: ColdObject, wanted: ObjectRange) -> CachedRange | None:
         raise NotImplementedError
 
-    async def _obtain(self, of: ColdObject, wanted: ObjectRange) -> CachedRange:
+    async def _obtain(self, of: ColdObject, wanted: ObjectRange, *, keep: bool) -> CachedRange:
         raise NotImplementedError
 
-    async def fetch(self, of: ColdObject, wanted: ObjectRange) -> CachedRange:
+    def is_coming(self, of: ColdObject, wanted: ObjectRange) -> bool:
+        return _id(of, wanted) in self._flights
+
+    async def fetch(
+        self, of: ColdObject, wanted: ObjectRange, *, lane: Hashable, keep: bool
+    ) -> CachedRange:
         found = self.at_hand(of, wanted)
         if found is not None:
             return found
-        return await self._flights.do(_id(of, wanted), lambda: self._admitted(of, wanted))
+        range_id = _id(of, wanted)
+        if range_id in self._flights:
+            self._queue.urge(range_id)
+            self._start()
+        else:
+            self._line_up(range_id, lane, urgent=True)
+        return await self._flights.do(range_id, lambda: self._in_turn(of, wanted, keep=keep))
 
-    def begin(self, of: ColdObject, wanted: ObjectRange) -> bool:
+    def begin(self, of: ColdObject, wanted: ObjectRange, *, lane: Hashable) -> bool:
         range_id = _id(of, wanted)
         if range_id in self._flights or self.at_hand(of, wanted) is not None:
             return False
-        _ = self._flights.begin(range_id, lambda: self._admitted(of, wanted))
+        self._line_up(range_id, lane, urgent=False)
+        _ = self._flights.begin(range_id, lambda: self._in_turn(of, wanted, keep=False))
         return True
 
-    async def _admitted(self, of: ColdObject, wanted: ObjectRange) -> CachedRange:
-        async with self._slots:
-            found = await self._obtain(of, wanted)
+    def _line_up(self, range_id: RangeId, lane: Hashable, *, urgent: bool) -> None:
+        self._turns[range_id] = asyncio.Event()
+        self._queue.add(range_id, lane=lane, length=range_id.length, urgent=urgent)
+        self._start()
+        self._stats.fetch_waits += not self._turns[range_id].is_set()
+
+    async def _in_turn(self, of: ColdObject, wanted: ObjectRange, *, keep: bool) -> CachedRange:
+        range_id = _id(of, wanted)
+        try:
+            await self._turns[range_id].wait()
+            found = await self._obtain(of, wanted, keep=keep)
+        finally:
+            del self._turns[range_id]
+            self._queue.end(range_id)
+            self._start()
         self._stats.range_bytes += wanted.length
         return found
+
+    def _start(self) -> None:
+        for range_id in self._queue.start():
+            self._turns[range_id].set()
 
 
 class CachedRanges(_Fetching):
@@ -112,11 +156,11 @@ class CachedRanges(_Fetching):
         files: OpenFiles,
         executor: Executor | None,
         ids: IdSource,
+        queue: FetchQueue[RangeId],
         spawn: Spawn,
         stats: TierStats,
-        fetches_max: int = FETCHES_MAX,
     ) -> None:
-        super().__init__(spawn=spawn, stats=stats, fetches_max=fetches_max)
+        super().__init__(queue=queue, spawn=spawn, stats=stats)
         self._store = store
         self._directory = directory
         self._disk = disk
@@ -130,19 +174,23 @@ class CachedRanges(_Fetching):
     def at_hand(self, of: ColdObject, wanted: ObjectRange) -> CachedRange | None:
         return self.cache.get(_id(of, wanted))
 
+    def visit(self, of: ColdObject, wanted: ObjectRange) -> None:
+        self.cache.visit(_id(of, wanted))
+
     def drop(self, of: ColdObject, wanted: ObjectRange) -> None:
         gone = self.cache.drop(_id(of, wanted))
         if gone is not None:
             self._files.forget(gone.path)
 
     @override
-    async def _obtain(self, of: ColdObject, wanted: ObjectRange) -> CachedRange:
+    async def _obtain(self, of: ColdObject, wanted: ObjectRange, *, keep: bool) -> CachedRange:
         path = await self._download(of, wanted) or await self._download(of, wanted)
         if path is None:
             reason = f"bytes {wanted.position} + {wanted.length} do not match their checksum"
             raise CorruptObjectError(of.key, reason)
         cached = CachedRange(path, 0)
-        await self._remove(self.cache.add(_id(of, wanted), cached))
+        await self._remove(self.cache.add(_id(of, wanted), cached, keep=keep))
+        self._stats.prefetch_unread = self.cache.unread
         return cached
 
     async def _download(self, of: ColdObject, wanted: ObjectRange) -> str | None:
@@ -173,11 +221,11 @@ class LocalRanges(_Fetching):
         store: ObjectStore,
         *,
         files: OpenFiles,
+        queue: FetchQueue[RangeId],
         spawn: Spawn,
         stats: TierStats,
-        fetches_max: int = FETCHES_MAX,
     ) -> None:
-        super().__init__(spawn=spawn, stats=stats, fetches_max=fetches_max)
+        super().__init__(queue=queue, spawn=spawn, stats=stats)
         self._store = store
         self._files = files
         self._verified: OrderedDict[RangeId, CachedRange] = OrderedDict()
@@ -186,13 +234,16 @@ class LocalRanges(_Fetching):
     def at_hand(self, of: ColdObject, wanted: ObjectRange) -> CachedRange | None:
         return self._verified.get(_id(of, wanted))
 
+    def visit(self, of: ColdObject, wanted: ObjectRange) -> None:
+        """Do nothing: what is read in place takes no room."""
+
     def drop(self, of: ColdObject, wanted: ObjectRange) -> None:
         gone = self._verified.pop(_id(of, wanted), None)
         if gone is not None:
             self._files.forget(gone.path)
 
     @override
-    async def _obtain(self, of: ColdObject, wanted: ObjectRange) -> CachedRange:
+    async def _obtain(self, of: ColdObject, wanted: ObjectRange, *, keep: bool) -> CachedRange:
         path = self._store.local_path(of.key)
         assert path is not None, "the store's objects are local files"
         await self._verify(path, of, wanted)
@@ -203,19 +254,29 @@ class LocalRanges(_Fetching):
 
     async def _verify(self, path: str, of: ColdObject, wanted: ObjectRange) -> None:
         """Read a range once, which also brings it into the page cache."""
-        checksum, at, end = 0, wanted.position, wanted.position + wanted.length
-        while at < end:
-            try:
-                piece = await self._files.read(path, at, min(PIECE_BYTES, end - at))
-            except FileNotFoundError as error:
-                raise ObjectMissingError(of.key) from error
-            if not piece:
-                raise CorruptObjectError(of.key, f"it ends at {at}")
-            checksum = crc32c(piece, checksum)
-            at += len(piece)
+        try:
+            checksum = await self._files.in_thread(
+                path, lambda file: _checksum(file, wanted.position, wanted.length)
+            )
+        except FileNotFoundError as error:
+            raise ObjectMissingError(of.key) from error
+        if checksum is None:
+            raise CorruptObjectError(of.key, "it ends too early")
         if checksum != of.crc32c(wanted):
             reason = f"bytes {wanted.position} + {wanted.length} do not match their checksum"
             raise CorruptObjectError(of.key, reason)
+
+
+def _checksum(file: File, position: int, length: int) -> int | None:
+    """Return the checksum of a part of a file; None if the file ends before. Blocks."""
+    checksum, end = 0, position + length
+    while position < end:
+        piece = file.read_at(position, min(PIECE_BYTES, end - position))
+        if not piece:
+            return None
+        checksum = crc32c(piece, checksum)
+        position += len(piece)
+    return checksum
 
 
 def _unlink_all(disk: Disk, paths: list[str]) -> None:

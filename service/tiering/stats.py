@@ -16,7 +16,12 @@ class TierStats:
         fenced: Times that somebody else had claimed a tier.
         cache_hits: Reads whose range was at hand.
         cache_misses: Reads that had to send for it.
+        seeks: Readers that came from somewhere else, and not from the place before.
         prefetched: Ranges that were sent for before anybody asked.
+        prefetch_unread: Those of them that went before anybody came.
+        fetch_waits: Ranges that were not sent for at once, but had to wait for others.
+        hedges: Downloads that took so long that a second one was begun.
+        hedges_won: Those of them that were the first to end.
         range_bytes: Bytes that were read from the store for readers.
         deleted_objects: Objects that were removed, for whatever reason.
         orphan_objects: Those of them that had never become part of the archive.
@@ -32,9 +37,19 @@ class TierStats:
     fenced: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
+    seeks: int = 0
     prefetched: int = 0
+    prefetch_unread: int = 0
+    fetch_waits: int = 0
+    hedges: int = 0
+    hedges_won: int = 0
     range_bytes: int = 0
     deleted_objects: int = 0
     log_restarts: int = 0
     orphan_objects: int = 0
     orphan_bytes: int = 0
+
+    def count_hedge(self, won: bool) -> None:  # noqa: FBT001  (a callback's only argument)
+        """Note that a second download was begun, and whether it was the first to end."""
+        self.hedges += 1
+        self.hedges_won += won

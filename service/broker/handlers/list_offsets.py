@@ -1,5 +1,9 @@
 """ListOffsets: the ends of a log, or the first offset at or after a time (KIP-79)."""
 
+import asyncio
+from collections.abc import Awaitable, Coroutine, Iterator
+from typing import Any
+
 from everlog.model.errors import EverlogError
 from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of
@@ -36,8 +40,23 @@ class ListOffsetsHandler:
     async def __call__(
         self, context: RequestContext, request: ListOffsetsRequest
     ) -> ListOffsetsResponse:
-        seen: set[tuple[str, int]] = set()
         response = ListOffsetsResponse()
+        searches = list(self._look_up(context, request, response))
+        if searches:
+            # Side by side: no partition waits for another's index to come out of the store.
+            async with asyncio.TaskGroup() as tasks:
+                for search in searches:
+                    tasks.create_task(search)
+        return response
+
+    def _look_up(
+        self,
+        context: RequestContext,
+        request: ListOffsetsRequest,
+        response: ListOffsetsResponse,
+    ) -> Iterator[Coroutine[Any, Any, None]]:
+        """Answer what is known at once; yield what finds the rest."""
+        seen: set[tuple[str, int]] = set()
         for topic in request.topics:
             answer = ListOffsetsTopicResponse(name=topic.name)
             response.topics.append(answer)
@@ -49,37 +68,41 @@ class ListOffsetsHandler:
                     continue
                 seen.add((topic.name, wanted.partition_index))
                 try:
-                    await self._find(context, request, topic.name, wanted, result)
+                    search = self._find(context, request, topic.name, wanted, result)
                 except EverlogError as error:
                     result.error_code = code_of(error)
-        return response
+                    continue
+                if search is not None:
+                    yield _tell(result, search)
 
-    async def _find(
+    def _find(
         self,
         context: RequestContext,
         request: ListOffsetsRequest,
         topic: str,
         wanted: ListOffsetsPartition,
         result: ListOffsetsPartitionResponse,
-    ) -> None:
+    ) -> Awaitable[TimestampOffset | None] | None:
         partition = self._partitions.led(topic, wanted.partition_index)
         epoch = wanted.current_leader_epoch
         partition.check_epoch(None if epoch < 0 else epoch)
         if context.api_version < _SINCE.get(wanted.timestamp, 0):
             result.error_code = ErrorCode.UNSUPPORTED_VERSION
-            return
+            return None
         end = partition.high_watermark
         if request.isolation_level == READ_COMMITTED:
             end = partition.last_stable_offset
         if wanted.timestamp >= 0:
-            _tell(result, await partition.find_time(wanted.timestamp, end))
-        elif wanted.timestamp == MAX_TIMESTAMP:
-            _tell(result, await partition.find_newest(end))
-        elif (offset := _landmark(partition, wanted.timestamp, end)) is None:
+            return partition.find_time(wanted.timestamp, end)
+        if wanted.timestamp == MAX_TIMESTAMP:
+            return partition.find_newest(end)
+        offset = _landmark(partition, wanted.timestamp, end)
+        if offset is None:
             result.error_code = ErrorCode.INVALID_REQUEST
         elif offset >= 0:
             result.offset = offset
             result.leader_epoch = _epoch_at(partition, offset)
+        return None
 
 
 def _landmark(partition: Partition, timestamp: int, end: int) -> int | None:
@@ -101,9 +124,16 @@ def _epoch_at(partition: Partition, offset: int) -> int:
     return -1 if epoch is None else epoch
 
 
-def _tell(result: ListOffsetsPartitionResponse, found: TimestampOffset | None) -> None:
-    if found is None:
+async def _tell(
+    result: ListOffsetsPartitionResponse, search: Awaitable[TimestampOffset | None]
+) -> None:
+    """Put down what a search finds, or why it finds nothing."""
+    try:
+        found = await search
+    except EverlogError as error:
+        result.error_code = code_of(error)
         return
-    result.timestamp = found.timestamp_ms
-    result.offset = found.offset
-    result.leader_epoch = -1 if found.leader_epoch is None else found.leader_epoch
+    if found is not None:
+        result.timestamp = found.timestamp_ms
+        result.offset = found.offset
+        result.leader_epoch = -1 if found.leader_epoch is None else found.leader_epoch

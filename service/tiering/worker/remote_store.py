@@ -44,11 +44,19 @@ class WorkerObjectStore:
     Args:
         worker: Where the calls go.
         local_path: For stores whose objects are local files.
+        on_hedge: Told of each slow download that got a second one, and whether that was faster.
     """
 
-    def __init__(self, worker: Caller, *, local_path: LocalPath = lambda _: None) -> None:
+    def __init__(
+        self,
+        worker: Caller,
+        *,
+        local_path: LocalPath = lambda _: None,
+        on_hedge: Callable[[bool], None] | None = None,
+    ) -> None:
         self._worker = worker
         self._local_path = local_path
+        self._on_hedge = on_hedge
 
     async def create(
         self, key: ObjectKey, body: Buffer, *, crc32c: int | None = None
@@ -87,6 +95,8 @@ class WorkerObjectStore:
     async def read_into_file(self, key: ObjectKey, start: int, length: int, path: str) -> int:
         fields = {"key": key, "start": start, "length": length, "path": path}
         found, _ = await self._worker.call("read_into_file", fields)
+        if found["is_hedged"] and self._on_hedge is not None:
+            self._on_hedge(found["hedge_won"])
         return int(found["crc32c"])
 
     async def head(self, key: ObjectKey) -> ObjectInfo:

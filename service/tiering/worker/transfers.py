@@ -1,7 +1,6 @@
 """What the transfer process does for the broker: one function for each kind of call."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,17 +16,21 @@ from everlog.stores.errors import ObjectExistsError, StoreCorruptionError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore
 from service.tiering.worker.channel import Answer, Fields
+from service.tiering.worker.downloads import Downloads
 from service.tiering.worker.sealing import SealOrder, seal_object
-
-PART_SUFFIX = ".part"
-"""What a file is called until all of it is there."""
 
 
 class Transfers:
-    """Calls on the real store."""
+    """Calls on the real store.
 
-    def __init__(self, store: ObjectStore) -> None:
+    Args:
+        store: The real store.
+        downloads: Into files, from the same store.
+    """
+
+    def __init__(self, store: ObjectStore, *, downloads: Downloads) -> None:
         self._store = store
+        self._downloads = downloads
         self._by_op: dict[str, Callable[[Fields, bytes], Awaitable[Answer]]] = {
             "upload": self._upload,
             "create": self._create,
@@ -84,12 +87,14 @@ class Transfers:
         return {}, await self._store.read_all(_key(fields), size_max=fields["size_max"])
 
     async def _read_into_file(self, fields: Fields, _: bytes) -> Answer:
-        path = fields["path"]
-        crc = await self._store.read_into_file(
-            _key(fields), fields["start"], fields["length"], path + PART_SUFFIX
+        found = await self._downloads.download(
+            _key(fields), fields["start"], fields["length"], fields["path"]
         )
-        os.replace(path + PART_SUFFIX, path)
-        return {"crc32c": crc}, b""
+        return {
+            "crc32c": found.crc32c,
+            "is_hedged": found.is_hedged,
+            "hedge_won": found.hedge_won,
+        }, b""
 
     async def _checksum(self, fields: Fields, _: bytes) -> Answer:
         found = await self._store.read(_key(fields), fields["start"], fields["length"])

@@ -59,7 +59,7 @@ REFUSED = [
     ({"queued.max.request.bytes": "1024"}, "raise this or lower that"),
     ({"group.min.session.timeout.ms": "2000000"}, "group.max.session.timeout.ms is 1800000"),
     ({"replica.lag.time.max.ms": "100"}, "replica.fetch.wait.max.ms is 500; raise this"),
-    ({"remote.cache.bytes": "1048576"}, "remote.fetch.range.bytes is 4194304; raise this"),
+    ({"remote.cache.bytes": "1048576"}, "remote.fetch.range.bytes is 8388608; raise this"),
     ({"zookeeper.connect": "zk:2181"}, "store.url: brokers of a cluster share one archive"),
     (
         {"log.retention.ms": "5", "log.local.retention.ms": "6"},

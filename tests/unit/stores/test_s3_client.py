@@ -19,12 +19,17 @@ def test_bodies_are_signed_where_tls_does_not_protect_them(
 
 def test_a_client_waits_as_long_as_told_has_a_connection_a_thread_and_repeats_nothing() -> None:
     settings = S3Settings(
-        bucket="b", region="eu-north-1", threads_max=7, connect_timeout_s=1.5, read_timeout_s=2.5
+        bucket="b",
+        region="eu-north-1",
+        threads_max=7,
+        reads_max=5,
+        connect_timeout_s=1.5,
+        read_timeout_s=2.5,
     )
     client = s3_client(settings, session=s3_session())
     config = client.meta.config
     assert client.meta.region_name == "eu-north-1"
-    assert config.max_pool_connections == 7
+    assert config.max_pool_connections == 12
     assert (config.connect_timeout, config.read_timeout) == (1.5, 2.5)
     assert config.retries["total_max_attempts"] == 1
     client.close()

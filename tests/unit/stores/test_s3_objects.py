@@ -160,10 +160,10 @@ async def test_an_answer_that_ends_early_is_worth_another_try(tmp_path: Path, mi
 
 
 async def test_a_store_that_ignores_ranges_is_found_out() -> None:
-    async with scripted_store(Answer(body=BODY)) as (store, server):
+    async with scripted_store(Answer(body=BODY), Answer(body=BODY)) as (store, server):
         with pytest.raises(StoreCorruptionError, match="asked for"):
             await store.read(KEY, 10, 20)
-    assert server.asked[0].headers["Range"] == "bytes=10-29"
+    assert [each.headers["Range"] for each in server.asked] == ["bytes=10-29"] * 2
 
 
 async def test_a_whole_object_is_verified_by_the_checksum_that_the_store_keeps() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 
 import pytest
 from crc32c import crc32c
@@ -71,7 +72,7 @@ async def test_a_cancelled_call_lets_go_of_what_it_was_lent_first(
     call: str, tmp_path: object
 ) -> None:
     objects = SlowObjects()
-    store = ThreadedObjectStore(objects, name="test", threads_max=2)
+    store = ThreadedObjectStore(objects, name="test", threads_max=2, reads_max=2)
     calls: dict[str, Callable[[], Coroutine[None, None, object]]] = {
         "create": lambda: store.create_from_file(KEY, [b"x"], crc32c=0),
         "read_into": lambda: store.read_into(KEY, 0, bytearray(10)),
@@ -88,8 +89,25 @@ async def test_a_cancelled_call_lets_go_of_what_it_was_lent_first(
 
 
 async def test_a_checksum_is_made_when_none_is_given() -> None:
-    store = ThreadedObjectStore(SlowObjects(), name="test", threads_max=1)
+    store = ThreadedObjectStore(SlowObjects(), name="test", threads_max=1, reads_max=1)
     quick = object_key("quick")
     assert (await store.create(quick, b"body")).crc32c == crc32c(b"body")
     assert (await store.create(quick, b"body", crc32c=7)).crc32c == 7
+    await store.close()
+
+
+@pytest.mark.rule("TIER-35")
+async def test_however_many_read_an_upload_finds_a_thread(tmp_path: Path) -> None:
+    objects = SlowObjects()
+    store = ThreadedObjectStore(objects, name="test", threads_max=1, reads_max=1)
+    async with asyncio.TaskGroup() as group:
+        readers = [
+            group.create_task(store.read_into_file(KEY, 0, 10, f"{tmp_path}/{number}"))
+            for number in range(5)
+        ]
+        await asyncio.to_thread(objects.started.wait)
+        assert (await store.create(object_key("quick"), b"body")).size == 4
+        for each in readers:
+            each.cancel()
+        await asyncio.wait(readers)
     await store.close()

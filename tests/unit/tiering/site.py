@@ -38,7 +38,7 @@ from service.partition.partition import Partition
 from service.partition.table import PartitionTable
 from service.partition.topic_rules import hot_config
 from service.partition.unified_log import UnifiedLog
-from service.tiering.uploader import in_process
+from service.tiering.uploader import SealAndPut, in_process
 from tests.simulation.clock import SeededIds
 from tests.simulation.disk import SimDisk
 
@@ -195,6 +195,7 @@ async def site(
     metadata: Metadata,
     *,
     store: ObjectStore | None = None,
+    seal: SealAndPut | None = None,
     settings: dict[str, str] | None = None,
     clock: Any = None,
     known: Sequence[int] = (0,),
@@ -213,6 +214,7 @@ async def site(
         network=SystemNetwork(),
         flush_executor=threads,
         read_executor=threads,
+        cold_executor=threads,
     )
     hot = HotStore(
         data_dir=str(directory),
@@ -243,10 +245,9 @@ async def site(
             run=lambda work: running.append(tasks.create_task(work)),
             spawn=tasks.create_task,
         )
-        if store is None:
-            cold = await open_cold_side(place)
-        else:
-            cold = await assemble(place, store, in_process(store))
+        cold = await (
+            assemble(place, store, seal or in_process(store)) if store else open_cold_side(place)
+        )
         yield Site(hot=hot, table=table, cold=cold, metadata=metadata, clock=clock)
         for task in reversed(running):
             task.cancel()

@@ -3,17 +3,25 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from everlog.format.errors import CorruptObjectError
+from everlog.format.segment_object import BatchRow, SegmentBuilder
+from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.offsets import Offset
 from everlog.records.batch import walk
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
+from everlog.stores.object_key import object_key
 from service.model.log import LogSlice, OffsetOutOfRangeError, ReadBounds
 from service.partition.partition import Partition
+from service.tiering.uploader import SealAndPut, in_process
+from service.tiering.worker.channel import Fields
+from service.tiering.worker.sealing import SealOrder
+from service.tiering.worker.transfers import sealed_fields
 from tests.contract.object_stores import FailingStore
 from tests.unit.tiering.site import (
     EVERYTHING,
@@ -83,11 +91,48 @@ async def test_what_comes_next_is_fetched_before_anybody_asks(
 ) -> None:
     roomy = {**SETTINGS, "remote.cache.bytes": str(8 << 20)}
     async with site(tmp_path, metadata, store=store, settings=roomy) as running:
-        partition, _ = await cold_partition(running)
-        await read_some(partition, 0)
+        partition, _ = await cold_partition(running, batches=1000)
+        await read_in_order(partition, 0, reads=3)
         async with asyncio.timeout(20):
             while not running.cold.stats.prefetched:
                 await asyncio.sleep(0.005)
+
+
+async def read_in_order(partition: Partition, offset: int, *, reads: int) -> None:
+    for _ in range(reads):
+        records = (await read_some(partition, offset)).records
+        offset = list(walk(records))[-1][1].next_offset
+
+
+async def test_a_jump_fetches_one_chunk_and_nothing_ahead(
+    tmp_path: Path, metadata: Metadata, store: FailingStore
+) -> None:
+    roomy = {"remote.fetch.range.bytes": str(4 << 20), "remote.cache.bytes": str(64 << 20)}
+    async with site(tmp_path, metadata, store=store, settings=roomy) as running:
+        partition = await running.open({**TOPIC, "remote.object.bytes": str(8 << 20)})
+        await running.append(partition, batches=1500, batch_bytes=4000)
+        await running.released_to(partition, partition.hot.active.base_offset)
+        for offset in (700, 20, 1100):
+            await read_some(partition, offset)
+        stats = running.cold.stats
+        assert (stats.seeks, stats.prefetched) == (3, 0)
+        assert stats.range_bytes <= 3 << 20
+
+
+@pytest.mark.rule("TIER-39")
+async def test_a_scan_leaves_what_was_sought_out_in_the_cache(
+    tmp_path: Path, metadata: Metadata, store: FailingStore
+) -> None:
+    small = {"remote.fetch.range.bytes": str(64 << 10), "remote.cache.bytes": str(4 << 20)}
+    async with site(tmp_path, metadata, store=store, settings=small) as running:
+        partition, appended = await cold_partition(running, batches=2000)
+        await read_some(partition, 900)
+        assert len(appended) > 7 << 20
+        assert await read_all(partition) == appended
+        assert isinstance(partition.read(Offset(900), EVERYTHING), LogSlice)
+        passed = partition.read(Offset(300), EVERYTHING)
+        assert not isinstance(passed, LogSlice)
+        await passed
 
 
 async def test_what_is_at_hand_is_answered_at_once(running: Site) -> None:
@@ -246,6 +291,66 @@ async def test_a_cache_file_that_somebody_removed_is_fetched_again(
     for each in (tmp_path / "cache").iterdir():
         each.unlink()
     assert await read_all(partition) == appended
+
+
+@pytest.mark.rule("TIER-46")
+async def test_a_committed_reader_is_told_of_the_aborted_transactions_where_it_reads(
+    tmp_path: Path, metadata: Metadata, store: FailingStore
+) -> None:
+    aborted = [
+        AbortedTransaction(
+            producer_id=producer, first_offset=Offset(first), last_offset=Offset(last)
+        )
+        for producer, first, last in ((7, 2, 5), (8, 4, 40), (9, 900, 950))
+    ]
+    seal = aborting(in_process(store), store, aborted)
+    async with site(tmp_path, metadata, store=store, settings=SETTINGS, seal=seal) as running:
+        partition, appended = await cold_partition(running, batches=1200)
+
+        async def told(offset: int, *, committed: bool = True) -> list[int]:
+            bounds = replace(EVERYTHING, committed=committed)
+            for _ in range(2):  # fetched, and then at hand
+                found = await read_some(partition, offset, bounds)
+            return [each.producer_id for each in found.aborted]
+
+        assert await told(0) == [7, 8]
+        assert await told(0, committed=False) == []
+        assert await told(6) == [8]
+        assert await told(500) == []
+        assert await told(910) == [9]
+        assert await read_all(partition) == appended
+
+
+def aborting(
+    seal_and_put: SealAndPut, store: FailingStore, aborted: list[AbortedTransaction]
+) -> SealAndPut:
+    """Seal objects as if transactions had been aborted in them: nothing else writes any yet."""
+
+    async def seal(order: SealOrder) -> Fields:
+        fields = await seal_and_put(order)
+        key = object_key(order.key.text)
+        body = await store.read_all(key, size_max=64 << 20)
+        builder = SegmentBuilder(order.key, created_ms=order.created_ms)
+        data = body[: fields["data_bytes"]]
+        rows = [
+            BatchRow(
+                position=position,
+                length=header.size,
+                base_offset=header.base_offset,
+                next_offset=header.next_offset,
+                leader_epoch=header.leader_epoch,
+                base_timestamp=header.base_timestamp,
+                max_timestamp=header.max_timestamp,
+                records=header.record_count,
+            )
+            for position, header in walk(data)
+        ]
+        builder.feed(rows, data)
+        sealed = builder.seal(lineage=order.lineage, aborted=aborted)
+        await store.overwrite(key, data + sealed.tail)
+        return sealed_fields(sealed)
+
+    return seal
 
 
 async def test_offsets_below_the_start_are_out_of_range(running: Site) -> None:

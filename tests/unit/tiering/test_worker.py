@@ -26,7 +26,9 @@ from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
 from service.tiering.worker.channel import Channel
+from service.tiering.worker.downloads import Downloads
 from service.tiering.worker.faults import decode_fault, encode_fault
+from service.tiering.worker.hedging import Hedging
 from service.tiering.worker.main import TransferServer
 from service.tiering.worker.remote_store import WorkerObjectStore
 from service.tiering.worker.supervisor import WorkerSupervisor
@@ -51,7 +53,9 @@ class ThreadWorker:
     async def start(self) -> "ThreadWorker":
         ours, theirs = socket.socketpair()
         self.reader, self.writer = await asyncio.open_unix_connection(sock=ours)
-        server = TransferServer(Transfers(self._store), channel=theirs)
+        downloads = Downloads(self._store, hedging=Hedging(), spawn=self._tasks.create_task)
+        transfers = Transfers(self._store, downloads=downloads)
+        server = TransferServer(transfers, channel=theirs)
         self.server = self._tasks.create_task(server.run())
         return self
 

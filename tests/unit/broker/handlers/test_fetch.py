@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from everlog.format.errors import CorruptObjectError
+from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.offsets import Offset
+from service.broker.error_mapping import code_of
+from service.model.log import LogSlice, ReadBounds
 from service.model.serving import Deferred
 from service.partition.errors import NotLeaderError
 from service.partition.partition import Partition
@@ -48,6 +52,28 @@ async def test_a_committed_reader_gets_a_list_of_aborted_transactions() -> None:
         request = to_fetch("t", isolation_level=1)
         response = await answered(place.fetch_handler()(context(VERSION), request))
         assert only(response).aborted_transactions == []
+
+
+@pytest.mark.rule("TIER-46")
+async def test_aborted_transactions_are_told_to_committed_readers_alone() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        await filled(partition, 1)
+        gone = AbortedTransaction(producer_id=7, first_offset=Offset(0), last_offset=Offset(4))
+        read = partition.log.read
+
+        def with_aborted(offset: Offset, bounds: ReadBounds) -> LogSlice:
+            found = read(offset, bounds)
+            assert isinstance(found, LogSlice)
+            return LogSlice(found.records, [gone] if bounds.committed else [])
+
+        partition.log.read = with_aborted  # type: ignore[method-assign]
+        fetch = place.fetch_handler()
+        told = only(await answered(fetch(context(VERSION), to_fetch("t", isolation_level=1))))
+        (one,) = told.aborted_transactions
+        assert (one.producer_id, one.first_offset) == (7, 0)
+        told = only(await answered(fetch(context(VERSION), to_fetch("t"))))
+        assert told.aborted_transactions is None
 
 
 async def test_a_reader_at_the_end_is_woken_by_an_append() -> None:
@@ -193,6 +219,25 @@ async def test_the_whole_answer_is_bounded() -> None:
         assert sizes == [len(batch(50)), 0, 0]
 
 
+@pytest.mark.rule("TIER-28")
+async def test_a_partition_that_fails_does_not_fail_the_others() -> None:
+    async with town() as place:
+        partition = await place.topic("t", partitions=2)
+        await filled(partition, 1)
+        await filled(place.table.led("t", 1), 1)
+
+        async def damaged(offset: Offset, bounds: Any) -> Any:
+            raise CorruptObjectError("object", "bits")
+
+        partition.log.read = damaged  # type: ignore[method-assign, assignment]
+        request = to_fetch("t", min_bytes=1 << 20, max_wait_ms=1000)
+        request.topics[0].partitions.append(to_fetch("t", partition=1).topics[0].partitions[0])
+        response = await answered(place.fetch_handler()(context(VERSION), request))
+        bad, good = response.responses[0].partitions
+        assert (bad.error_code, good.error_code) == (code_of(CorruptObjectError("o", "b")), 0)
+        assert len(good.records) > 0
+
+
 @pytest.mark.rule("TIER-37")
 async def test_a_slow_partition_does_not_delay_the_others() -> None:
     async with town() as place:
@@ -215,6 +260,36 @@ async def test_a_slow_partition_does_not_delay_the_others() -> None:
         waiting = fetch(context(VERSION), to_fetch("t", max_wait_ms=60_000))
         gate.set()
         assert len(only(await answered(waiting)).records) > 0
+
+
+@pytest.mark.rule("TIER-38")
+async def test_slow_partitions_bring_no_more_into_memory_than_a_response_may_hold() -> None:
+    async with town() as place:
+        await place.topic("t", partitions=12)
+        reading: list[int] = []
+        gate = asyncio.Event()
+        request = to_fetch("t", max_wait_ms=60_000, max_bytes=1000)
+        for number in range(12):
+            partition = place.table.led("t", number)
+            await filled(partition, 1)
+
+            async def slowly(offset: Offset, bounds: ReadBounds, number: int = number) -> LogSlice:
+                reading.append(number)
+                await gate.wait()
+                return LogSlice(bytes(bounds.bytes_max))
+
+            if number < 11:
+                partition.log.read = slowly  # type: ignore[method-assign, assignment]
+            if number:
+                wanted = to_fetch("t", partition=number).topics[0].partitions[0]
+                request.topics[0].partitions.append(wanted)
+        for each in request.topics[0].partitions:
+            each.partition_max_bytes = 150
+        response = await answered(place.fetch_handler()(context(VERSION), request))
+        assert len(response.responses[0].partitions[11].records) > 0
+        await asyncio.sleep(0)
+        assert reading == [0, 1, 2]
+        gate.set()
 
 
 async def test_a_session_goes_on_where_it_was() -> None:

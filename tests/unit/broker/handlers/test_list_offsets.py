@@ -1,10 +1,13 @@
 """ListOffsets: the ends of a log, and places by time."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from everlog.format.errors import CorruptObjectError
 from everlog.model.offsets import Offset
+from service.broker.error_mapping import code_of
 from service.broker.handlers.list_offsets import (
     EARLIEST,
     EARLIEST_LOCAL,
@@ -14,6 +17,7 @@ from service.broker.handlers.list_offsets import (
     MAX_TIMESTAMP,
     ListOffsetsHandler,
 )
+from service.model.log import TimestampOffset
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.list_offsets import (
     ListOffsetsPartition,
@@ -98,3 +102,26 @@ async def test_what_cannot_be_is_refused() -> None:
         assert (await ask(place, LATEST, epoch=99))[0].error_code == ErrorCode.UNKNOWN_LEADER_EPOCH
         twice = await ask(place, LATEST, LATEST, index=0)
         assert [each.error_code for each in twice] == [0, ErrorCode.INVALID_REQUEST]
+
+
+@pytest.mark.rule("TIER-36")
+@pytest.mark.rule("TIER-28")
+async def test_no_partition_waits_for_another_to_be_searched() -> None:
+    async with town() as place:
+        await place.topic("t", partitions=4)
+        both_search = asyncio.Barrier(2)
+
+        async def search(timestamp_ms: int, end: Offset) -> TimestampOffset:
+            await both_search.wait()
+            return TimestampOffset(timestamp_ms, Offset(timestamp_ms), None)
+
+        async def damaged(timestamp_ms: int, end: Offset) -> TimestampOffset:
+            raise CorruptObjectError("object", "bits")
+
+        for number, find in enumerate((search, damaged, search)):
+            place.table.led("t", number).find_time = find  # type: ignore[method-assign]
+        async with asyncio.timeout(10):
+            found = await ask(place, 3, 5, 4, LATEST)
+        assert [each.offset for each in found] == [3, -1, 4, 0]
+        bad = code_of(CorruptObjectError("o", "b"))
+        assert [each.error_code for each in found] == [0, bad, 0, 0]

@@ -9,8 +9,14 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 FLUSH_SECONDS_MAX = 60
 PROGRESS_SECONDS_MAX = 60
 READ_SECONDS_MAX = 60
-PAYLOAD = b"." * 400
+PAYLOAD_BYTES = 400
 BATCH_BYTES_MAX = 16 << 10
+
+
+def payload_of(partition: int, number: int, size: int = PAYLOAD_BYTES) -> bytes:
+    """Return what a record says, which no other record says."""
+    text = b"%d/%d." % (partition, number)
+    return (text * (size // len(text) + 1))[:size]
 
 
 @dataclass
@@ -25,10 +31,27 @@ class Acknowledged:
 
 
 class IdempotentLoad:
-    """Produces to every partition in turn, as fast as the client takes it, until stopped."""
+    """Produces to every partition in turn, as fast as the client takes it, until stopped.
 
-    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+    Args:
+        pause_s: Between two records of a partition.
+        numbers_max: After so many it is still until it is stopped.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        partitions: int,
+        *,
+        payload_bytes: int = PAYLOAD_BYTES,
+        pause_s: float = 0.0002,
+        numbers_max: int = 1 << 60,
+    ) -> None:
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
+        self._payload_bytes = payload_bytes
+        self._pause_s = pause_s
+        self._numbers_max = numbers_max
         self._topic = topic
         self._partitions = partitions
         self._producer = Producer(
@@ -68,10 +91,17 @@ class IdempotentLoad:
     def _produce(self) -> None:
         number = 0
         while not self._stopping.is_set():
-            for partition in range(self._partitions):
-                self._send(partition, number)
-            number += 1
-            self._producer.poll(0.0002)
+            if number < self._numbers_max:
+                for partition in range(self._partitions):
+                    self._send(partition, number)
+                number += 1
+            self._wait()
+
+    def _wait(self) -> None:
+        """Let some time pass, in which answers may come."""
+        until = time.monotonic() + self._pause_s
+        self._producer.poll(self._pause_s)
+        time.sleep(max(0.0, until - time.monotonic()))
 
     def _send(self, partition: int, number: int) -> None:
         while True:
@@ -79,7 +109,7 @@ class IdempotentLoad:
                 self._producer.produce(
                     self._topic,
                     key=str(number),
-                    value=PAYLOAD,
+                    value=payload_of(partition, number, self._payload_bytes),
                     partition=partition,
                     on_delivery=self._note,
                 )
@@ -101,8 +131,10 @@ class IdempotentLoad:
         self._progress.set()
 
 
-def read_numbers(bootstrap: str, topic: str, partition: int) -> list[tuple[int, int]]:
-    """Read a partition from its start; return (offset, number) of every record."""
+def read_numbers(
+    bootstrap: str, topic: str, partition: int, *, payload_bytes: int = PAYLOAD_BYTES
+) -> list[tuple[int, int]]:
+    """Read a partition from its start; return (offset, number) of every record, all as sent."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -126,6 +158,7 @@ def read_numbers(bootstrap: str, topic: str, partition: int) -> list[tuple[int, 
                 offset, key = message.offset(), message.key()
                 assert offset is not None
                 assert key is not None
+                assert message.value() == payload_of(partition, int(key), payload_bytes), offset
                 found.append((offset, int(key)))
     finally:
         consumer.close()

@@ -63,6 +63,9 @@ class AdaptiveObjectStore:
     An upload takes one place, however large it is. Errors pass as they are: repeating is up to
     `RetryingObjectStore`, whose waiting calls take no place.
 
+    Args:
+        on_cut: Told of each limit that is lower than the one before.
+
     Attributes:
         limit: How many may be under way now.
     """
@@ -144,7 +147,7 @@ class AdaptiveObjectStore:
 
     def _cut(self, cuts: int) -> None:
         before, self.limit = self.limit, self.limit.after_throttle(cuts)
-        if self.limit is not before:
+        if int(self.limit.calls) < int(before.calls):
             self._on_cut(self.limit)
 
     async def _enter(self) -> None:

@@ -95,9 +95,9 @@ def is_throttle(error: EverlogError) -> bool:
 
 
 def not_shown_yet(operation: str, key: ObjectKey) -> StoreUnavailableError:
-    """Return the error for a name that is taken by an object that cannot be read.
+    """Return the error for an object that was just stored, or is in the way, and is not there.
 
     A store contradicts itself so for a moment after a create, or where something in front of it
     has answered in its place. Whether the object is there has to be asked again.
     """
-    return StoreUnavailableError(operation, key, "its name is taken, but no object is shown")
+    return StoreUnavailableError(operation, key, "it exists, but the store does not show it yet")

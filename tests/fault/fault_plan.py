@@ -6,6 +6,8 @@ from enum import Enum
 from random import Random
 from typing import Generic, TypeVar
 
+from typing_extensions import override
+
 KindT = TypeVar("KindT", bound=Enum)
 
 SHARE_MAX = 0.5
@@ -48,6 +50,21 @@ class FaultPlan(Generic[KindT]):
         total = sum(self.injected.values())
         kinds = ", ".join(f"{count} {kind.name.lower()}" for kind, count in sorted_by_name(self))
         return f"{total} faults: {kinds}"
+
+
+class Once(FaultPlan[KindT]):
+    """Lets the first call fail that can meet a kind of fault."""
+
+    def __init__(self, kind: KindT) -> None:
+        super().__init__()
+        self._kind = kind
+
+    @override
+    def choose(self, possible: Sequence[KindT], *, times: float = 1.0) -> KindT | None:
+        if self._kind not in possible or self.injected[self._kind]:
+            return None
+        self.injected[self._kind] += 1
+        return self._kind
 
 
 def sorted_by_name(plan: FaultPlan[KindT]) -> list[tuple[KindT, int]]:

@@ -137,7 +137,7 @@ async def test_whoever_gives_up_a_call_gives_its_place_away(gated: GatedStore) -
 
 @pytest.mark.rule("TIER-27")
 @pytest.mark.rule("TIER-47")
-async def test_only_throttling_lowers_the_limit_and_it_is_told_once() -> None:
+async def test_only_throttling_lowers_the_limit_and_that_is_told() -> None:
     told: list[float] = []
     failing = FailingStore(MemoryObjectStore(clock=SteadyClock()), lambda: (None, None))
     store = AdaptiveObjectStore(failing, on_cut=lambda limit: told.append(limit.calls))
@@ -152,3 +152,7 @@ async def test_only_throttling_lowers_the_limit_and_it_is_told_once() -> None:
     with pytest.raises(ObjectsNotDeletedError):
         await store.delete([KEY])
     assert told == [CALLS_MAX / 2]
+    for _ in range(9):
+        with pytest.raises(ObjectsNotDeletedError):
+            await store.delete([KEY])
+    assert told == [8, 4, 2, 1]

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from typing_extensions import override
 
 from everlog.format.entries import Entry
 from everlog.format.manifest import NotContiguousError
@@ -23,7 +22,7 @@ from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import Uploaded
 from tests.contract.object_stores import FailingStore
-from tests.fault.fault_plan import FaultPlan
+from tests.fault.fault_plan import FaultPlan, Once
 from tests.fault.faulty_store import FaultyStore, StoreFault
 from tests.simulation.clock import SeededIds
 from tests.unit.tiering.site import HastyClock, Metadata, metadata_tree
@@ -184,7 +183,7 @@ async def test_a_root_that_arrives_damaged_is_read_again(
     metadata: Metadata, clock: HastyClock
 ) -> None:
     objects = MemoryObjectStore(clock=clock)
-    plan: FaultPlan[StoreFault] = OnceEach(StoreFault.FLIPPED)
+    plan: FaultPlan[StoreFault] = Once(StoreFault.FLIPPED)
     store = FaultyStore(objects, plan)
     tier = await claimed(metadata, store, clock)
     await tier.commit(TierChange(uploaded=objects_from(tier, 0, 3)))
@@ -198,24 +197,9 @@ async def test_a_root_whose_name_is_taken_by_nothing_that_is_shown_may_be_put_ag
     metadata: Metadata, clock: HastyClock
 ) -> None:
     objects = MemoryObjectStore(clock=clock)
-    tier = await claimed(metadata, FaultyStore(objects, OnceEach(StoreFault.EXISTS)), clock)
+    tier = await claimed(metadata, FaultyStore(objects, Once(StoreFault.EXISTS)), clock)
     change = TierChange(uploaded=objects_from(tier, 0, 3))
-    with pytest.raises(StoreUnavailableError, match="no object is shown"):
+    with pytest.raises(StoreUnavailableError, match="does not show it yet"):
         await tier.commit(change)
     assert await tier.commit(change)
     assert tier.end == 30
-
-
-class OnceEach(FaultPlan[StoreFault]):
-    """Lets the first call fail that can meet a fault."""
-
-    def __init__(self, kind: StoreFault) -> None:
-        super().__init__()
-        self._kind = kind
-
-    @override
-    def choose(self, possible: Sequence[StoreFault], *, times: float = 1.0) -> StoreFault | None:
-        if self._kind not in possible or self.injected[self._kind]:
-            return None
-        self.injected[self._kind] += 1
-        return self._kind

@@ -28,7 +28,7 @@ FAULTS = int(os.environ.get("EVERLOG_TEST_STORE_FAULTS", "20"))
 SEED = int(os.environ.get("EVERLOG_TEST_SEED", "1"))
 IS_LONG = FAULTS >= 200
 SHARE = 0.06 if IS_LONG else 0.12
-REQUESTS = (20, 400) if IS_LONG else (20, 100)
+REQUESTS = (50, 700) if IS_LONG else (20, 100)
 """Of the store, between two kills."""
 SECONDS_MAX = 60 + 3 * FAULTS
 DRAIN_SECONDS_MAX = 180
@@ -140,6 +140,8 @@ def _torment(broker: BrokerProcess, proxy: FaultProxy, load: IdempotentLoad) -> 
     deadline = time.monotonic() + SECONDS_MAX
     while not _is_enough(proxy.plan):
         assert time.monotonic() < deadline, f"too few faults: {proxy.plan}"
+        if IS_LONG:
+            print(f"\r{proxy.plan.injected.total()} faults", end="", flush=True)
         load.wait_for_progress()
         enough = proxy.requests.total() + rng.randint(*REQUESTS)
         _wait_until(lambda enough=enough: proxy.requests.total() >= enough, "nobody asks the store")

@@ -7,15 +7,19 @@ import pytest
 
 from everlog.format.object_keys import PartitionPath, Stamp
 from everlog.format.segment_sections import EpochStart
+from everlog.model.errors import EverlogError
 from everlog.model.ids import TopicId
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.records.batch import stamp
 from everlog.records.builder import Record, build_batch
+from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from service.tiering.planner import FileRange, UploadPlan
 from service.tiering.stats import TierStats
 from service.tiering.uploader import Uploaded, Uploader, in_process
+from service.tiering.worker.channel import Fields
+from service.tiering.worker.sealing import SealOrder
 from tests.fault.fault_plan import Once
 from tests.fault.faulty_store import FaultyStore, StoreFault
 from tests.simulation.clock import SeededIds
@@ -33,14 +37,24 @@ class Attempt:
         self.objects = MemoryObjectStore(clock=HastyClock())
         self.plan = Once(kind)
         self.stats = TierStats()
+        self.failures: list[type[EverlogError]] = []
         self._path = directory / "segment"
         self._batch = build_batch([Record(key=None, value=b"everlog", timestamp_ms=1)])
         stamp(self._batch, base_offset=0, leader_epoch=EPOCH)
 
     async def run(self) -> Uploaded:
         await asyncio.to_thread(self._path.write_bytes, self._batch)
+        seal_and_put = in_process(FaultyStore(self.objects, self.plan))
+
+        async def watched(order: SealOrder) -> Fields:
+            try:
+                return await seal_and_put(order)
+            except EverlogError as error:
+                self.failures.append(type(error))
+                raise
+
         uploader = Uploader(
-            in_process(FaultyStore(self.objects, self.plan)),
+            watched,
             clock=HastyClock(),
             ids=SeededIds(),
             stats=self.stats,
@@ -93,7 +107,10 @@ def test_a_name_under_which_other_bytes_are_stored_is_never_used_again(tmp_path:
 
 
 @pytest.mark.rule("TIER-9")
-def test_a_new_object_that_is_not_shown_yet_keeps_its_name(tmp_path: Path) -> None:
+def test_a_new_object_that_is_not_shown_yet_keeps_its_name_and_needs_no_person(
+    tmp_path: Path,
+) -> None:
     attempt = Attempt(tmp_path, StoreFault.MISSING)
     entry = run_hurried(attempt.run).entry
     assert list(attempt.objects._objects) == [entry.key(PATH).text]
+    assert set(attempt.failures) == {StoreUnavailableError}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.contract.object_stores import BUCKET, s3_store
+from tests.contract.object_stores import ACCESS_KEY, BUCKET, SECRET_KEY, s3_store
 from tests.fault.broker_process import BrokerProcess
 from tests.fault.cold_reader import ColdReader
 from tests.fault.fault_plan import FaultPlan
@@ -70,8 +70,11 @@ SETTINGS = {
 @pytest.mark.rule("TIER-26")
 @pytest.mark.rule("TIER-27")
 def test_no_fault_of_the_store_and_no_kill_loses_spoils_or_leaks_anything(
-    tmp_path: Path, seaweedfs: str
+    tmp_path: Path, seaweedfs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The worker finds them where every S3 client does.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     plan: FaultPlan[Fault] = FaultPlan(SEED, share=SHARE)
     with (
         fault_proxy(seaweedfs, plan) as proxy,

@@ -85,3 +85,19 @@ class ObjectsNotDeletedError(RetriableError):
         first = next(iter(failures.values()))
         super().__init__(f"{len(failures)} objects were not deleted; the first: {first}")
         self.failures = failures
+
+
+def is_throttle(error: EverlogError) -> bool:
+    """Whether a store asks for fewer requests by an error."""
+    if isinstance(error, ObjectsNotDeletedError):
+        return any(isinstance(why, StoreThrottledError) for why in error.failures.values())
+    return isinstance(error, StoreThrottledError)
+
+
+def not_shown_yet(operation: str, key: ObjectKey) -> StoreUnavailableError:
+    """Return the error for an object that was just stored, or is in the way, and is not there.
+
+    A store contradicts itself so for a moment after a create, or where something in front of it
+    has answered in its place. Whether the object is there has to be asked again.
+    """
+    return StoreUnavailableError(operation, key, "it exists, but the store does not show it yet")

@@ -11,7 +11,13 @@ from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RetriableError
 from everlog.stores.backoff import RetryPolicy, wait_s
 from everlog.stores.body import BodyPart, body_size
-from everlog.stores.errors import ObjectExistsError, ObjectsNotDeletedError, StoreThrottledError
+from everlog.stores.errors import (
+    ObjectExistsError,
+    ObjectMissingError,
+    ObjectsNotDeletedError,
+    is_throttle,
+    not_shown_yet,
+)
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import (
     LIST_OBJECTS_MAX,
@@ -151,25 +157,35 @@ class RetryingObjectStore:
         attempts = self._attempts("create")
         while True:
             try:
-                return await call()
-            except ObjectExistsError:
-                # A repeated create meets its own first attempt; only the content can tell that from
-                # another's.
-                if not attempts.failures or not await self._holds(key, size=size, crc32c=crc32c):
-                    raise
-                return CreatedObject(key=key, size=size, crc32c=crc32c)
+                try:
+                    return await call()
+                except ObjectExistsError:
+                    # A repeated create meets its own first attempt; only the content can tell that
+                    # from another's.
+                    is_repeat = attempts.failures > 0
+                    if not is_repeat or not await self._holds(key, size=size, crc32c=crc32c):
+                        raise
+                    return CreatedObject(key=key, size=size, crc32c=crc32c)
             except RetriableError as error:
                 if not await attempts.may_repeat(error):
                     raise
 
     async def _holds(self, key: ObjectKey, *, size: int, crc32c: int) -> bool:
-        """Return whether the store has an object of this size and checksum."""
-        info = await self.head(key)
-        if info.size != size or info.checksum_crc32c is not None:
-            return info.size == size and info.checksum_crc32c == crc32c
-        held = 0
-        for start in range(0, size, _COMPARE_BYTES):
-            held = crc32c_of(await self.read(key, start, min(_COMPARE_BYTES, size - start)), held)
+        """Return whether the store has an object of this size and checksum.
+
+        Raises:
+            StoreUnavailableError: It has said that there is one, and does not show it.
+        """
+        try:
+            info = await self.head(key)
+            if info.size != size or info.checksum_crc32c is not None:
+                return info.size == size and info.checksum_crc32c == crc32c
+            held = 0
+            for start in range(0, size, _COMPARE_BYTES):
+                length = min(_COMPARE_BYTES, size - start)
+                held = crc32c_of(await self.read(key, start, length), held)
+        except ObjectMissingError as error:
+            raise not_shown_yet("create", key) from error
         return held == crc32c
 
     def _attempts(self, operation: str) -> "_Attempts":
@@ -210,7 +226,7 @@ class _Attempts:
         wait = wait_s(
             self._policy,
             failures=self.failures,
-            throttled=_is_throttle(error),
+            throttled=is_throttle(error),
             chance=self._ids.uniform(),
         )
         deadline_s = self._policy.deadline_s
@@ -224,9 +240,3 @@ class _Attempts:
 
 def _may_pass(error: EverlogError) -> bool:
     return isinstance(error, RetriableError)
-
-
-def _is_throttle(error: RetriableError) -> bool:
-    if isinstance(error, ObjectsNotDeletedError):
-        return any(isinstance(why, StoreThrottledError) for why in error.failures.values())
-    return isinstance(error, StoreThrottledError)

@@ -79,6 +79,7 @@ _BY_CODE: Mapping[str, type[EverlogError]] = {
     "ThrottlingException": StoreThrottledError,
     "TooManyRequests": StoreThrottledError,
     "TooManyRequestsException": StoreThrottledError,
+    "XAmzContentSHA256Mismatch": StoreUnavailableError,  # like BadDigest
 }
 
 _BY_STATUS: Mapping[int, type[EverlogError]] = {

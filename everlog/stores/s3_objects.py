@@ -17,6 +17,7 @@ from everlog.stores.errors import (
     ObjectsNotDeletedError,
     StoreCorruptionError,
     StoreUnavailableError,
+    not_shown_yet,
 )
 from everlog.stores.object_key import ObjectKey, is_object_key
 from everlog.stores.object_store import (
@@ -181,7 +182,7 @@ class S3Objects:
             exclusive = refuses_second_create(self._client, self._target(key))
             verified = refuses_wrong_checksum(self._client, self._target(key))
         self.overwrite(key, PROBE_BODY)
-        kept = self.head(key).checksum_crc32c == crc32c_of(PROBE_BODY)
+        kept = self._head_of_new("probe", key).checksum_crc32c == crc32c_of(PROBE_BODY)
         self.delete([key])
         self._creates_exclusively = exclusive
         return StoreCapabilities(
@@ -229,7 +230,7 @@ class S3Objects:
         kept = checksum_in(answer)
         if kept is None:
             # The store did not say what it has, so ask for it.
-            info = self.head(key)
+            info = self._head_of_new("create", key)
             kept = info.checksum_crc32c
             if info.size != size:
                 raise StoreCorruptionError(
@@ -239,6 +240,12 @@ class S3Objects:
             raise StoreCorruptionError(
                 "create", key, f"the store has crc32c {kept:08x}, {crc32c:08x} was sent"
             )
+
+    def _head_of_new(self, operation: str, key: ObjectKey) -> ObjectInfo:
+        try:
+            return self.head(key)
+        except ObjectMissingError as error:
+            raise not_shown_yet(operation, key) from error
 
     def _listed(self, contents: Sequence[dict[str, Any]]) -> Sequence[ObjectInfo]:
         names = ((entry, entry["Key"][len(self._settings.prefix) :]) for entry in contents)

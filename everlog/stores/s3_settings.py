@@ -8,6 +8,8 @@ MULTIPART_BYTES_MIN = 128 << 20
 PART_BYTES = 64 << 20
 """S3 asks for at least 5 MiB and takes 10,000 parts, so objects end at 625 GiB."""
 
+READ_TIMEOUT_S = 30.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Settings:
@@ -33,6 +35,6 @@ class S3Settings:
     threads_max: int = 16
     reads_max: int = 64
     connect_timeout_s: float = 5.0
-    read_timeout_s: float = 30.0
+    read_timeout_s: float = READ_TIMEOUT_S
     multipart_bytes_min: int = MULTIPART_BYTES_MIN
     part_bytes: int = PART_BYTES

@@ -6,6 +6,9 @@
 | ``s3://bucket/prefix?endpoint=URL&region=R&path_style=true`` | a bucket, below a prefix |
 | ``memory://`` | this process, as long as it lives |
 
+A bucket takes two more options: ``timeout_s`` (30), the longest wait for the next bytes of an
+answer, and ``part_bytes`` (64 MiB): objects of twice that and more go in parts of it.
+
 Credentials never are in a URL, which ends up in logs and process lists: boto3 finds them in the
 environment, in the AWS profile, or in the role of the machine.
 """
@@ -21,9 +24,13 @@ from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
-from everlog.stores.s3_settings import S3Settings
+from everlog.stores.s3_settings import PART_BYTES, READ_TIMEOUT_S, S3Settings
 
-_S3_OPTIONS = ("endpoint", "region", "path_style")
+_S3_OPTIONS = ("endpoint", "region", "path_style", "timeout_s", "part_bytes")
+_TIMEOUT_S_MAX = 600
+_PART_BYTES_MIN = 5 << 20
+"""By the S3 API, of all parts but the last."""
+_PART_BYTES_MAX = 5 << 30
 _FORMS = "file:///dir, s3://bucket/prefix?endpoint=URL&region=R&path_style=true or memory://"
 
 
@@ -139,6 +146,8 @@ def _bucket(parts: SplitResult) -> S3Settings:
         )
     prefix = unquote(parts.path).strip("/")
     endpoint = _endpoint(options.get("endpoint"))
+    timeout_s = _number("timeout_s", options.get("timeout_s"), 1, _TIMEOUT_S_MAX)
+    part_bytes = _number("part_bytes", options.get("part_bytes"), _PART_BYTES_MIN, _PART_BYTES_MAX)
     return S3Settings(
         bucket=parts.netloc,
         prefix=f"{object_key(prefix)}/" if prefix else "",
@@ -146,6 +155,9 @@ def _bucket(parts: SplitResult) -> S3Settings:
         region=options.get("region"),
         # Servers other than Amazon's seldom have a host name for each bucket.
         path_style=_boolean("path_style", options.get("path_style"), default=endpoint is not None),
+        read_timeout_s=timeout_s or READ_TIMEOUT_S,
+        part_bytes=part_bytes or PART_BYTES,
+        multipart_bytes_min=2 * (part_bytes or PART_BYTES),
     )
 
 
@@ -176,3 +188,11 @@ def _boolean(name: str, text: str | None, *, default: bool) -> bool:
     if text not in {"true", "false"}:
         raise RejectedError(f"{name}= of the store's URL is true or false, not {text!r}")
     return text == "true"
+
+
+def _number(name: str, text: str | None, low: int, high: int) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+        raise RejectedError(f"{name}= of the store's URL is from {low} to {high}, not {text!r}")
+    return int(text)

@@ -14,6 +14,7 @@ from dataclasses import asdict
 import structlog
 
 from everlog.model.errors import EverlogError, RetriableError
+from everlog.stores.adaptive_limit import AdaptiveObjectStore, CallLimit
 from everlog.stores.backoff import RetryPolicy
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
@@ -49,7 +50,7 @@ def main() -> None:
 
 async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey) -> None:
     clock, ids = SystemClock(), SystemIds()
-    opened = open_store(url, clock=clock)
+    opened = AdaptiveObjectStore(open_store(url, clock=clock), on_cut=_tell)
     store = RetryingObjectStore(opened, clock=clock, ids=ids)
     hasty = RetryingObjectStore(opened, clock=clock, ids=ids, policy=HASTY)
     async with asyncio.TaskGroup() as tasks:
@@ -63,6 +64,10 @@ async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey) -> None
         server = TransferServer(transfers(store), channel=channel, hasty=transfers(hasty))
         await server.run()
         probe.cancel()
+
+
+def _tell(limit: CallLimit) -> None:
+    _log.warning("store_throttles", calls_at_once=int(limit.calls))
 
 
 async def _probe(store: ObjectStore, key: ObjectKey) -> None:

@@ -1,5 +1,6 @@
 """The one table from what the server raises to what the wire calls it."""
 
+from everlog.format.errors import UnsupportedFormatError
 from everlog.model.errors import (
     CorruptionError,
     EverlogError,
@@ -15,6 +16,14 @@ from everlog.records.validation import (
     MessageTooLargeError,
     SegmentTooSmallError,
     UnsupportedCodecError,
+)
+from everlog.stores.errors import (
+    ObjectExistsError,
+    ObjectMissingError,
+    ObjectsNotDeletedError,
+    StoreDeniedError,
+    StoreThrottledError,
+    StoreUnavailableError,
 )
 from service.coordination.controller_term import (
     ControllerBusyError,
@@ -87,6 +96,20 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     UnknownPartitionError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     UnknownTopicIdError: ErrorCode.UNKNOWN_TOPIC_ID,
     UnsupportedCodecError: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+    # Whatever is wrong with the archive: clients ask again. Java's consumer ends at a code that it
+    # does not expect in an answer to Fetch, such as REQUEST_TIMED_OUT or INVALID_REQUEST.
+    **dict.fromkeys(
+        (
+            ObjectExistsError,
+            ObjectMissingError,
+            ObjectsNotDeletedError,
+            StoreDeniedError,
+            StoreThrottledError,
+            StoreUnavailableError,
+            UnsupportedFormatError,
+        ),
+        ErrorCode.KAFKA_STORAGE_ERROR,
+    ),
     # Errors that no client can cause on purpose: what it should do next is told by their class.
     CorruptionError: ErrorCode.KAFKA_STORAGE_ERROR,
     FencedError: ErrorCode.NOT_LEADER_OR_FOLLOWER,

@@ -144,7 +144,8 @@ _ARCHIVE = (
         documentation=(
             "Where the archive is: file:///directory or "
             "s3://bucket/prefix?endpoint=URL&region=R&path_style=true. Unless given, a directory "
-            "below data.dir."
+            "below data.dir. A bucket also takes timeout_s=30, the longest wait for the next bytes "
+            "of an answer, and part_bytes=67108864: objects of twice that go up in such parts."
         ),
     ),
     _string(

@@ -4,8 +4,9 @@ One turn at a time does all of it, so nothing here is locked.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
@@ -37,6 +38,8 @@ FOR_EVER = RetryPolicy(transient_wait_s_min=0.1, deadline_s=None)
 
 UPLOADS_PER_TURN_MAX = 4
 """Objects of one partition that are uploaded side by side; their commits stay in order."""
+
+ResultT = TypeVar("ResultT")
 
 _log = structlog.get_logger(__name__)
 
@@ -197,6 +200,7 @@ class PartitionArchive:
         plans = await self._plans(tier)
         if not plans:
             return False
+        await self._insist(tier.root)  # without it nothing could be committed
         await self._upload_and_commit(tier, plans)
         return self.has_work
 
@@ -226,8 +230,8 @@ class PartitionArchive:
 
     async def _commit(self, tier: PartitionTier, uploaded: list[Uploaded]) -> None:
         """Make objects part of the tier, however often the store has to be asked."""
-        gone = await self._empty_trash(tier)
-        await self._persist(tier, TierChange(uploaded=uploaded, trash_gone=gone))
+        change = TierChange(uploaded=uploaded, trash_gone=await self._empty_trash(tier))
+        await self._insist(lambda: tier.commit(change))
         self.stalled_since = None
         stats = self._parts.stats
         stats.objects += len(uploaded)
@@ -246,12 +250,12 @@ class PartitionArchive:
             # Only readers without a broker look at the hint, and they look further.
             _log.warning("tier_hint_failed", partition=_name(self.hot), reason=str(error))
 
-    async def _persist(self, tier: PartitionTier, change: TierChange) -> bool:
-        """Commit a change; failures of the store are retried for ever, others end the turn."""
+    async def _insist(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Repeat while the store fails in a way that passes; all else ends the turn."""
         failures = 0
         while True:
             try:
-                return await tier.commit(change)
+                return await call()
             except RetriableError as error:
                 failures += 1
                 wait = wait_s(
@@ -279,7 +283,7 @@ class PartitionArchive:
         epoch = self.hot.epochs.epoch_of(start - 1)
         skip = Skip(to=start, end_epoch=self.leader_epoch if epoch is None else epoch)
         everything = tier_cut(UNLIMITED, log_start=start, untiered_bytes=0, now_ms=0)
-        await self._persist(tier, TierChange(cut=everything, skip=skip))
+        await self._insist(lambda: tier.commit(TierChange(cut=everything, skip=skip)))
 
     async def _plans(self, tier: PartitionTier) -> list[UploadPlan]:
         partition = self._parts.table.by_id(
@@ -320,7 +324,7 @@ class PartitionArchive:
         if not is_due and not await self._is_cut(tier, cut):
             return
         gone = await self._empty_trash(tier) if is_due else 0
-        await self._persist(tier, TierChange(cut=cut, trash_gone=gone))
+        await self._insist(lambda: tier.commit(TierChange(cut=cut, trash_gone=gone)))
         if tier.start > hot.log_start:
             # The tier's start first: a stop in between must not lose what the tier still shows.
             await self._local.raise_start(hot, tier.start)

@@ -21,7 +21,12 @@ from everlog.format.object_keys import ClusterKey
 from everlog.model.clock import IdSource
 from everlog.model.errors import EverlogError, RejectedError
 from everlog.model.ids import id_text
-from everlog.stores.errors import ObjectExistsError, ObjectMissingError, StoreUnavailableError
+from everlog.stores.errors import (
+    ObjectExistsError,
+    ObjectMissingError,
+    StoreUnavailableError,
+    not_shown_yet,
+)
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
 from service.coordination.archive_record import (
@@ -221,9 +226,13 @@ class ArchiveHome:
         marker = ClusterMarker(cluster_id=self._cluster_id, store_id=id_text(self._ids.uuid()))
         try:
             await self._store.create(self._marker_key, encode_marker(marker))
-        except ObjectExistsError:
-            # Another broker of the new cluster was first.
-            return await self._read_marker() or marker
+        except ObjectExistsError as error:
+            # Another broker of the new cluster was first, or an earlier attempt of ours: only what
+            # is stored may be recorded, or the store would be taken for another one ever after.
+            stored = await self._read_marker()
+            if stored is None:
+                raise not_shown_yet("create", self._marker_key) from error
+            return stored
         return marker
 
     def _note(self, error: EverlogError) -> None:

@@ -10,6 +10,7 @@ from everlog.format.object_keys import PartitionPath
 from everlog.format.segment_index import SegmentIndex, open_segment, section_bytes
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
+from service.tiering.second_look import second_look
 from service.tiering.single_flight import SingleFlight, Spawn
 
 OBJECTS_MAX = 512
@@ -112,6 +113,9 @@ class ColdObjects:
 
     async def producers(self, found: ColdObject) -> bytes:
         """Read the producer state at the end of an object; raises like `open`."""
+        return await second_look(lambda: self._producers(found))
+
+    async def _producers(self, found: ColdObject) -> bytes:
         section = found.index.footer.section(SectionKind.PRODUCERS)
         data = b""
         if section.length:
@@ -123,6 +127,13 @@ class ColdObjects:
         self._objects.pop(uid, None)
 
     async def _open(self, path: PartitionPath, entry: Entry) -> ColdObject:
+        found = await second_look(lambda: self._read(path, entry))
+        self._objects[entry.uid] = found
+        if len(self._objects) > self._objects_max:
+            self._objects.popitem(last=False)
+        return found
+
+    async def _read(self, path: PartitionPath, entry: Entry) -> ColdObject:
         name = entry.key(path)
         key = object_key(name.text)
         behind = entry.size_bytes - entry.data_bytes
@@ -131,10 +142,7 @@ class ColdObjects:
         while isinstance(index, NeedMore):
             suffix = await self._suffix(key, entry.size_bytes, index.suffix_bytes)
             index = open_segment(suffix, object_bytes=entry.size_bytes, key=name)
-        found = self._objects[entry.uid] = ColdObject(entry, key, index, self._range_bytes)
-        if len(self._objects) > self._objects_max:
-            self._objects.popitem(last=False)
-        return found
+        return ColdObject(entry, key, index, self._range_bytes)
 
     async def _suffix(self, key: ObjectKey, size: int, length: int) -> bytes:
         return await self._store.read(key, size - length, length)

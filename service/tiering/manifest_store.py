@@ -9,10 +9,11 @@ from everlog.format.page_refs import PageId
 from everlog.format.pointer import Pointer, encode_pointer
 from everlog.format.root import Root, RootRef
 from everlog.format.root_codec import EncodedRoot, decode_root
-from everlog.stores.errors import ObjectExistsError
-from everlog.stores.object_key import object_key
+from everlog.stores.errors import ObjectExistsError, ObjectMissingError, not_shown_yet
+from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
 from service.tiering.manifest_cache import ManifestCache
+from service.tiering.second_look import second_look
 
 ROOT_BYTES_MAX = 16 << 20
 """A root is below 100 KiB; its trash may be long after much retention."""
@@ -35,14 +36,16 @@ class ManifestStore:
             CorruptObjectError: It is damaged.
             StoreUnavailableError: The store did not answer.
         """
-        known = self.cached_root(ref)
-        if known is not None:
-            return known
+        root = self.cached_root(ref)
+        if root is None:
+            root = await second_look(lambda: self._root(path, ref))
+            self.keep_root(root)
+        return root
+
+    async def _root(self, path: PartitionPath, ref: RootRef) -> Root:
         key = ref.key(path)
         body = await self._store.read_all(object_key(key.text), size_max=ROOT_BYTES_MAX)
-        root = decode_root(body, key=key, digest=ref.sha256)
-        self.keep_root(root)
-        return root
+        return decode_root(body, key=key, digest=ref.sha256)
 
     def cached_root(self, ref: RootRef) -> Root | None:
         """Return a root if it is at hand."""
@@ -61,14 +64,16 @@ class ManifestStore:
 
     async def page(self, path: PartitionPath, page: PageId) -> Page:
         """Fetch a page, or find it among what was used lately; raises like `root`."""
-        known = self.cached_page(page)
-        if known is not None:
-            return known
+        found = self.cached_page(page)
+        if found is None:
+            found = await second_look(lambda: self._page(path, page))
+            self._cache.put(page.uid, found)
+        return found
+
+    async def _page(self, path: PartitionPath, page: PageId) -> Page:
         key = object_key(page.key(path).text)
         body = await self._store.read_all(key, size_max=PAGE_BYTES_MAX)
-        found = decode_page(body, page, path=path)
-        self._cache.put(page.uid, found)
-        return found
+        return decode_page(body, page, path=path)
 
     def cached_page(self, page: PageId) -> Page | None:
         """Return a page if it is at hand."""
@@ -94,7 +99,14 @@ class ManifestStore:
         key = object_key(text)
         try:
             await self._store.create(key, body)
-        except ObjectExistsError as error:
+        except ObjectExistsError:
             # An earlier attempt of ours: names are never used twice.
-            if await self._store.read_all(key, size_max=ROOT_BYTES_MAX) != body:
-                raise CorruptObjectError(text, "other bytes are stored under its name") from error
+            await second_look(lambda: self._compare(key, body))
+
+    async def _compare(self, key: ObjectKey, body: bytes) -> None:
+        try:
+            stored = await self._store.read_all(key, size_max=ROOT_BYTES_MAX)
+        except ObjectMissingError as error:
+            raise not_shown_yet("create", key) from error
+        if stored != body:
+            raise CorruptObjectError(key, "other bytes are stored under its name")

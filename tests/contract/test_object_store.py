@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from everlog.stores.adaptive_limit import AdaptiveObjectStore, CallLimit
 from everlog.stores.backoff import RetryPolicy
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.memory import MemoryObjectStore
@@ -20,6 +21,8 @@ from tests.contract.object_stores import (
     s3_store,
     unreliable,
 )
+from tests.fault.fault_plan import FaultPlan
+from tests.fault.faulty_store import FaultyStore
 
 TESTS = itertools.count()
 IMPATIENT = RetryPolicy(
@@ -41,8 +44,13 @@ def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
                 prefix=f"test-{next(TESTS)}/",
                 signs_bodies=how == "s3",
             )
-        case ["unreliable"]:
-            return unreliable(MemoryObjectStore(clock=SteadyClock()), seed=7)
+        case ["faulty" | "adaptive" | "unreliable" as how]:
+            memory = MemoryObjectStore(clock=SteadyClock())
+            return {
+                "faulty": lambda: FaultyStore(memory, FaultPlan()),
+                "adaptive": lambda: AdaptiveObjectStore(memory, limit=CallLimit(calls=2)),
+                "unreliable": lambda: unreliable(memory, seed=7),
+            }[how]()
         case ["retrying", inner]:
             return RetryingObjectStore(
                 open_store(inner, request), clock=SteadyClock(), ids=SeededIds(), policy=IMPATIENT
@@ -56,6 +64,8 @@ def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
         "memory",
         "filesystem",
         "s3",
+        "faulty",
+        "adaptive",
         "retrying-memory",
         "retrying-filesystem",
         "retrying-unsigned",

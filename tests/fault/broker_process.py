@@ -1,9 +1,13 @@
 """An Everlog broker as a process that a test may kill."""
 
+import http.client
+import json
+import re
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,6 +58,30 @@ class BrokerProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Of the transfer process; None while there is none."""
+        for child in _children(self.pid):
+            try:
+                command = child.with_name("cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if b"service.app.transfer_worker" in command:
+                return int(child.parent.name)
+        return None
+
+    def metric(self, name: str) -> float:
+        """Read a number from the metrics page."""
+        lines = self.log_path.read_text().splitlines()
+        ready = [json.loads(line) for line in lines if '"broker_ready"' in line]
+        host, _, port = ready[-1]["admin"].removeprefix("http://").rpartition(":")
+        with closing(http.client.HTTPConnection(host, int(port), timeout=20)) as connection:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        found = re.search(rf"^{name}(?:_total)? (\S+)$", text, re.MULTILINE)
+        assert found is not None, f"{name} is not on the page"
+        return float(found[1])
 
     @property
     def data_dir(self) -> Path:

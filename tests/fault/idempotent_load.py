@@ -8,8 +8,14 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 
 PROGRESS_SECONDS_MAX = 60
 READ_SECONDS_MAX = 60
-PAYLOAD = b"." * 400
+PAYLOAD_BYTES = 400
 BATCH_BYTES_MAX = 16 << 10
+
+
+def payload_of(partition: int, number: int, size: int = PAYLOAD_BYTES) -> bytes:
+    """Return what a record says, which no other record says."""
+    text = b"%d/%d." % (partition, number)
+    return (text * (size // len(text) + 1))[:size]
 
 
 @dataclass
@@ -24,10 +30,11 @@ class Acknowledged:
 
 
 class IdempotentLoad:
-    """Produces to every partition in turn, until stopped.
+    """Produces to every partition in turn, as fast as the client takes it, until stopped.
 
     Args:
-        bytes_per_second: How fast; None for as fast as the client takes it.
+        pause_s: Between two records of a partition.
+        numbers_max: After so many it is still until it is stopped.
         patience_seconds: A record that was not acknowledged for so long is given up.
         queue_records: How many may wait in the client.
 
@@ -41,17 +48,19 @@ class IdempotentLoad:
         topic: str,
         partitions: int,
         *,
-        payload: bytes = PAYLOAD,
+        payload_bytes: int = PAYLOAD_BYTES,
+        pause_s: float = 0.0002,
+        numbers_max: int = 1 << 60,
         batch_bytes: int = BATCH_BYTES_MAX,
-        bytes_per_second: float | None = None,
         patience_seconds: float = 120,
         queue_records: int = 20_000,
     ) -> None:
         self.sent = 0
-        self._payload = payload
-        self._bytes_per_second = bytes_per_second
         self._patience_seconds = patience_seconds
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
+        self._payload_bytes = payload_bytes
+        self._pause_s = pause_s
+        self._numbers_max = numbers_max
         self._topic = topic
         self._partitions = partitions
         self._producer = Producer(
@@ -89,21 +98,18 @@ class IdempotentLoad:
         assert left == 0, f"{left} records were never answered"
 
     def _produce(self) -> None:
-        due = time.monotonic()
         while not self._stopping.is_set():
-            for partition in range(self._partitions):
-                self._send(partition, self.sent)
-            self.sent += 1
-            self._producer.poll(0.0002)
-            if self._bytes_per_second is not None:
-                round_bytes = self._partitions * len(self._payload)
-                # What the client did not take in time is not made up for.
-                due = max(due, time.monotonic() - 1) + round_bytes / self._bytes_per_second
-                self._poll_until(due)
+            if self.sent < self._numbers_max:
+                for partition in range(self._partitions):
+                    self._send(partition, self.sent)
+                self.sent += 1
+            self._wait()
 
-    def _poll_until(self, due: float) -> None:
-        while (left := due - time.monotonic()) > 0:
-            self._producer.poll(left)
+    def _wait(self) -> None:
+        """Let some time pass, in which answers may come."""
+        until = time.monotonic() + self._pause_s
+        self._producer.poll(self._pause_s)
+        time.sleep(max(0.0, until - time.monotonic()))
 
     def _send(self, partition: int, number: int) -> None:
         while True:
@@ -111,7 +117,7 @@ class IdempotentLoad:
                 self._producer.produce(
                     self._topic,
                     key=str(number),
-                    value=self._payload,
+                    value=payload_of(partition, number, self._payload_bytes),
                     partition=partition,
                     on_delivery=self._note,
                 )
@@ -133,8 +139,10 @@ class IdempotentLoad:
         self._progress.set()
 
 
-def read_numbers(bootstrap: str, topic: str, partition: int) -> list[tuple[int, int]]:
-    """Read a partition from its start; return (offset, number) of every record."""
+def read_numbers(
+    bootstrap: str, topic: str, partition: int, *, payload_bytes: int = PAYLOAD_BYTES
+) -> list[tuple[int, int]]:
+    """Read a partition from its start; return (offset, number) of every record, all as sent."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -158,6 +166,7 @@ def read_numbers(bootstrap: str, topic: str, partition: int) -> list[tuple[int, 
                 offset, key = message.offset(), message.key()
                 assert offset is not None
                 assert key is not None
+                assert message.value() == payload_of(partition, int(key), payload_bytes), offset
                 found.append((offset, int(key)))
     finally:
         consumer.close()

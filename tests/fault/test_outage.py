@@ -31,7 +31,7 @@ IS_LONG = OUTAGE_SECONDS > 30
 PARTITIONS = 3
 TOPIC = "outage"
 MIB = 1 << 20
-PAYLOAD = b"." * (8 << 10)
+PAYLOAD_BYTES = 8 << 10
 BYTES_PER_SECOND = 4 * MIB
 """Of the producer."""
 
@@ -130,9 +130,9 @@ def test_a_store_that_goes_away_spends_the_local_budget_and_all_drains_by_itself
             broker.bootstrap,
             TOPIC,
             PARTITIONS,
-            payload=PAYLOAD,
+            payload_bytes=PAYLOAD_BYTES,
             batch_bytes=128 << 10,
-            bytes_per_second=BYTES_PER_SECOND,
+            pause_s=PARTITIONS * PAYLOAD_BYTES / BYTES_PER_SECOND,
             queue_records=500,
             patience_seconds=600 + 2 * OUTAGE_SECONDS,
         )
@@ -200,7 +200,7 @@ def _see_everything(load: IdempotentLoad, observer: Observer, broker: BrokerProc
         'everlog_errors_total{code="out_of_order_sequence_number"}',
     }
     for partition, promised in load.acknowledged.offsets.items():
-        there = read_numbers(broker.bootstrap, TOPIC, partition)
+        there = read_numbers(broker.bootstrap, TOPIC, partition, payload_bytes=PAYLOAD_BYTES)
         assert violations(promised, there) == []
         assert len(there) == len(promised) == load.sent
 

@@ -49,14 +49,14 @@ class TierAudit:
     """What was found.
 
     Attributes:
-        ends: The committed end of each partition's tier, by partition number.
+        ends: The committed end of each partition's tier.
         commits: Of all tiers.
         segments: Objects that the committed roots lead to.
         standings: How many objects of the store there are of each kind.
         orphans: Objects that no commit can name any more, once the tiers are claimed again.
     """
 
-    ends: dict[int, int] = field(default_factory=dict)
+    ends: dict[PartitionPath, int] = field(default_factory=dict)
     commits: int = 0
     segments: int = 0
     standings: Counter[Standing] = field(default_factory=Counter)
@@ -69,31 +69,47 @@ class TierAudit:
 
 
 async def audit(data_dir: Path) -> TierAudit:
-    """Look at everything; no broker may have the directory open."""
-    cluster_id = json.loads((data_dir / "meta.json").read_text())["cluster_id"]
-    files = FilesystemObjectStore(
-        str(data_dir / "store")
-    )  # removes what no process writes any more
-    server = await open_tree(disk=SystemDisk(), directory=str(data_dir / "metadata"), executor=None)
-    metadata = await EmbeddedStore.connect(server)
-    found = TierAudit()
-    seen: set[str] = set()
-    async for partition, pointer in _pointers(metadata):
-        path = PartitionPath(
-            cluster_id=cluster_id, topic_id=partition.topic_id, partition=partition.partition
-        )
-        seen |= await _Partition(path, pointer, files, found).check()
-    on_disk = {
+    """Look at everything in a directory's own store; no broker may have the directory open."""
+    # This removes what no process writes any more.
+    files = FilesystemObjectStore(str(data_dir / "store"))
+    names = {
         str(each.relative_to(data_dir / "store"))
         for each in (data_dir / "store").rglob("*")
         if each.is_file()
     }
-    seen.add(probe_key(cluster_id, BROKER_ID))  # the next start deletes it
-    seen.add(ClusterKey(cluster_id=cluster_id).text)
-    found.problems += [f"{name} is no object of any tier" for name in sorted(on_disk - seen)]
+    found = await audit_store(data_dir, files, names)
+    await files.close()
+    return found
+
+
+async def audit_store(
+    data_dir: Path, store: ObjectStore, names: set[str] | None = None
+) -> TierAudit:
+    """Look at everything in a store; ``names`` is what it holds, if that is more than it lists."""
+    cluster_id = json.loads((data_dir / "meta.json").read_text())["cluster_id"]
+    server = await open_tree(disk=SystemDisk(), directory=str(data_dir / "metadata"), executor=None)
+    metadata = await EmbeddedStore.connect(server)
+    found = await audit_tiers(metadata, store, cluster_id, names)
     await metadata.close()
     await server.close()
-    await files.close()
+    return found
+
+
+async def audit_tiers(
+    metadata: MetadataStore, store: ObjectStore, cluster_id: str, names: set[str] | None = None
+) -> TierAudit:
+    """Look at all tiers that a metadata tree knows."""
+    found = TierAudit()
+    # The next start deletes the probe.
+    seen = {probe_key(cluster_id, BROKER_ID), ClusterKey(cluster_id=cluster_id).text}
+    async for partition, pointer in _pointers(metadata):
+        path = PartitionPath(
+            cluster_id=cluster_id, topic_id=partition.topic_id, partition=partition.partition
+        )
+        seen |= await _Partition(path, pointer, store, found).check()
+    if names is None:
+        names = {info.key async for info in list_all(store, "")}
+    found.problems += [f"{name} is no object of any tier" for name in sorted(names - seen)]
     return found
 
 
@@ -131,7 +147,7 @@ class _Partition:
         """Check both ways; return the names that are there."""
         ref = self._pointer.root
         root = None if ref is None else await self._manifests.root(self._path, ref)
-        self._found.ends[self._path.partition] = self._pointer.tiered_end
+        self._found.ends[self._path] = self._pointer.tiered_end
         self._found.commits += self._pointer.stamp.ver
         if root is not None:
             await self._check_named(root)

@@ -12,7 +12,12 @@ from everlog.format.segment_sections import EpochStart
 from everlog.model.errors import RejectedError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.body import FilePart
-from everlog.stores.errors import ObjectExistsError, StoreCorruptionError
+from everlog.stores.errors import (
+    ObjectExistsError,
+    ObjectMissingError,
+    StoreCorruptionError,
+    not_shown_yet,
+)
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore
 from service.tiering.worker.channel import Answer, Fields
@@ -147,7 +152,10 @@ async def _verify(
     store: ObjectStore, key: ObjectKey, sealed: SealedSegment, *, by_content: bool
 ) -> None:
     """Make sure that the store has the whole object and nothing else (TIER-53)."""
-    info = await store.head(key)
+    try:
+        info = await store.head(key)
+    except ObjectMissingError as error:
+        raise not_shown_yet("verify", key) from error
     crc = info.checksum_crc32c
     if info.size != sealed.object_bytes or crc not in {None, sealed.crc32c}:
         reason = f"{info.size} bytes with checksum {crc} are stored"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from everlog.format.errors import UnsupportedFormatError
 from everlog.model.errors import (
     CorruptionError,
     EverlogError,
@@ -13,11 +14,13 @@ from everlog.model.errors import (
     RejectedError,
     RetriableError,
 )
+from everlog.stores.errors import StoreUnavailableError
 from service.broker.error_mapping import MESSAGE_CHARS_MAX, code_of, message_of
 from service.protocol.error_codes import ErrorCode
 
 PACKAGES = (
     "everlog.records",
+    "everlog.stores",
     "service.coordination",
     "service.hot",
     "service.model",
@@ -50,6 +53,15 @@ KINDS = sorted(set(errors()), key=lambda kind: kind.__qualname__)
 def test_every_error_of_the_server_has_a_code(kind: type[EverlogError]) -> None:
     error = kind.__new__(kind)
     assert code_of(error) not in (ErrorCode.NONE, ErrorCode.UNKNOWN_SERVER_ERROR)
+
+
+@pytest.mark.rule("TIER-32")
+def test_what_the_object_store_has_is_a_code_that_consumers_wait_out() -> None:
+    """Java's consumer throws at codes that it does not expect of a fetch."""
+    of_stores = [kind for kind in KINDS if kind.__module__ == StoreUnavailableError.__module__]
+    assert len(of_stores) == 7
+    for kind in (*of_stores, UnsupportedFormatError):
+        assert code_of(kind.__new__(kind)) is ErrorCode.KAFKA_STORAGE_ERROR
 
 
 def test_the_classes_are_found() -> None:

@@ -8,12 +8,17 @@ import pytest
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
 from everlog.format.pointer import encode_pointer, unclaimed
 from everlog.format.root import RootRef
+from everlog.model.buffer import Buffer
 from everlog.model.ids import PartitionId, TopicId
 from everlog.model.offsets import LeaderEpoch, Offset
-from everlog.stores.errors import StoreUnavailableError
+from everlog.stores.errors import (
+    ObjectExistsError,
+    ObjectMissingError,
+    StoreUnavailableError,
+)
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
-from everlog.stores.object_store import ObjectInfo, ObjectStore
+from everlog.stores.object_store import CreatedObject, ObjectInfo, ObjectStore
 from service.coordination.archive_record import read_archive_record
 from service.coordination.identity import StartRefusedError
 from service.coordination.znodes import tier_path
@@ -160,6 +165,48 @@ async def test_an_interrupted_taking_goes_on_with_the_marker_that_is_there(
     found = await read_archive_record(metadata.store)
     assert found is not None
     assert found[0].store_id.encode() in marker
+
+
+class HidingStore(MemoryObjectStore):
+    """A store that shows objects only at a later look, and may claim to have one that it lacks."""
+
+    def __init__(self, *, hidden: int, claims: int = 0) -> None:
+        super().__init__(clock=SteadyClock())
+        self._hidden = hidden
+        self._claims = claims
+
+    async def read_all(self, key: str, *, size_max: int) -> bytes:
+        name = object_key(key)
+        if self._hidden:
+            self._hidden -= 1
+            raise ObjectMissingError(name)
+        return await super().read_all(name, size_max=size_max)
+
+    async def create(self, key: str, body: Buffer, *, crc32c: int | None = None) -> CreatedObject:
+        name = object_key(key)
+        if self._claims:
+            self._claims -= 1
+            raise ObjectExistsError(name)
+        return await super().create(name, body, crc32c=crc32c)
+
+
+@pytest.mark.rule("TIER-9")
+@pytest.mark.parametrize("how", ["it is there, and hidden", "it is not there"])
+async def test_a_marker_that_was_not_seen_in_the_store_is_never_recorded(
+    metadata: Metadata, how: str
+) -> None:
+    if how == "it is not there":
+        store = HidingStore(hidden=0, claims=1)
+    else:
+        store = HidingStore(hidden=4)
+        async with metadata_tree() as earlier:
+            home = home_of(earlier, store)
+            await home._create_marker()  # and then it was killed
+    await taken(metadata, store)
+    found = await read_archive_record(metadata.store)
+    assert found is not None
+    assert found[0].store_id.encode() in await store.read_all(MARKER, size_max=1000)
+    assert (await taken(metadata, store)).is_known
 
 
 @pytest.mark.parametrize("other", ["empty", "another cluster's", "another", "away"])

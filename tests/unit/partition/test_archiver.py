@@ -353,3 +353,27 @@ async def test_what_a_killed_attempt_left_is_removed_a_day_later_and_all_records
         await until(lambda: not orphans & objects._objects.keys())
         assert await read_all(partition) == appended
         assert second.cold.stats.orphan_objects == 1
+
+
+@pytest.mark.rule("TIER-8")
+async def test_nothing_is_uploaded_to_a_tier_whose_root_cannot_be_read(
+    tmp_path: Path,
+    metadata: Metadata,
+    store: FailingStore,
+    objects: MemoryObjectStore,
+    clock: HastyClock,
+) -> None:
+    """Each seal begins a turn, and each turn would leave its objects behind."""
+    async with site(tmp_path, metadata, store=store, clock=clock) as running:
+        await archived(running, await filled(running, SEGMENTS))
+    root = max(key for key in objects._objects if "/root/" in key and not key.endswith(LATEST))
+    kept = objects._objects.pop(root)
+    before = set(objects._objects)
+    async with site(tmp_path, metadata, store=store, clock=clock) as running:
+        partition = await filled(running, SEGMENTS)
+        (archive,) = running.cold.archiver.archives
+        await until(lambda: archive.stalled_since is not None)
+        await asyncio.sleep(0.1)
+        assert set(objects._objects) == before
+        objects._objects[root] = kept
+        await archived(running, partition)

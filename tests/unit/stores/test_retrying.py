@@ -105,6 +105,25 @@ async def test_a_first_create_that_finds_the_name_taken_asks_no_further() -> Non
     assert tried.failing.calls == ["create"]
 
 
+class BlinkingStore(MemoryObjectStore):
+    """A store that does not show a new object at the first look."""
+
+    looks = 0
+
+    async def head(self, key: ObjectKey) -> ObjectInfo:  # type: ignore[explicit-override]
+        self.looks += 1
+        if self.looks == 1:
+            raise ObjectMissingError(key)
+        return await super().head(key)
+
+
+@pytest.mark.rule("TIER-9")
+async def test_a_create_waits_until_the_object_that_took_its_name_is_shown() -> None:
+    tried = Tried((None, GONE), memory=BlinkingStore)
+    assert (await tried.store.create(KEY, BODY)).crc32c == crc32c(BODY)
+    assert tried.failing.calls == ["create", "create", "head", "create", "head"]
+
+
 async def test_comparing_is_repeated_like_everything_else() -> None:
     tried = Tried((None, GONE), (None, None), (GONE, None), (SLOW, None), memory=ForgetfulStore)
     await tried.store.create(KEY, BODY)

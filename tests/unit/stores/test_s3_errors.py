@@ -38,6 +38,7 @@ from everlog.stores.s3_errors import error_of, translating
         ("SlowDown", 200, StoreThrottledError),
         ("ServiceUnavailable", 503, StoreThrottledError),
         ("InternalError", 200, StoreUnavailableError),
+        ("XAmzContentSHA256Mismatch", 400, StoreUnavailableError),
         ("504", 504, StoreUnavailableError),
         ("InvalidRange", 416, StoreCorruptionError),
         ("InvalidAccessKeyId", 403, StoreDeniedError),

@@ -3,7 +3,7 @@
 import pytest
 from crc32c import crc32c
 
-from everlog.stores.errors import ObjectExistsError, StoreDeniedError
+from everlog.stores.errors import ObjectExistsError, StoreDeniedError, StoreUnavailableError
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import StoreCapabilities
 from everlog.stores.s3_checksum import checksum_text
@@ -58,3 +58,14 @@ async def test_a_bucket_that_cannot_be_used_is_reported() -> None:
     async with scripted_store(DELETED, OK, error(403, "AccessDenied")) as (store, _):
         with pytest.raises(StoreDeniedError, match="s3:PutObject"):
             await store.probe(KEY)
+
+
+@pytest.mark.rule("TIER-9")
+async def test_a_store_that_does_not_show_what_it_has_taken_is_asked_again() -> None:
+    script = (DELETED, OK, error(412, "PreconditionFailed"), error(400, "BadDigest"), OK)
+    async with scripted_store(*script, Answer(status=404)) as (store, _):
+        with pytest.raises(StoreUnavailableError, match="does not show it yet"):
+            await store.probe(KEY)
+    async with scripted_store(OK, Answer(status=404)) as (store, _):
+        with pytest.raises(StoreUnavailableError, match="does not show it yet"):
+            await store.create(KEY, b"new")

@@ -48,6 +48,11 @@ from tests.contract.object_stores import SteadyClock
             S3Settings(bucket="bucket", endpoint="https://s3.example.com", path_style=False),
         ),
         ("s3://bucket?path_style=true", S3Settings(bucket="bucket", path_style=True)),
+        ("s3://bucket?timeout_s=5", S3Settings(bucket="bucket", read_timeout_s=5)),
+        (
+            "s3://bucket?part_bytes=5242880",
+            S3Settings(bucket="bucket", part_bytes=5 << 20, multipart_bytes_min=10 << 20),
+        ),
     ],
 )
 def test_a_url_names_a_place(url: str, location: StoreLocation) -> None:
@@ -72,6 +77,8 @@ def test_a_url_names_a_place(url: str, location: StoreLocation) -> None:
         ("s3://bucket?region", "region= .* needs one value"),
         ("s3://bucket?region=a&region=b", "region= .* needs one value"),
         ("s3://bucket?regoin=a", "'regoin' is not an option .* endpoint, region, path_style"),
+        ("s3://bucket?timeout_s=0", "timeout_s= .* is from 1 to 600, not '0'"),
+        ("s3://bucket?part_bytes=1MiB", "part_bytes= .* is from 5242880 to"),
         ("s3://bucket?path_style=yes", "path_style= .* is true or false, not 'yes'"),
         ("s3://bucket?endpoint=127.0.0.1:9000", "endpoint= takes the http"),
         ("s3://bucket?endpoint=ftp://host", "endpoint= takes the http"),

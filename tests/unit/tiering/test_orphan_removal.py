@@ -1,6 +1,7 @@
 """The sweeper goes through the names of a store, and deletes what no commit can name any more."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -9,7 +10,7 @@ from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import ObjectKey, object_key
-from everlog.stores.object_store import LIST_OBJECTS_MAX
+from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectInfo
 from service.tiering.authority import TierFencedError
 from service.tiering.partition_tier import PartitionTier, TierChange
 from service.tiering.stats import TierStats
@@ -212,3 +213,33 @@ async def test_a_search_that_failed_can_be_repeated(
     store.plan = lambda: (None, None)
     await searched(sweeper, tier, clock)
     assert set(objects._objects) == kept
+
+
+class StaleStore(MemoryObjectStore):
+    """A store whose listings show what was there at first, whatever was deleted since."""
+
+    def __init__(self, clock: HastyClock) -> None:
+        super().__init__(clock=clock)
+        self._shown: list[ObjectInfo] | None = None
+
+    async def list(
+        self, prefix: str, *, start_after: str | None = None, limit: int = LIST_OBJECTS_MAX
+    ) -> Sequence[ObjectInfo]:
+        if self._shown is None:
+            self._shown = list(await super().list(prefix, limit=1 << 30))
+        shown = [info for info in self._shown if info.key > (start_after or "")]
+        return shown[:limit]
+
+
+@pytest.mark.rule("TIER-47")
+async def test_a_prefix_is_emptied_in_one_pass_whatever_a_stale_listing_shows(
+    clock: HastyClock, stats: TierStats
+) -> None:
+    objects = StaleStore(clock)
+    for number in range(LIST_OBJECTS_MAX + 5):
+        await objects.create(object_key(f"p/{number:05d}"), b"")
+    sweeper = Sweeper(objects, stats=stats)
+    async with asyncio.timeout(20):
+        assert await sweeper.empty_prefix("p/") == LIST_OBJECTS_MAX + 5
+        assert await sweeper.empty_prefix("p/") == LIST_OBJECTS_MAX + 5
+    assert not objects._objects

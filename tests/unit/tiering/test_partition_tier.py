@@ -13,6 +13,7 @@ from everlog.model.ids import PartitionId, TopicId
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
+from everlog.stores.object_store import ObjectStore
 from service.partition.tier_pointers import TierPointers
 from service.tiering.authority import Authority, ClaimRequest
 from service.tiering.manifest_store import ManifestStore
@@ -21,6 +22,8 @@ from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import Uploaded
 from tests.contract.object_stores import FailingStore
+from tests.fault.fault_plan import FaultPlan, Once
+from tests.fault.faulty_store import FaultyStore, StoreFault
 from tests.simulation.clock import SeededIds
 from tests.unit.tiering.site import HastyClock, Metadata, metadata_tree
 
@@ -47,7 +50,7 @@ def store(clock: HastyClock) -> FailingStore:
     return FailingStore(MemoryObjectStore(clock=clock), lambda: (None, None))
 
 
-async def claimed(metadata: Metadata, store: FailingStore, clock: HastyClock) -> PartitionTier:
+async def claimed(metadata: Metadata, store: ObjectStore, clock: HastyClock) -> PartitionTier:
     authority = Authority(TierPointers(metadata.store), clock=clock, ids=IDS)
     held = await authority.claim(
         ClaimRequest(partition=PARTITION, epoch=LeaderEpoch(1), start=Offset(0), may_begin=True)
@@ -173,3 +176,30 @@ async def test_a_failed_commit_changes_nothing_and_can_be_repeated(
     store.plan = lambda: (None, None)
     assert await tier.commit(change)
     assert tier.end == 10
+
+
+@pytest.mark.rule("TIER-42")
+async def test_a_root_that_arrives_damaged_is_read_again(
+    metadata: Metadata, clock: HastyClock
+) -> None:
+    objects = MemoryObjectStore(clock=clock)
+    plan: FaultPlan[StoreFault] = Once(StoreFault.FLIPPED)
+    store = FaultyStore(objects, plan)
+    tier = await claimed(metadata, store, clock)
+    await tier.commit(TierChange(uploaded=objects_from(tier, 0, 3)))
+    again = await claimed(metadata, store, clock)
+    assert await again.root() == await tier.root()
+    assert plan.injected[StoreFault.FLIPPED] == 1
+
+
+@pytest.mark.rule("TIER-9")
+async def test_a_root_whose_name_is_taken_by_nothing_that_is_shown_may_be_put_again(
+    metadata: Metadata, clock: HastyClock
+) -> None:
+    objects = MemoryObjectStore(clock=clock)
+    tier = await claimed(metadata, FaultyStore(objects, Once(StoreFault.EXISTS)), clock)
+    change = TierChange(uploaded=objects_from(tier, 0, 3))
+    with pytest.raises(StoreUnavailableError, match="does not show it yet"):
+        await tier.commit(change)
+    assert await tier.commit(change)
+    assert tier.end == 30

@@ -65,7 +65,7 @@ class HandlerServices:
     partitions: PartitionTable
     keeper: PartitionKeeper
     hot: HotStore
-    disk: DiskGate
+    disk_gate: DiskGate
     topics: TopicRegistry
     broker_configs: BrokerConfigs
     groups: GroupCoordinator
@@ -97,7 +97,7 @@ def build_handlers(services: HandlerServices) -> Handlers:
             executor=services.executor,
             unpacked_bytes_max=services.config.record_decompressed_max_bytes,
         ),
-        disk=services.disk,
+        disk=services.disk_gate,
         clock=services.clock,
     )
     by_key: dict[ApiKey, Handler] = {

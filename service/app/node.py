@@ -291,7 +291,7 @@ class BrokerNode:
                 partitions=self.table,
                 keeper=keeper,
                 hot=self.hot,
-                disk=self.disk_gate,
+                disk_gate=self.disk_gate,
                 topics=topics,
                 broker_configs=BrokerConfigs(
                     store=self._store, images=self._images, controller=controller

@@ -207,15 +207,7 @@ async def site(
     """
     clock = clock or HastyClock()
     threads = ThreadPoolExecutor(4)
-    seams = Seams(
-        clock=clock,
-        ids=SeededIds(crc32(str(directory).encode()) + seed),
-        disk=SystemDisk(),
-        network=SystemNetwork(),
-        flush_executor=threads,
-        read_executor=threads,
-        cold_executor=threads,
-    )
+    seams = _seams(clock, threads, seed=crc32(str(directory).encode()) + seed)
     hot = HotStore(
         data_dir=str(directory),
         disk=seams.disk,
@@ -254,6 +246,18 @@ async def site(
         await asyncio.gather(*running, return_exceptions=True)
         await hot.close()
     threads.shutdown()
+
+
+def _seams(clock: Any, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
+    return Seams(
+        clock=clock,
+        ids=SeededIds(seed),
+        disk=SystemDisk(),
+        network=SystemNetwork(),
+        flush_executor=threads,
+        read_executor=threads,
+        cold_executor=threads,
+    )
 
 
 def _fail(error: Exception) -> None:

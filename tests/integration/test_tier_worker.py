@@ -27,8 +27,8 @@ from tests.unit.tiering.site import (
 )
 
 MIB = 1 << 20
-TOPIC = {"segment.bytes": str(8 * MIB), "local.retention.bytes": str(16 * MIB)}
-CACHE = {"remote.cache.bytes": str(16 * MIB), "remote.fetch.range.bytes": str(2 * MIB)}
+TOPIC = {"segment.bytes": str(4 * MIB), "local.retention.bytes": str(8 * MIB)}
+CACHE = {"remote.cache.bytes": str(8 * MIB), "remote.fetch.range.bytes": str(MIB)}
 
 
 @pytest.fixture(autouse=True)
@@ -53,14 +53,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"s3://{BUCKET}/{prefix}?endpoint={endpoint}&region=us-east-1&path_style=true"
 
 
-async def append_64_mib(running: Site, partition: Partition) -> bytes:
-    return await running.append(partition, batches=256, batch_bytes=MIB // 4)
+async def append_32_mib(running: Site, partition: Partition) -> bytes:
+    return await running.append(partition, batches=256, batch_bytes=MIB // 8)
 
 
 async def released(partition: Partition) -> None:
     """Wait until only what local retention keeps is on the disk."""
     async with asyncio.timeout(60):
-        while partition.hot.size > 24 * MIB or not partition.hot.local_start:
+        while partition.hot.size > 12 * MIB or not partition.hot.local_start:
             await asyncio.sleep(0.01)
 
 
@@ -72,13 +72,13 @@ async def test_most_of_a_log_is_served_from_objects_byte_for_byte(
     settings = {"store.url": url, **CACHE}
     async with site(tmp_path / "broker", metadata, settings=settings) as running:
         partition = await running.open(TOPIC)
-        appended = await append_64_mib(running, partition)
+        appended = await append_32_mib(running, partition)
         await running.tiered_to(partition, partition.hot.active.base_offset)
         await released(partition)
         assert await read_all(partition) == appended
         assert await read_all(partition) == appended
         tiered = running.cold.stats.object_bytes
-        assert tiered > 40 * MIB
+        assert tiered > 20 * MIB
     async with site(tmp_path / "broker", metadata, settings=settings) as running:
         partition = await running.open(TOPIC, epoch=2)
         assert partition.log_start == 0
@@ -95,7 +95,7 @@ async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
         partition = await running.open(TOPIC)
         assert running.cold.transfer is not None
         worker = running.cold.transfer.worker
-        appending = asyncio.ensure_future(append_64_mib(running, partition))
+        appending = asyncio.ensure_future(append_32_mib(running, partition))
         kills = 0
         while kills < 3:
             await asyncio.sleep(0.15)

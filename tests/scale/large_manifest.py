@@ -1,20 +1,22 @@
 """A tier of very many objects, none of which was ever written: its manifest alone is real.
 
-The rows come as whole columns; everything else is what a broker does for every 512 commits.
+The rows come as whole columns, most of them as pages of the size that small ones are merged to;
+the newest of them, and everything else, as a broker does it for every 512 commits.
 """
 
 from array import array
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from operator import add
 from random import Random
 
 from everlog.format.column_table import ColumnTable
-from everlog.format.entries import ENTRY_LAYOUT, entry_totals
+from everlog.format.entries import ENTRY_LAYOUT, entry_table, entry_totals
 from everlog.format.folding import folded
 from everlog.format.manifest import checked, first_root, without_trash
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
-from everlog.format.page import NewPage, decode_page
-from everlog.format.page_refs import ENTRY_PAGE
+from everlog.format.page import PAGE_ROWS_MAX, NewPage, decode_page, new_page
+from everlog.format.page_refs import ENTRY_PAGE, ref_table
 from everlog.format.root import INLINE_ENTRIES_MAX, Root, RootRef
 from everlog.format.root_codec import encode_root
 from everlog.format.span_table import SpanTable
@@ -28,6 +30,7 @@ BEGAN_MS = 1_600_000_000_000
 STEP_MS = 1000
 DATA_BYTES = 64 << 20
 INDEX_BYTES = 100 << 10
+_NEWEST = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +56,24 @@ async def build(store: ObjectStore, path: PartitionPath, *, entries: int) -> Lar
         path, uid=_uid(random), stamp=STAMP, start=Offset(0), created_ms=BEGAN_MS, root_format=2
     )
     waiting: dict[bytes, NewPage] = {}
-    for first in range(0, entries, INLINE_ENTRIES_MAX):
-        added = rows(root.entries.end, first, min(INLINE_ENTRIES_MAX, entries - first), random)
+    while len(ends) < entries:
+        left = entries - len(ends)
+        is_old = left > _NEWEST
+        added = rows(
+            root.tiered_end,
+            len(ends),
+            PAGE_ROWS_MAX if is_old else min(INLINE_ENTRIES_MAX, left),
+            random,
+        )
         ends.extend(added.rows.ints("end"))
         times.extend(added.rows.ints("max_timestamp"))
-        root = await _folded(store, appended(root, added), waiting, random)
+        if is_old:
+            page = new_page(path, added, level=ENTRY_PAGE, uid=_uid(random))
+            await store.create(object_key(page.ref.page.key(path).text), page.body)
+            root = _paged(root, page)
+        else:
+            root = appended(root, added)
+        root = await _folded(store, root, waiting, random)
     for page in waiting.values():
         await store.create(object_key(page.ref.page.key(path).text), page.body)
     encoded = encode_root(root)
@@ -67,19 +83,17 @@ async def build(store: ObjectStore, path: PartitionPath, *, entries: int) -> Lar
 
 def rows(base: int, first: int, count: int, random: Random) -> SpanTable:
     """Make entries that go on at ``base``; their times rise, but for some jitter."""
-    numbers = range(first, first + count)
-    lengths = (random.randrange(1, 2000) for _ in numbers)
-    ends = list(accumulate(lengths, initial=base))[1:]
+    created = range(BEGAN_MS + STEP_MS * first, BEGAN_MS + STEP_MS * (first + count), STEP_MS)
+    lengths = (1 + byte for byte in random.randbytes(count))
+    jitter_ms = array("H", random.randbytes(2 * count))
     columns = {
-        "end": array("q", ends),
-        "max_timestamp": array(
-            "q", (BEGAN_MS + STEP_MS * n + random.randrange(20 * STEP_MS) for n in numbers)
-        ),
+        "end": array("q", accumulate(lengths, initial=base))[1:],
+        "max_timestamp": array("q", map(add, created, jitter_ms)),
         "size_bytes": array("Q", [DATA_BYTES + INDEX_BYTES]) * count,
         "data_bytes": array("Q", [DATA_BYTES]) * count,
         "records": array("Q", [1000]) * count,
         "ver": array("Q", [STAMP.ver]) * count,
-        "created_ms": array("q", (BEGAN_MS + STEP_MS * n for n in numbers)),
+        "created_ms": array("q", created),
         "uid": random.randbytes(16 * count),
         "epoch": array("I", [STAMP.epoch]) * count,
         "claim": array("I", [STAMP.claim]) * count,
@@ -99,6 +113,21 @@ def appended(root: Root, added: SpanTable) -> Root:
             tiered_end_epoch=STAMP.epoch,
             totals=root.totals + entry_totals(added),
             entries=root.entries.joined(added),
+        )
+    )
+
+
+def _paged(root: Root, page: NewPage) -> Root:
+    """Add a page to a root whose entries are all in pages."""
+    end = page.ref.page.offsets.end
+    return checked(
+        replace(
+            root,
+            tiered_end=end,
+            tiered_end_epoch=STAMP.epoch,
+            totals=root.totals + page.ref.totals,
+            refs=root.refs.joined(ref_table(page.ref.page.offsets.start, (page.ref,))),
+            entries=entry_table(end, ()),
         )
     )
 

@@ -60,7 +60,7 @@ PATH = PartitionPath(cluster_id="c", topic_id=TOPIC, partition=0)
 HOUR_MS = 3_600_000
 SEEDS = count(1)
 
-pytestmark = pytest.mark.timeout(120 + ENTRIES // 10_000)
+pytestmark = pytest.mark.timeout(120 + ENTRIES // 2_000)
 
 
 class CountedPointers(TierPointers):

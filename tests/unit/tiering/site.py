@@ -201,10 +201,7 @@ async def site(
     known: Sequence[int] = (0,),
     seed: int = 0,
 ) -> AsyncIterator[Site]:
-    """Run a site in a directory; without ``store`` it opens ``store.url`` through a worker.
-
-    A second one in the same directory needs another ``seed``, or it uses the same uids.
-    """
+    """Run a site in a directory; without ``store`` it opens ``store.url`` through a worker."""
     clock = clock or HastyClock()
     threads = ThreadPoolExecutor(4)
     seams = _seams(clock, threads, seed=crc32(str(directory).encode()) + seed)

@@ -68,8 +68,10 @@ def test_all_that_a_tier_has_ever_made_and_not_deleted_is_accounted_for(
 ) -> None:
     history = History(seed)
     actions = {"a": history.append, "e": history.expire, "s": history.sweep}
-    for step in steps:
+    for number, step in enumerate(steps, 1):
         actions[step]()
+        if number % 5 and number < len(steps):
+            continue
         root = history.root
         trash = {name for item in root.trash.items() for name in history.opened(item.thing)}
         census = Census(pointer_of(root), root, now_ms=NOW_MS, grace_ms=GRACE_MS)

@@ -49,7 +49,7 @@ bench: setup
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# The long forms; `make test` runs short ones of each.
+# The long forms; `make test` runs short ones of each. SUITE=outage MINUTES=10 takes the store away.
 fault: setup
 	EVERLOG_TEST_KILLS=$(or $(KILLS),100) EVERLOG_TEST_COMMITS=$(or $(COMMITS),10000000) \
 	  EVERLOG_TEST_OUTAGE_MINUTES=$(or $(MINUTES),10) \

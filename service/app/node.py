@@ -152,7 +152,7 @@ class BrokerNode:
         cold = self.cold = await self._open_cold_side(self._tier_site(identity.cluster_id))
         keeper = await self._open_logs(broker, cold, is_first=identity.is_new)
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
-        await self.disk.look()
+        await self.disk.measure()
         self._run(self.disk.run())
         self._serve(controller, keeper)
         for listener in self._listeners.values():

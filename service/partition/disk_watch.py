@@ -61,6 +61,7 @@ class DiskWatch:
         early: EarlyRelease,
         clock: Clock,
         executor: Executor | None,
+        calm_seconds: float = CALM_SECONDS,
     ) -> None:
         self.limits = limits
         self.gate = gate
@@ -71,6 +72,7 @@ class DiskWatch:
         self._hot = hot
         self._clock = clock
         self._executor = executor
+        self._calm_seconds = calm_seconds
         self._crossed = asyncio.Event()
         gate.on_crossed = self._crossed.set
         self._flow = Flow()
@@ -102,17 +104,21 @@ class DiskWatch:
         while True:
             pressed = self.pressure.level > DiskLevel.CALM
             try:
-                async with asyncio.timeout(PRESSED_SECONDS if pressed else CALM_SECONDS):
+                async with asyncio.timeout(PRESSED_SECONDS if pressed else self._calm_seconds):
                     await self._crossed.wait()
             except TimeoutError:
                 pass
             self._crossed.clear()
             await self.look()
 
-    async def look(self) -> None:
-        """Look once, and make room for as long as that helps."""
+    async def measure(self) -> None:
+        """Look at the disk, and tell the gate; what is to be released stays for now."""
         await self._ask_volume()
         self._judge()
+
+    async def look(self) -> None:
+        """Look once, and make room for as long as that helps."""
+        await self.measure()
         while self.pressure.release and await self.early.release(self.pressure.release):
             self._judge()
 

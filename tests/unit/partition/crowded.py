@@ -10,7 +10,7 @@ from everlog.stores.memory import MemoryObjectStore
 from service.app.system_disk import SystemDisk
 from service.model.disk_limit import DiskLimit, DiskLimits, critical_above
 from service.partition.disk_gate import DiskGate
-from service.partition.disk_watch import DiskWatch
+from service.partition.disk_watch import CALM_SECONDS, DiskWatch
 from service.partition.early_release import EarlyRelease
 from service.partition.partition import Partition
 from tests.contract.object_stores import FailingStore
@@ -62,7 +62,9 @@ class Crowded:
     def switch_on(self) -> None:
         self.store.plan = lambda: (None, None)
 
-    def watch(self, *, high: int, critical: int | None = None) -> DiskWatch:
+    def watch(
+        self, *, high: int, critical: int | None = None, calm_seconds: float = CALM_SECONDS
+    ) -> DiskWatch:
         """Watch a budget; the real volume has room."""
         lower = DiskLimit(bytes_max=high)
         upper = critical_above(lower) if critical is None else DiskLimit(bytes_max=critical)
@@ -75,6 +77,7 @@ class Crowded:
             early=self.early,
             clock=self.clock,
             executor=None,
+            calm_seconds=calm_seconds,
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from everlog.model.clock import Clock
 from service.app.readiness import stalled_archives
+from service.app.scrub_wiring import scrub_metrics
 from service.app.tier_lag import UploadLag, lag_by_topic
 from service.app.tier_wiring import ColdSide
 from service.partition.table import PartitionTable
@@ -59,6 +60,7 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
         "Partitions whose uploads have failed for so long that /readyz names them.",
         len(stalled_archives(archives, now)),
     )
+    yield from scrub_metrics(cold.scrubber)
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)
 

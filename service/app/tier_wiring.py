@@ -18,6 +18,7 @@ from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.url import DirectoryLocation, StoreLocation, absolute_url, parse_store_url
 from service.app.home_gate import HomeGate
+from service.app.scrub_wiring import make_scrubber
 from service.app.seams import Seams
 from service.coordination.identity import StartRefusedError
 from service.coordination.metadata_store import MetadataStore
@@ -36,12 +37,14 @@ from service.tiering.manifest_cache import ManifestCache
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.open_files import OpenFiles
 from service.tiering.partition_tier import PartitionTier
+from service.tiering.range_checksum import ChecksumRange, checksum_through
 from service.tiering.range_sources import (
     CachedRanges,
     LocalRanges,
     RangeSource,
     empty_directory,
 )
+from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.upload_gate import UploadGate
@@ -96,6 +99,7 @@ class ColdSide:
 
     archiver: Archiver
     deleted: DeletedTiers
+    scrubber: Scrubber
     stats: TierStats
     uploads: UploadGate
     store: ObjectStore
@@ -135,8 +139,13 @@ async def open_cold_side(site: TierSite) -> ColdSide:
         case _:
             store = WorkerObjectStore(gate)
     # A failing upload waits here, where others may go meanwhile, and not over there.
-    seal_and_put = through_worker(HastyCaller(gate))
-    return await assemble(site, store, seal_and_put, TransferSite(worker, home))
+    return await assemble(
+        site,
+        store,
+        through_worker(HastyCaller(gate)),
+        transfer=TransferSite(worker, home),
+        checksum=checksum_through(gate),
+    )
 
 
 def _make_place(location: StoreLocation) -> None:
@@ -158,7 +167,9 @@ async def assemble(
     site: TierSite,
     store: ObjectStore,
     seal_and_put: SealAndPut,
+    *,
     transfer: TransferSite | None = None,
+    checksum: ChecksumRange | None = None,
 ) -> ColdSide:
     """Make the cold side over a store, whatever that is."""
     config, seams = site.config, site.seams
@@ -189,9 +200,12 @@ async def assemble(
     site.run(archiver.run())
     deleted = DeletedTiers(cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper)
     site.run(deleted.run())
+    scrubber = make_scrubber(config, seams.clock, store=store, archiver=archiver, checksum=checksum)
+    site.run(scrubber.run())
     return ColdSide(
         archiver=archiver,
         deleted=deleted,
+        scrubber=scrubber,
         stats=stats,
         uploads=uploads,
         store=store,

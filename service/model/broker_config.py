@@ -124,6 +124,8 @@ class BrokerConfig:
     remote_manifest_cache_bytes: int
     archive_reader_grace_ms: int
     archive_orphan_grace_ms: int
+    archive_scrub_bytes_per_day: int
+    archive_scrub_round_ms: int
     zookeeper_connect: str | None
     zookeeper_session_timeout_ms: int
     zookeeper_connection_timeout_ms: int

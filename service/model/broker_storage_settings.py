@@ -222,6 +222,25 @@ _ARCHIVE = (
             "upload, is removed, in milliseconds."
         ),
     ),
+    _long(
+        name="archive.scrub.bytes.per.day",
+        default=10 * GIB,
+        low=0,
+        documentation=(
+            "Bytes of archived objects that are read again in a day to see that they are still "
+            "what was written; in each round another share of them. 0 turns scrubbing off, also "
+            "asking for sizes and checksums."
+        ),
+    ),
+    _long(
+        name="archive.scrub.round.ms",
+        default=7 * DAY_MS,
+        low=MINUTE_MS,
+        documentation=(
+            "Time in which the store is asked once for the size and checksum of each archived "
+            "object, in milliseconds."
+        ),
+    ),
 )
 
 STORAGE_SETTINGS = (*_DISK, *_ARCHIVE)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from everlog.format.checksum import crc32c
 from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import SegmentKey, parse_key
 from everlog.format.segment_object import SealedSegment
@@ -35,6 +36,7 @@ class Transfers:
             "read": self._read,
             "read_all": self._read_all,
             "read_into_file": self._read_into_file,
+            "checksum": self._checksum,
             "head": self._head,
             "list": self._list,
             "delete": self._delete,
@@ -88,6 +90,10 @@ class Transfers:
         )
         os.replace(path + PART_SUFFIX, path)
         return {"crc32c": crc}, b""
+
+    async def _checksum(self, fields: Fields, _: bytes) -> Answer:
+        found = await self._store.read(_key(fields), fields["start"], fields["length"])
+        return {"crc32c": crc32c(found)}, b""
 
     async def _head(self, fields: Fields, _: bytes) -> Answer:
         return info_fields(await self._store.head(_key(fields))), b""

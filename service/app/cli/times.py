@@ -69,3 +69,12 @@ def duration_text(milliseconds: int) -> str:
         if count and not rest:
             return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
     return f"{milliseconds:,} ms"
+
+
+def age_text(milliseconds: int) -> str:
+    """Write how long something lasts, roughly: ``12 seconds``, ``5 minutes``, ``3 hours``."""
+    for name, unit in _NAMES:
+        count = milliseconds // unit
+        if count:
+            return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
+    return "second"

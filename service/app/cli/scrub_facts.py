@@ -1,0 +1,76 @@
+"""What a broker's scrubber has seen, from the page of its metrics."""
+
+import re
+from http.client import HTTPException
+from typing import Annotated
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import typer
+
+from service.app.cli.client_library import Admin, Cluster
+from service.app.cli.failure import misuse
+from service.app.cli.sizes import plural, size_text
+from service.app.cli.topic_identity import broker_settings
+
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        envvar="EVERLOG_METRICS",
+        metavar="URL",
+        help=(
+            "The broker's /metrics, for what its scrubber has seen. Found by itself if admin.port "
+            "is set; else the broker's log names it."
+        ),
+    ),
+]
+
+SECONDS_MAX = 3.0
+_PAGE_BYTES_MAX = 4 << 20
+_PREFIX = "everlog_tier_scrub_"
+_SAMPLE = re.compile(rf"^{_PREFIX}([a-z_]+) (\S+)$", re.MULTILINE)
+_PERCENT = 100
+
+Scrub = dict[str, float]
+"""Samples by the end of their names, such as ``missing_objects``."""
+
+
+def read_scrub(admin: Admin, metadata: Cluster, *, url: str | None) -> Scrub | None:
+    """Return what a scrubber has seen; None if it is off, or its page is not known or silent."""
+    if url is not None and not url.startswith(("http://", "https://")):
+        misuse(f"--metrics {url!r} is no page", "write http://HOST:PORT/metrics")
+    page = url or _own_page(broker_settings(admin, metadata))
+    if page is None:
+        return None
+    try:
+        with urlopen(page, timeout=SECONDS_MAX) as answer:  # noqa: S310  (http alone, see above)
+            text = answer.read(_PAGE_BYTES_MAX).decode()
+    except (URLError, OSError, HTTPException, ValueError):
+        return None
+    return samples_of(text)
+
+
+def samples_of(page: str) -> Scrub | None:
+    """Find the samples on a page; None if scrubbing is off."""
+    return {name: float(value) for name, value in _SAMPLE.findall(page)} or None
+
+
+def scrub_text(scrub: Scrub) -> str:
+    """Say what a scrubber has seen, and what to do about it."""
+    missing, unsound = (int(scrub.get(f"{each}_objects", 0)) for each in ("missing", "unsound"))
+    looks = int(scrub.get("objects_total", 0))
+    read = size_text(scrub.get("read_bytes_total", 0))
+    done = int(_PERCENT * scrub.get("round_ratio", 0))
+    seen = f"{plural(looks, 'look')} and {read} read since the start, round {done}% over"
+    if not missing and not unsound:
+        return f"nothing wrong; {seen}"
+    problems = f"{plural(missing, 'object')} missing, {unsound:,} unsound"
+    return f"{problems}: the log names them (archive_object_unsound); {seen}"
+
+
+def _own_page(settings: dict[str, str | None]) -> str | None:
+    host, port = settings.get("admin.host"), settings.get("admin.port")
+    if not host or not port or port == "0":
+        return None
+    return f"http://{host}:{port}/metrics"

@@ -1,0 +1,95 @@
+"""Commands that work on an object store themselves: the option ``--store``, and how they run."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from everlog.model.errors import EverlogError, RetriableError
+from everlog.stores.backoff import RetryPolicy
+from everlog.stores.object_store import ObjectStore
+from service.app.cli.failure import INTERRUPTED_STATUS, fail
+
+ResultT = TypeVar("ResultT")
+
+STORE_VARIABLE = "EVERLOG_STORE_URL"
+"""The same as for a broker's setting store.url."""
+
+PATIENCE = RetryPolicy(deadline_s=20.0)
+"""How long a store may fail before a command gives up."""
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar=STORE_VARIABLE,
+        metavar="URL",
+        help="The archive: file:///directory or s3://bucket/prefix?endpoint=URL&region=R.",
+    ),
+]
+
+OptionalStoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="The archive, instead of the one that a broker names.",
+    ),
+]
+
+
+def run_on_store(url: str, work: Callable[[ObjectStore], Awaitable[ResultT]]) -> ResultT:
+    """Open a store, work on it, and close it; end if that cannot be.
+
+    Ctrl-C and SIGTERM cancel the work and end the command.
+
+    Args:
+        url: Of the store.
+        work: Gets the store, which repeats what fails for a while.
+    """
+    try:
+        return on_store(url, work)
+    except EverlogError as error:
+        may_pass = isinstance(error, RetriableError)
+        fail(str(error), "check the URL and whether the store is up" if may_pass else "")
+
+
+def on_store(url: str, work: Callable[[ObjectStore], Awaitable[ResultT]]) -> ResultT:
+    """Do the same, and leave to the caller what to do without the store.
+
+    Raises:
+        EverlogError: The store did not answer, or refused; or the work has raised it.
+    """
+    try:
+        return asyncio.run(_run(url, work))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise SystemExit(INTERRUPTED_STATUS) from None
+    except ExceptionGroup as group:
+        raise _cause(group) from group
+
+
+async def _run(url: str, work: Callable[[ObjectStore], Awaitable[ResultT]]) -> ResultT:
+    from everlog.stores.retrying import RetryingObjectStore
+    from everlog.stores.url import open_store
+    from service.app.system import SystemClock, SystemIds
+
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    clock = SystemClock()
+    store = RetryingObjectStore(
+        open_store(url, clock=clock), clock=clock, ids=SystemIds(), policy=PATIENCE
+    )
+    try:
+        return await work(store)
+    finally:
+        await store.close()
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the first error of a group."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

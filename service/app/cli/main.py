@@ -20,8 +20,9 @@ _NOUNS = {
     "produce": ("produce", "Write records from a file or from standard input."),
     "consume": ("consume", "Read records, from whichever tier holds them."),
     "group": ("groups", "List, describe, move and delete consumer groups."),
-    "tier": ("tier", "Show what is local and what is in the archive."),
+    "tier": ("tier", "Show what is local and what is archived, and whether it is whole."),
     "config": ("config", "Show the settings of brokers and topics."),
+    "doctor": ("doctor", "Try out what a cluster depends on."),
 }
 """By name: the module of this package, and what one line of help says."""
 

@@ -1,0 +1,154 @@
+"""The commands for integrity of an archive, against a real server and what it has stored."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from everlog.testing import RunningServer, running_server
+from service.app.cli.tier import app
+from tests.integration.command import Command
+
+LINES = b"".join(b"%08d %s\n" % (number, b"x" * 190) for number in range(20_000))
+SEGMENTS = ["-c", "segment.bytes=1048576"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running_server(num_partitions=1) as running:
+        everlog = Command(running.bootstrap)
+        everlog.out("topic", "create", "flights", "-p", "1", *SEGMENTS)
+        everlog.out("produce", "flights", stdin=LINES)
+        deadline = time.monotonic() + 30
+        while len(list((running.data_dir / "store").rglob("*.root"))) < 3:
+            assert time.monotonic() < deadline, running.log_tail()
+            time.sleep(0.05)
+        yield running
+
+
+class Tier:
+    """Runs ``everlog tier`` in this process: there are many of them here, and each start takes."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._environment = {"EVERLOG_BOOTSTRAP": bootstrap}
+
+    def run(self, *words: str, status: int = 0) -> Result:
+        done = CliRunner().invoke(app, words, env=self._environment)
+        assert done.exit_code == status, done.output
+        return done
+
+    def out(self, *words: str) -> str:
+        return self.run(*words).stdout
+
+    def facts(self, *words: str, status: int = 0) -> Any:
+        return json.loads(self.run(*words, "-o", "json", status=status).stdout)
+
+    def refusal(self, *words: str, status: int) -> str:
+        return self.run(*words, status=status).stderr
+
+
+@pytest.fixture
+def tier(server: RunningServer) -> Tier:
+    return Tier(server.bootstrap)
+
+
+@pytest.fixture
+def url(server: RunningServer) -> str:
+    return f"file://{server.data_dir}/store"
+
+
+def test_a_record_is_located_with_and_without_a_broker(
+    tier: Tier, server: RunningServer, url: str
+) -> None:
+    found = tier.facts("locate", "flights:0@1234")
+    assert found["store"] == url
+    assert (found["offset"], found["local"]) == (1234, True)
+    assert found["object"]["start"] <= 1234 < found["object"]["end"]
+    chunk = found["object"]["chunk"]
+    assert chunk["start"] <= 1234 < chunk["end"]
+    assert (server.data_dir / "store" / found["object"]["key"]).stat().st_size == (
+        found["object"]["bytes"]
+    )
+    offline = tier.facts("locate", "flights:0@1234", "--store", url)
+    assert offline["object"] == found["object"]
+    assert offline["local"] is None
+    words = tier.out("locate", "flights:0@1234")
+    assert "\nLocal    yes, the disk holds 0 to 19,999\n" in words
+    assert tier.facts("locate", "flights:0@999999", status=1)["found"] is False
+    assert "has no partition 7" in tier.refusal("locate", "flights:7", status=1)
+
+
+def test_bytes_requests_and_money_are_explained(tier: Tier, server: RunningServer) -> None:
+    facts = tier.facts("explain", "flights")
+    logs = (server.data_dir / "logs").rglob("*.log")
+    assert facts["local_bytes"] == sum(each.stat().st_size for each in logs)
+    objects = list((server.data_dir / "store").rglob("*.seg"))
+    assert facts["archive_objects"] == len(objects) >= 3
+    assert facts["archive_bytes"] == sum(each.stat().st_size for each in objects)
+    assert facts["rpo_ms_max"] is not None
+    assert facts["cost"]["month"] > 0
+    assert "USD a month stored" in tier.out("explain", "flights")
+
+
+def test_what_is_not_live_is_shown_and_nothing_is_changed(tier: Tier, url: str) -> None:
+    (held,) = tier.facts("gc", "--store", url, "--dry-run")["partition_list"]
+    assert held["live"]["objects"] >= 3 + 2
+    assert held["trash"]["objects"] == len(held["object_list"]) >= 2
+    assert all(each["due_ms"] > 0 for each in held["object_list"])
+    text = tier.out("gc", "--store", url, "--topic", held["topic_id"])
+    assert "would be judged by the broker" in text
+
+
+def test_an_archive_is_verified_and_what_is_wrong_ends_with_1(
+    tier: Tier, server: RunningServer, url: str
+) -> None:
+    sound = tier.facts("verify", "--store", url, "--deep", "--topic", "flights")
+    assert (sound["problems"], sound["partitions"]) == (0, 1)
+    assert sound["objects"] >= 3
+    assert "all there, with the right size" in tier.out("verify", "--store", url)
+    gone, bad, *_ = sorted((server.data_dir / "store").rglob("*.seg"))
+    kept = {each: each.read_bytes() for each in (gone, bad)}
+    try:
+        gone.unlink()
+        body = bytearray(kept[bad])
+        body[len(body) // 2] ^= 1
+        bad.write_bytes(body)
+        assert tier.facts("verify", "--store", url, status=1)["problems"] == 1
+        found = tier.facts("verify", "--store", url, "--deep", status=1)
+        faults = {each["key"]: each["fault"] for each in found["partition_list"][0]["problem_list"]}
+        store = server.data_dir / "store"
+        assert faults == {
+            str(gone.relative_to(store)): "missing",
+            str(bad.relative_to(store)): "damaged",
+        }
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+    elsewhere = tier.refusal("verify", "--store", f"{url}-not", status=1)
+    assert "has nothing in it" in elsewhere
+
+
+def test_the_doctor_leaves_nothing_behind_also_when_it_is_stopped(tmp_path: Path) -> None:
+    everlog = Command("127.0.0.1:1")
+    store = tmp_path / "store"
+    words = ["doctor", "store", f"file://{store}", "--samples", "5"]
+    facts = everlog.facts(*words, "--keys", "20")
+    assert (facts["fatal"], len(facts["checks"])) == (0, 15)
+    assert files(store) == []
+    with everlog.started(*words, "--keys", "100000") as process:
+        deadline = time.monotonic() + 30
+        while len(files(store)) < 50:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert files(store) == []
+
+
+def files(directory: Path) -> list[Path]:
+    return [each for each in directory.rglob("*") if each.is_file()]

@@ -48,8 +48,8 @@ from service.tiering.scrub_round import (
 STEPS_PER_ROUND = 5000
 """Two minutes between two steps of a round of a week."""
 
-STEPS_BEHIND_MAX = 500
-"""A scrubber that is further behind, for the store did not answer, leaves out what was due."""
+BEHIND_MAX = 0.1
+"""Part of a round; who is further behind, for the store did not answer, leaves out what was due."""
 
 PROBLEMS_MAX = 1000
 """Objects that are held against the store; what is beyond is in the log only."""
@@ -69,15 +69,17 @@ class ScrubPace:
     Attributes:
         bytes_per_day: Read of objects at most; 0 turns scrubbing off.
         round_ms: In so long the attributes of each object are asked for once.
+        steps: Of a round.
     """
 
     bytes_per_day: int
     round_ms: int
+    steps: int = STEPS_PER_ROUND
 
     @property
     def step_ms(self) -> int:
         """Time between two steps."""
-        return max(1, self.round_ms // STEPS_PER_ROUND)
+        return max(1, self.round_ms // self.steps)
 
     def share(self, total_bytes: int) -> float:
         """Return which part of all bytes one round may read."""
@@ -174,7 +176,7 @@ class Scrubber:
         pace = self._pace
         now_ms = self._clock.wall_ms()
         self._done_ms = min(self._done_ms, now_ms)  # the clock may have gone back
-        self._done_ms = max(self._done_ms, now_ms - STEPS_BEHIND_MAX * pace.step_ms)
+        self._done_ms = max(self._done_ms, now_ms - int(pace.round_ms * BEHIND_MAX))
         while self._done_ms < now_ms:
             until_ms = min(now_ms, self._done_ms + pace.step_ms)
             tiers = sorted(self._tiers(), key=lambda each: each.path.prefix)

@@ -34,9 +34,8 @@ OptionalStoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
-        envvar=STORE_VARIABLE,
         metavar="URL",
-        help="Ask this archive and no broker: file:///directory or s3://bucket/prefix.",
+        help="The archive, instead of the one that a broker names.",
     ),
 ]
 

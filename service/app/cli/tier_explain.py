@@ -15,7 +15,7 @@ from service.app.cli.connection import (
     kafka_errors,
     wall_ms,
 )
-from service.app.cli.local_bytes import read_local_bytes
+from service.app.cli.log_dirs import read_local_bytes
 from service.app.cli.output import Output, OutputOption, show_json
 from service.app.cli.prices import PricesOption, money_text, read_prices
 from service.app.cli.scrub_facts import MetricsOption, read_scrub, scrub_text
@@ -80,13 +80,15 @@ def explain(
 
 
 def _archive(
-    url: str, paths: list[PartitionPath], *, archived: int | None, is_given: bool
+    url: str | None, paths: list[PartitionPath], *, archived: int | None, is_given: bool
 ) -> dict[int, ArchiveSums] | None:
     """Read what the newest roots say, by partition; None if that cannot be."""
 
     async def work(opened: ObjectStore) -> dict[int, ArchiveSums]:
         return await read_archive_sums(opened, paths)
 
+    if url is None:
+        return None
     if is_given:
         return run_on_store(url, work)
     try:

@@ -1,7 +1,7 @@
 """``everlog tier locate``: which object holds a record, and whether the disk holds it, too."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -110,7 +110,7 @@ def _online(target: Target, bootstrap: str) -> tuple[Answer, str]:
         numbers = find_topic(metadata, target.topic).partitions
         check_partition(target.topic, target.partition, numbers)
         identity = read_identity(admin, metadata, target.topic)
-        url = read_store_url(admin, metadata)
+        url = read_store_url(admin, metadata) or _unknown_store()
         key = (target.topic, target.partition)
         marks = read_marks(admin, metadata, [target.topic]).get(key)
         if target.timestamp_ms is not None:
@@ -122,6 +122,10 @@ def _online(target: Target, bootstrap: str) -> tuple[Answer, str]:
         cluster_id=identity.cluster_id, topic_id=identity.topic_id, partition=target.partition
     )
     return run_on_store(url, lambda opened: _look_up(opened, path, target, marks)), url
+
+
+def _unknown_store() -> NoReturn:
+    fail("the broker does not say where its archive is", "say it with --store")
 
 
 def _offline(target: Target, url: str, cluster: str | None, bootstrap: str) -> Answer:

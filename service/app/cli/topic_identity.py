@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from everlog.model.ids import TopicId
+from everlog.stores.url import DirectoryLocation, parse_store_url
 from service.app.cli.client_library import Admin, Cluster, kafka, kafka_admin
 from service.app.cli.connection import REQUEST_SECONDS_MAX, connect_admin, kafka_errors
-from service.app.cli.failure import fail
+from service.app.cli.log_dirs import read_log_dir
 from service.app.cli.topic_options import find_topic, read_cluster
 
 _STORE_DIR = "store"
@@ -48,19 +49,18 @@ def read_identity(admin: Admin, metadata: Cluster, name: str) -> TopicIdentity:
     )
 
 
-def read_store_url(admin: Admin, metadata: Cluster) -> str:
-    """Ask a broker where its archive is.
+def read_store_url(admin: Admin, metadata: Cluster) -> str | None:
+    """Ask a broker where its archive is; None if what it says does not tell.
 
     What it says of files is true on its own machine.
     """
-    settings = broker_settings(admin, metadata)
-    url = settings.get("store.url")
-    if url:
-        return url
-    data_dir = settings.get("data.dir")
-    if not data_dir:
-        fail("the broker does not say where its archive is", "use --store")
-    return f"file://{quote(os.path.abspath(data_dir))}/{_STORE_DIR}"
+    url = broker_settings(admin, metadata).get("store.url")
+    if not url:
+        log_dir = read_log_dir(metadata, min(metadata.brokers))
+        return None if log_dir is None else f"file://{quote(log_dir)}/{_STORE_DIR}"
+    location = parse_store_url(url)
+    is_relative = isinstance(location, DirectoryLocation) and not os.path.isabs(location.path)
+    return None if is_relative else url
 
 
 def broker_settings(admin: Admin, metadata: Cluster) -> dict[str, str | None]:

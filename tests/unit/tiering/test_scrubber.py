@@ -1,6 +1,7 @@
 """The scrubber finds what a store has lost or damaged, says it once, and changes nothing."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 import pytest
 import structlog
@@ -19,6 +20,7 @@ from tests.unit.tiering.test_partition_tier import HOUR_MS, PARTITION, claimed
 from tests.unit.tiering.test_verification import expire_and_sweep
 
 ROUND_MS = 24 * HOUR_MS
+STEPS = 20
 PLENTY = 1 << 50
 """Bytes a day: everything is read in each round, without waiting."""
 
@@ -59,6 +61,16 @@ def events() -> Iterator[list[dict[str, object]]]:
         yield logs
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share(ScrubPace):
+    """Reads a part of all bytes in a round, and does not take its time."""
+
+    part: float
+
+    def share(self, total_bytes: int) -> float:
+        return self.part
+
+
 def scrubber(
     store: FailingStore, tier: PartitionTier, clock: HastyClock, *, bytes_per_day: int = PLENTY
 ) -> Scrubber:
@@ -67,14 +79,14 @@ def scrubber(
         checksum=checksum_of(store),
         tiers=lambda: [tier],
         clock=clock,
-        pace=ScrubPace(bytes_per_day=bytes_per_day, round_ms=ROUND_MS),
+        pace=ScrubPace(bytes_per_day=bytes_per_day, round_ms=ROUND_MS, steps=STEPS),
     )
 
 
 async def go_round(working: Scrubber, clock: HastyClock, *, rounds: float = 1.0) -> None:
     """Let so much of a round pass, in steps as the broker makes them."""
-    for _ in range(int(20 * rounds)):
-        clock.now_ms += ROUND_MS // 20
+    for _ in range(int(STEPS * rounds)):
+        clock.now_ms += ROUND_MS // STEPS
         await working.catch_up()
 
 
@@ -92,12 +104,8 @@ async def test_each_object_is_asked_for_once_in_a_round_and_read(
 async def test_only_a_share_is_read_when_the_budget_is_small(
     tier: PartitionTier, store: FailingStore, clock: HastyClock
 ) -> None:
-    class Tenth(ScrubPace):
-        def share(self, total_bytes: int) -> float:
-            return 0.1
-
     working = scrubber(store, tier, clock)
-    working._pace = Tenth(bytes_per_day=PLENTY, round_ms=ROUND_MS)
+    working._pace = Share(bytes_per_day=PLENTY, round_ms=ROUND_MS, steps=STEPS, part=0.1)
     await go_round(working, clock, rounds=11)
     assert working.stats.objects == 11 * 40
     assert 40 <= working.stats.read_objects <= 60, "each at least once, in ten rounds and one more"
@@ -149,6 +157,7 @@ async def test_damage_is_found_by_reading_and_forgotten_when_it_was_put_right(
     await go_round(working, clock)
     ((problem),) = working.problems.values()
     assert (problem.key.text, problem.fault) == (bad, Fault.DAMAGED)
+    working._pace = Share(bytes_per_day=PLENTY, round_ms=ROUND_MS, steps=STEPS, part=0.0)
     await go_round(working, clock)
     assert working.problems, "its size and checksum are right, and that clears nothing"
     await overwritten(objects, bad, BODY)

@@ -32,7 +32,6 @@ from tests.contract.object_stores import (
     BUCKET,
     SECRET_KEY,
     SteadyClock,
-    moto_endpoint,
     s3_session,
     s3_settings,
 )
@@ -252,18 +251,19 @@ async def test_nothing_is_left_behind_whatever_happens(tmp_path: Path) -> None:
     assert not files(directory)
 
 
-async def test_a_bucket_passes_and_what_it_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bucket_passes_and_what_it_lacks_is_told(
+    moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """moto checks no checksum; all else it has."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    with moto_endpoint() as endpoint:
-        url = f"s3://{BUCKET}/deep/prefix?endpoint={endpoint}&region=us-east-1"
-        place = store_site(url, clock=SystemClock(), ids=SystemIds(), keys=30, samples=2)
-        async with place as site:
-            levels = {name: (await checks.verdict_of(check, site)) for name, check in CHECKS}
-        assert {name for name, each in levels.items() if each.level is not Level.OK} == {
-            "checksums verified"
-        }
-        plain = s3_client(s3_settings(endpoint), session=s3_session())
-        assert plain.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
-        plain.close()
+    url = f"s3://{BUCKET}/on-trial/here?endpoint={moto}&region=us-east-1"
+    place = store_site(url, clock=SystemClock(), ids=SystemIds(), keys=30, samples=2)
+    async with place as site:
+        levels = {name: (await checks.verdict_of(check, site)) for name, check in CHECKS}
+    assert {name for name, each in levels.items() if each.level is not Level.OK} == {
+        "checksums verified"
+    }
+    plain = s3_client(s3_settings(moto), session=s3_session())
+    assert plain.list_objects_v2(Bucket=BUCKET, Prefix="on-trial/")["KeyCount"] == 0
+    plain.close()

@@ -86,8 +86,10 @@ def _peers(suite: Suite, options: argparse.Namespace) -> list[Peer]:
         Kafka(archived=suite.archived),
         Everlog(settings=options.settings, tiered=options.tiered),
     )
+    if options.only not in (None, *suite.peers):
+        raise BenchError(f"{options.only} takes no part in {suite.name}")
     wanted = suite.peers if options.only is None else (options.only,)
-    return [peer for peer in kinds if peer.name in wanted and peer.name in suite.peers]
+    return [peer for peer in kinds if peer.name in wanted]
 
 
 def _run(

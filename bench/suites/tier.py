@@ -1,8 +1,8 @@
 """Tier: one consumer reads what is only in the archive, in a directory and in a bucket.
 
-Hot is the same amount of the same records in the local log. Kafka's archive is a directory, too. A
-server is started anew before each cold figure, so that its caches are empty; the files of disk,
-directory and bucket are in the page cache.
+Hot is the same amount of the same records in the local log. Kafka's archive is a directory, too. No
+server has read the cold topic since its start, so its caches hold nothing of that; the files of
+disk, directory and bucket are in the page cache.
 """
 
 from dataclasses import dataclass

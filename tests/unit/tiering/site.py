@@ -207,15 +207,7 @@ async def site(
     """
     clock = clock or HastyClock()
     threads = ThreadPoolExecutor(4)
-    seams = Seams(
-        clock=clock,
-        ids=SeededIds(crc32(str(directory).encode()) + seed),
-        disk=SystemDisk(),
-        network=SystemNetwork(),
-        flush_executor=threads,
-        read_executor=threads,
-        cold_executor=threads,
-    )
+    seams = _seams(clock, threads, seed=crc32(str(directory).encode()) + seed)
     hot = HotStore(
         data_dir=str(directory),
         disk=seams.disk,
@@ -245,15 +237,28 @@ async def site(
             run=lambda work: running.append(tasks.create_task(work)),
             spawn=tasks.create_task,
         )
-        cold = await (
-            assemble(place, store, seal or in_process(store)) if store else open_cold_side(place)
-        )
+        if store is None:
+            cold = await open_cold_side(place)
+        else:
+            cold = await assemble(place, store, seal or in_process(store))
         yield Site(hot=hot, table=table, cold=cold, metadata=metadata, clock=clock)
         for task in reversed(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await hot.close()
     threads.shutdown()
+
+
+def _seams(clock: Clock, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
+    return Seams(
+        clock=clock,
+        ids=SeededIds(seed),
+        disk=SystemDisk(),
+        network=SystemNetwork(),
+        flush_executor=threads,
+        read_executor=threads,
+        cold_executor=threads,
+    )
 
 
 def _fail(error: Exception) -> None:

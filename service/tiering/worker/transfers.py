@@ -105,10 +105,6 @@ class Transfers:
         found = await self._store.read(_key(fields), fields["start"], fields["length"])
         return {"crc32c": crc32c(found)}, b""
 
-    async def _checksum(self, fields: Fields, _: bytes) -> Answer:
-        found = await self._store.read(_key(fields), fields["start"], fields["length"])
-        return {"crc32c": crc32c(found)}, b""
-
     async def _head(self, fields: Fields, _: bytes) -> Answer:
         return info_fields(await self._store.head(_key(fields))), b""
 

@@ -201,7 +201,10 @@ async def site(
     known: Sequence[int] = (0,),
     seed: int = 0,
 ) -> AsyncIterator[Site]:
-    """Run a site in a directory; without ``store`` it opens ``store.url`` through a worker."""
+    """Run a site in a directory; without ``store`` it opens ``store.url`` through a worker.
+
+    A second one in the same directory needs another ``seed``, or it uses the same uids.
+    """
     clock = clock or HastyClock()
     threads = ThreadPoolExecutor(4)
     seams = _seams(clock, threads, seed=crc32(str(directory).encode()) + seed)
@@ -234,9 +237,10 @@ async def site(
             run=lambda work: running.append(tasks.create_task(work)),
             spawn=tasks.create_task,
         )
-        cold = await (
-            assemble(place, store, seal or in_process(store)) if store else open_cold_side(place)
-        )
+        if store is None:
+            cold = await open_cold_side(place)
+        else:
+            cold = await assemble(place, store, seal or in_process(store))
         yield Site(hot=hot, table=table, cold=cold, metadata=metadata, clock=clock)
         for task in reversed(running):
             task.cancel()
@@ -245,7 +249,7 @@ async def site(
     threads.shutdown()
 
 
-def _seams(clock: Any, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
+def _seams(clock: Clock, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
     return Seams(
         clock=clock,
         ids=SeededIds(seed),

@@ -159,18 +159,19 @@ class AdaptiveObjectStore:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._waiting.remove(turn)
-            else:  # it had its place already
+            if not turn.cancelled():  # it had its place already
                 self._leave()
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
             raise
 
     def _leave(self) -> None:
         self._under_way -= 1
         while self._waiting and self._has_place:
             turn = self._waiting.popleft()
-            self._under_way += 1
-            turn.set_result(None)
+            if not turn.done():  # whoever was cancelled just now goes by itself
+                self._under_way += 1
+                turn.set_result(None)
 
     @property
     def _has_place(self) -> bool:

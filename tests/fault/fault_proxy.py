@@ -145,6 +145,10 @@ class FaultProxy:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def follow(self, plan: FaultPlan[Fault]) -> None:
+        """Go on with another plan."""
+        self.plan, self._storm = plan, 0
+
     async def run(self, started: threading.Event, stopping: asyncio.Event) -> None:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]

@@ -1,6 +1,7 @@
 """Each fault by itself: what an S3 store makes of it, for every kind of call."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -13,20 +14,19 @@ from everlog.stores.backoff import RetryPolicy
 from everlog.stores.errors import ObjectExistsError, ObjectMissingError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.retrying import RetryingObjectStore
+from everlog.stores.s3 import S3ObjectStore
 from tests.contract.object_stores import SeededIds, SteadyClock, s3_store
 from tests.fault.fault_plan import FaultPlan
-from tests.fault.fault_proxy import Fault, fault_proxy
+from tests.fault.fault_proxy import Fault, FaultProxy, fault_proxy
 
 ResultT = TypeVar("ResultT")
 
-SMALL, LARGE, GONE = (object_key(f"a/{name}") for name in ("small", "large", "gone"))
 BODY = bytes(range(256)) * 16
-LARGE_BODY = BODY * (11 << 8)
+LARGE_BODY = BODY * (10 << 8)
 PART_BYTES = 5 << 20
 HASTY = RetryPolicy(throttled_wait_s_min=0.001, throttled_wait_s_max=0.01)
 SETTLED = [kind for kind in Fault if kind is not Fault.STALE_LIST]
 OF_PARTS = {
-    Fault.SLOW_DOWN,
     Fault.LOST,
     Fault.RESET_REQUEST,
     Fault.FLIP_PUT,
@@ -35,7 +35,7 @@ OF_PARTS = {
     Fault.NO_SUCH_UPLOAD,
 }
 HANGS = {Fault.HANG, Fault.HANG_DONE}
-PATIENCE_S = 0.3
+PATIENCE_S, HASTE_S = 5.0, 0.3
 TOLD = {Fault.CUT, Fault.FLIP_GET, Fault.MISSING}
 """Whoever reads has to look again; all else the store settles by itself."""
 
@@ -60,37 +60,55 @@ class OnceForEachCall(FaultPlan[Fault]):
         return self._kind
 
 
+@pytest.fixture(scope="module")
+def proxy(seaweedfs: str) -> Iterator[FaultProxy]:
+    with fault_proxy(seaweedfs, FaultPlan()) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def stores(proxy: FaultProxy) -> Iterator[dict[float, S3ObjectStore]]:
+    """Give two stores by their patience; making a client takes longer than most tests here."""
+    made = {
+        patience_s: s3_store(
+            proxy.endpoint,
+            prefix="each-fault/",
+            read_timeout_s=patience_s,
+            multipart_bytes_min=2 * PART_BYTES,
+            part_bytes=PART_BYTES,
+        )
+        for patience_s in (PATIENCE_S, HASTE_S)
+    }
+    yield made
+    for each in made.values():
+        asyncio.run(each.close())
+
+
 @pytest.mark.rule("TIER-7")
 @pytest.mark.rule("TIER-17")
 @pytest.mark.rule("TIER-26")
 @pytest.mark.rule("TIER-53")
 @pytest.mark.parametrize("kind", SETTLED, ids=lambda kind: kind.name.lower())
 async def test_a_call_that_meets_a_fault_ends_as_if_there_had_been_none(
-    seaweedfs: str, kind: Fault
+    proxy: FaultProxy, stores: dict[float, S3ObjectStore], kind: Fault
 ) -> None:
-    plan = OnceForEachCall(kind)
-    bodies = {SMALL: BODY, LARGE: LARGE_BODY if kind in OF_PARTS else BODY * 2}
-    with fault_proxy(seaweedfs, plan) as proxy:
-        s3 = s3_store(
-            proxy.endpoint,
-            prefix=f"{kind.name.lower()}/",
-            read_timeout_s=PATIENCE_S if kind in HANGS else 5.0,
-            multipart_bytes_min=2 * PART_BYTES,
-            part_bytes=PART_BYTES,
-        )
-        store = RetryingObjectStore(s3, clock=SteadyClock(), ids=SeededIds(), policy=HASTY)
-        for key, body in (*bodies.items(), (GONE, BODY)):
-            await _created(store, key, body)
-        await _right(kind, lambda: store.read_all(SMALL, size_max=1 << 20), BODY)
-        await _right(kind, lambda: store.read(LARGE, 1000, 4000), bodies[LARGE][1000:5000])
-        await _right(kind, lambda: _size(store, LARGE), len(bodies[LARGE]))
-        await store.delete([GONE])
-        await _right(kind, lambda: _size(store, GONE), None)
-        assert [info.key for info in await store.list("a/")] == [LARGE, SMALL]
-        plan.is_on = False
-        for key, body in bodies.items():
-            assert await store.read_all(key, size_max=len(body)) == body
-        await store.close()
+    s3 = stores[HASTE_S if kind in HANGS else PATIENCE_S]
+    store = RetryingObjectStore(s3, clock=SteadyClock(), ids=SeededIds(), policy=HASTY)
+    folder = f"{kind.name.lower()}/"
+    small, large, gone = (object_key(f"{folder}{name}") for name in ("small", "large", "gone"))
+    bodies = {small: BODY, large: LARGE_BODY if kind in OF_PARTS else BODY * 2}
+    proxy.follow(plan := OnceForEachCall(kind))
+    for key, body in (*bodies.items(), (gone, BODY)):
+        await _created(store, key, body)
+    await _right(kind, lambda: store.read_all(small, size_max=1 << 20), BODY)
+    await _right(kind, lambda: store.read(large, 1000, 4000), bodies[large][1000:5000])
+    await _right(kind, lambda: _size(store, large), len(bodies[large]))
+    await store.delete([gone])
+    await _right(kind, lambda: _size(store, gone), None)
+    assert [info.key for info in await store.list(folder)] == [large, small]
+    proxy.follow(FaultPlan())
+    for key, body in bodies.items():
+        assert await store.read_all(key, size_max=len(body)) == body
     assert plan.injected[kind] > 0
 
 
@@ -126,12 +144,14 @@ async def _right(kind: Fault, call: Callable[[], Awaitable[ResultT]], wanted: Re
     assert await call() == wanted
 
 
-async def test_a_stale_listing_lacks_what_is_new_and_shows_what_is_gone(seaweedfs: str) -> None:
-    with fault_proxy(seaweedfs, OnceForEachCall(Fault.STALE_LIST)) as proxy:
-        store = s3_store(proxy.endpoint, prefix="stale/")
-        await store.create(SMALL, BODY)
-        await store.create(GONE, BODY)
-        await store.delete([GONE])
-        assert [info.key for info in await store.list("a/")] == [GONE]
-        assert [info.key for info in await store.list("a/")] == [SMALL]
-        await store.close()
+async def test_a_stale_listing_lacks_what_is_new_and_shows_what_is_gone(
+    proxy: FaultProxy, stores: dict[float, S3ObjectStore]
+) -> None:
+    store = stores[PATIENCE_S]
+    new, gone = object_key("stale/new"), object_key("stale/gone")
+    proxy.follow(OnceForEachCall(Fault.STALE_LIST))
+    await store.create(new, BODY)
+    await store.create(gone, BODY)
+    await store.delete([gone])
+    assert [info.key for info in await store.list("stale/")] == [gone]
+    assert [info.key for info in await store.list("stale/")] == [new]

@@ -125,6 +125,21 @@ async def test_whoever_gives_up_waiting_gives_its_place_away(gated: GatedStore) 
     assert third.cancelled()
 
 
+async def test_a_place_that_becomes_free_passes_over_whoever_gives_up_at_that_moment(
+    gated: GatedStore,
+) -> None:
+    store = AdaptiveObjectStore(gated, limit=CallLimit(calls=1))
+    first, second, third = (asyncio.ensure_future(store.head(KEY)) for _ in range(3))
+    await settled()
+    gated.under_way[0].set_result(None)
+    second.cancel()
+    await settled()
+    assert (await first).size == 1
+    gated.under_way[0].set_result(None)
+    assert (await third).size == 1
+    assert second.cancelled()
+
+
 async def test_whoever_gives_up_a_call_gives_its_place_away(gated: GatedStore) -> None:
     store = AdaptiveObjectStore(gated, limit=CallLimit(calls=1))
     first, second = (asyncio.ensure_future(store.head(KEY)) for _ in range(2))

@@ -16,6 +16,7 @@ from everlog.records.batch import walk
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
+from everlog.stores.retrying import RetryingObjectStore
 from service.model.log import LogSlice, OffsetOutOfRangeError, ReadBounds
 from service.partition.partition import Partition
 from service.tiering.uploader import SealAndPut, in_process
@@ -23,6 +24,9 @@ from service.tiering.worker.channel import Fields
 from service.tiering.worker.sealing import SealOrder
 from service.tiering.worker.transfers import sealed_fields
 from tests.contract.object_stores import FailingStore
+from tests.fault.fault_plan import Once
+from tests.fault.faulty_store import FaultyStore, StoreFault
+from tests.simulation.clock import SeededIds
 from tests.unit.tiering.site import (
     EVERYTHING,
     HastyClock,
@@ -226,6 +230,19 @@ async def test_a_failure_is_told_and_not_remembered(running: Site, store: Failin
         await read_some(partition, 0)
     store.plan = nothing_fails
     assert await read_all(partition) == appended
+
+
+@pytest.mark.rule("TIER-42")
+@pytest.mark.parametrize("kind", [StoreFault.FLIPPED, StoreFault.CUT])
+async def test_what_arrives_damaged_is_fetched_again_before_anybody_hears_of_it(
+    running: Site, store: FailingStore, objects: MemoryObjectStore, kind: StoreFault
+) -> None:
+    partition, appended = await cold_partition(running)
+    plan = Once(kind)
+    faulty = FaultyStore(objects, plan)
+    store.store = RetryingObjectStore(faulty, clock=HastyClock(), ids=SeededIds())
+    assert await read_all(partition) == appended
+    assert plan.injected.total() == 1
 
 
 @pytest.mark.rule("TIER-28")

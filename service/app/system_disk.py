@@ -7,11 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from service.model.disk import Buffer, DiskError, DiskFullError, File
+from service.protocol.frame_memory import FrameMemory
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
 _TEMPORARY_SUFFIX = ".tmp"
+
+REUSED_BYTES_MIN = 64 * 1024
+"""Smaller reads get memory of their own: they are cheap, and often kept for long."""
 
 
 @contextmanager
@@ -27,11 +31,16 @@ def _translated(operation: str, path: str) -> Iterator[None]:
 
 
 class SystemFile:
-    """An open file descriptor."""
+    """An open file descriptor.
 
-    def __init__(self, path: str, fd: int) -> None:
+    Args:
+        memory: What is read at once goes into it; belongs to the thread of the event loop.
+    """
+
+    def __init__(self, path: str, fd: int, memory: FrameMemory) -> None:
         self._path = path
         self._fd = fd
+        self._memory = memory
 
     def write_at(self, position: int, buffers: Sequence[Buffer]) -> int:
         start = position
@@ -68,7 +77,8 @@ class SystemFile:
             return found
 
     def read_cached(self, position: int, length: int) -> Buffer | None:
-        room = bytearray(length)
+        # A fresh bytearray is filled with zeros first, which took an eighth of all the work.
+        room = self._memory.take(length) if length >= REUSED_BYTES_MIN else bytearray(length)
         try:
             found = os.preadv(self._fd, [room], position, os.RWF_NOWAIT)
         except BlockingIOError:
@@ -100,10 +110,14 @@ class SystemFile:
 class SystemDisk:
     """Files of the operating system."""
 
+    def __init__(self) -> None:
+        self._memory = FrameMemory()
+
     def open(self, path: str, *, create: bool = False, writable: bool = True) -> File:
         flags = os.O_CLOEXEC | (os.O_RDWR if writable else os.O_RDONLY)
         with _translated("open", path):
-            return SystemFile(path, os.open(path, flags | (os.O_CREAT if create else 0), 0o644))
+            descriptor = os.open(path, flags | (os.O_CREAT if create else 0), 0o644)
+            return SystemFile(path, descriptor, self._memory)
 
     def read_file(self, path: str) -> bytes:
         with _translated("read", path), open(path, "rb") as file:

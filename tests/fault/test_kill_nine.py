@@ -15,7 +15,7 @@ from tests.fault.broker_process import BrokerProcess
 from tests.fault.idempotent_load import IdempotentLoad, read_numbers, violations
 from tests.fault.tier_audit import TierAudit, audit, make_older
 
-KILLS = int(os.environ.get("EVERLOG_TEST_KILLS", "5"))
+KILLS = int(os.environ.get("EVERLOG_TEST_KILLS", "3"))
 SEED = int(os.environ.get("EVERLOG_TEST_SEED", "1"))
 PARTITIONS = 3
 TOPIC = "survivor"

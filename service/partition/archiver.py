@@ -21,7 +21,7 @@ from service.partition.archive import ArchiveParts, PartitionArchive, Tiered
 from service.partition.keeper import BothTiers
 from service.partition.lineage import lineage_fault
 from service.partition.restart_point import restart_point
-from service.telemetry.stray_cancellation import unbroken
+from service.telemetry.stray_cancellation import begin_unbroken, unbroken
 from service.tiering.authority import Authority, ClaimRequest, Held
 
 UNSERVED_SECONDS = 0.1
@@ -135,7 +135,7 @@ class Archiver:
         """Work until cancelled; anything else that would end it is raised (TIER-22)."""
         turns = self._parts.turns
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(unbroken(self._check_all()))
+            _ = begin_unbroken(tasks, self._check_all())
             while True:
                 await turns.changed.wait()
                 turns.changed.clear()

@@ -48,6 +48,7 @@ from service.tiering.range_sources import (
     RangeSource,
     empty_directory,
 )
+from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
 from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
@@ -89,6 +90,14 @@ class TransferSite:
 
     worker: WorkerSupervisor
     home: ArchiveHome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """Who makes objects: of local files, and of other objects."""
+
+    upload: SealAndPut
+    merge: MergeObjects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +153,11 @@ async def open_cold_side(site: TierSite) -> ColdSide:
         case _:
             store = WorkerObjectStore(gate, on_hedge=stats.count_hedge)
     # A failing upload waits here, where others may go meanwhile, and not over there.
+    hasty = HastyCaller(gate)
     return await assemble(
         site,
         store,
-        through_worker(HastyCaller(gate)),
+        Making(upload=through_worker(hasty), merge=merged_by_worker(hasty)),
         transfer=TransferSite(worker, home),
         checksum=checksum_through(gate),
         stats=stats,
@@ -172,7 +182,7 @@ def _make_place(location: StoreLocation) -> None:
 async def assemble(
     site: TierSite,
     store: ObjectStore,
-    seal_and_put: SealAndPut,
+    making: Making,
     *,
     transfer: TransferSite | None = None,
     checksum: ChecksumRange | None = None,
@@ -182,6 +192,7 @@ async def assemble(
     config, seams = site.config, site.seams
     stats = stats or TierStats()
     sweeper = Sweeper(store, stats=stats)
+    cache_dir = await _empty_cache_dir(site)
     authority = Authority(
         TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
     )
@@ -189,11 +200,18 @@ async def assemble(
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=await _reading(site, store, authority, stats),
+        make_tiered=_reading(site, store, authority, stats, cache_dir),
         parts=ArchiveParts(
             hot=site.hot,
             table=site.table,
-            uploader=Uploader(seal_and_put, gate=uploads, clock=seams.clock, ids=seams.ids),
+            uploader=Uploader(making.upload, gate=uploads, clock=seams.clock, ids=seams.ids),
+            merger=Merger(
+                making.merge,
+                directory=cache_dir,
+                bytes_per_second=config.remote_merge_bytes_per_second,
+                clock=seams.clock,
+                ids=seams.ids,
+            ),
             sweeper=sweeper,
             clock=seams.clock,
             ids=seams.ids,
@@ -229,8 +247,8 @@ def _upload_limits(config: BrokerConfig) -> UploadLimits:
     )
 
 
-async def _reading(
-    site: TierSite, store: ObjectStore, authority: Authority, stats: TierStats
+def _reading(
+    site: TierSite, store: ObjectStore, authority: Authority, stats: TierStats, cache_dir: str
 ) -> Callable[[Held, PartitionPath], Tiered]:
     """Make what all cold logs share; return what makes the cold log of one partition."""
     config, seams = site.config, site.seams
@@ -240,7 +258,7 @@ async def _reading(
     manifests = ManifestStore(
         store, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
     )
-    ranges = await _ranges(site, store, files, stats)
+    ranges = _ranges(site, store, files, stats, cache_dir)
     readers = ReadAhead(
         window_max=config.remote_prefetch_ranges_max,
         # What is fetched ahead must not push out what it was fetched for.
@@ -281,8 +299,8 @@ async def _reading(
     return make
 
 
-async def _ranges(
-    site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats
+def _ranges(
+    site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats, cache_dir: str
 ) -> RangeSource:
     config, seams = site.config, site.seams
     queue: FetchQueue[RangeId] = FetchQueue(
@@ -291,13 +309,9 @@ async def _ranges(
     )
     if is_local(store):
         return LocalRanges(store, files=files, queue=queue, spawn=site.spawn, stats=stats)
-    directory = config.remote_cache_dir or f"{config.data_dir}/{CACHE_DIR}"
-    await asyncio.get_running_loop().run_in_executor(
-        seams.cold_executor, empty_directory, seams.disk, directory
-    )
     return CachedRanges(
         store,
-        directory=directory,
+        directory=cache_dir,
         bytes_max=config.remote_cache_bytes,
         disk=seams.disk,
         files=files,
@@ -307,6 +321,15 @@ async def _ranges(
         spawn=site.spawn,
         stats=stats,
     )
+
+
+async def _empty_cache_dir(site: TierSite) -> str:
+    """Make the directory of what is on its way to or from the store, or empty it."""
+    directory = site.config.remote_cache_dir or f"{site.config.data_dir}/{CACHE_DIR}"
+    await asyncio.get_running_loop().run_in_executor(
+        site.seams.read_executor, empty_directory, site.seams.disk, directory
+    )
+    return directory
 
 
 def is_local(store: ObjectStore) -> bool:

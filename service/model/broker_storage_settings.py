@@ -231,6 +231,15 @@ _ARCHIVE = (
         ),
     ),
     _long(
+        name="remote.merge.bytes.per.second",
+        default=16 * MIB,
+        low=0,
+        documentation=(
+            "Bytes of records that may be read from the archive, and written to it again, to make "
+            "large objects of small ones, a second on average; 0 leaves small objects as they are."
+        ),
+    ),
+    _long(
         name="archive.reader.grace.ms",
         default=HOUR_MS,
         low=0,

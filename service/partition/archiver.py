@@ -19,6 +19,7 @@ from service.hot.log import HotLog
 from service.model.topic_config import TopicConfig
 from service.partition.archive import ArchiveParts, PartitionArchive, Tiered
 from service.partition.keeper import BothTiers
+from service.partition.lag_watch import LagWatch
 from service.partition.lineage import lineage_fault
 from service.partition.restart_point import restart_point
 from service.telemetry.stray_cancellation import begin_unbroken, unbroken
@@ -74,6 +75,7 @@ class Archiver:
         self._check_seconds = check_seconds
         self._entries: dict[PartitionId, _Entry] = {}
         self._queue: dict[PartitionId, None] = {}
+        self._lag_watch = LagWatch(self.wake)
 
     @property
     def archives(self) -> Iterable[PartitionArchive]:
@@ -99,7 +101,8 @@ class Archiver:
             archive.hot = hot = await self._restart(archive, tiered)
         self._adopt(archive, tiered)
         self._entries[partition] = _Entry(archive)
-        hot.on_sealed = lambda: self.wake(partition)
+        hot.on_sealed = archive.small_objects.wake = lambda: self.wake(partition)
+        self._lag_watch.follow(partition, archive)
         if archive.has_work:
             self.wake(partition)
         return BothTiers(hot, None if tiered is None else tiered.cold)
@@ -108,17 +111,20 @@ class Archiver:
         entry = self._entries.get(partition)
         if entry is not None:
             entry.archive.config = config
+            self._lag_watch.follow(partition, entry.archive)
             self.wake(partition)
 
     async def close(self, partition: PartitionId) -> None:
         entry = self._entries.pop(partition, None)
         self._queue.pop(partition, None)
+        self._lag_watch.leave(partition)
         if entry is None:
             return
         entry.archive.is_fenced = True
         if entry.task is not None:
             entry.task.cancel()
             await asyncio.wait([entry.task])
+        await entry.archive.small_objects.close()
 
     def wake(self, partition: PartitionId) -> None:
         """Give a partition a turn: it has a new sealed segment, or more of it is committed."""
@@ -136,6 +142,8 @@ class Archiver:
         turns = self._parts.turns
         async with asyncio.TaskGroup() as tasks:
             _ = begin_unbroken(tasks, self._check_all())
+            _ = begin_unbroken(tasks, self._lag_watch.run())
+            _ = begin_unbroken(tasks, self._parts.merger.run())
             while True:
                 await turns.changed.wait()
                 turns.changed.clear()

@@ -7,12 +7,12 @@ the store, some at a time, since there may be millions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from everlog.format.object_keys import PageKey, PartitionPath, RootKey, SegmentKey
+from everlog.format.object_keys import PageKey, PartitionPath, RootKey, SegmentKey, Uid
 from everlog.format.trash import (
     Trashed,
     TrashedPage,
@@ -104,12 +104,19 @@ class Sweeper:
         return len(due)
 
     async def remove_orphans(
-        self, tier: PartitionTier, at: SearchPlace, *, now_ms: int, grace_ms: int
+        self,
+        tier: PartitionTier,
+        at: SearchPlace,
+        *,
+        now_ms: int,
+        grace_ms: int,
+        underway: Collection[Uid] = (),
     ) -> SearchPlace | None:
         """Look at some names and delete the orphans; return where to go on, None at the end.
 
         Call it between two commits of the tier, never beside one: a page that a commit has stored
-        is named by nothing until the pointer has moved.
+        is named by nothing until the pointer has moved. What a rewrite is making beside it has to
+        be ``underway``.
 
         Raises:
             TierFencedError: Somebody else owns the tier; nothing was deleted.
@@ -119,7 +126,13 @@ class Sweeper:
         names = await self._store.list(
             at.prefix(tier.path), start_after=at.after, limit=LIST_OBJECTS_MAX
         )
-        census = Census(tier.pointer, await tier.root(), now_ms=now_ms, grace_ms=grace_ms)
+        census = Census(
+            tier.pointer,
+            await tier.root(),
+            now_ms=now_ms,
+            grace_ms=grace_ms,
+            underway=underway,
+        )
         orphans: list[Finding] = []
         for number, info in enumerate(names):
             if number % FINDINGS_PER_ROUND == 0:

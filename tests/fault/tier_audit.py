@@ -53,6 +53,7 @@ class TierAudit:
         commits: Of all tiers.
         segments: Objects that the committed roots lead to.
         standings: How many objects of the store there are of each kind.
+        live: Names of these.
         orphans: Objects that no commit can name any more, once the tiers are claimed again.
     """
 
@@ -60,6 +61,7 @@ class TierAudit:
     commits: int = 0
     segments: int = 0
     standings: Counter[Standing] = field(default_factory=Counter)
+    live: list[str] = field(default_factory=list)
     orphans: list[Finding] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -177,6 +179,7 @@ class _Partition:
 
     async def _check_object(self, entry: Entry) -> None:
         key = entry.key(self._path)
+        self._found.live.append(key.text)
         try:
             body = await self._store.read_all(object_key(key.text), size_max=entry.size_bytes)
             index = open_segment(body, object_bytes=entry.size_bytes, key=key)

@@ -44,7 +44,11 @@ TOPIC = {
     "remote.object.bytes": str(1 << 20),
     "local.retention.bytes": "1",
 }
-SETTINGS = {"remote.fetch.range.bytes": str(64 << 10), "remote.cache.bytes": str(1 << 20)}
+SETTINGS = {
+    "remote.fetch.range.bytes": str(64 << 10),
+    "remote.cache.bytes": str(1 << 20),
+    "remote.merge.bytes.per.second": "0",
+}
 
 
 @pytest.fixture

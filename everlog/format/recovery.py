@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from everlog.format.entries import Entry
-from everlog.format.folding import Folded, folded
-from everlog.format.manifest import append, checked, first_root, upgraded
+from everlog.format.folding import folded
+from everlog.format.manifest import Draft, append, checked, first_root, upgraded
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
 from everlog.format.page import NewPage, Page, decode_page
 from everlog.format.page_refs import PageId
@@ -36,7 +36,7 @@ class RootPlan:
     not_before_ms: int
 
 
-def rebuilt_root(entries: Sequence[Entry], *, end_epoch: LeaderEpoch, plan: RootPlan) -> Folded:
+def rebuilt_root(entries: Sequence[Entry], *, end_epoch: LeaderEpoch, plan: RootPlan) -> Draft:
     """Make a root, and its pages, of objects that follow each other.
 
     Args:
@@ -64,7 +64,7 @@ def rebuilt_root(entries: Sequence[Entry], *, end_epoch: LeaderEpoch, plan: Root
         step = drive(folded(root, uids=plan.uids, not_before_ms=plan.not_before_ms), load)
         pages.update({page.ref.page: page for page in step.pages})
         root = step.root
-    return Folded(root=root, pages=tuple(pages.values()))
+    return Draft(root=root, pages=tuple(pages.values()))
 
 
 def renewed_root(root: Root, ref: RootRef, *, plan: RootPlan) -> Root:

@@ -3,10 +3,7 @@
 import asyncio
 import errno
 import os
-import socket
-import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +17,7 @@ from everlog.stores.url import DirectoryLocation, StoreLocation, absolute_url, p
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import make_scrubber
 from service.app.seams import Seams
+from service.app.worker_launch import launch_worker
 from service.coordination.identity import StartRefusedError
 from service.coordination.metadata_store import MetadataStore
 from service.hot.store import HotStore
@@ -58,11 +56,10 @@ from service.tiering.upload_gate import UploadGate
 from service.tiering.upload_queue import UploadLimits
 from service.tiering.uploader import SealAndPut, Uploader, through_worker
 from service.tiering.worker.remote_store import HastyCaller, WorkerObjectStore
-from service.tiering.worker.supervisor import WorkerProcess, WorkerSupervisor
+from service.tiering.worker.supervisor import WorkerSupervisor
 
 CACHE_DIR = "cache"
 STORE_DIR = "store"
-CHANNEL_BYTES_MAX = 4 << 20
 
 Run = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -366,52 +363,9 @@ def is_local(store: ObjectStore) -> bool:
     return store.local_path(object_key("any")) is not None
 
 
-class _LaunchedWorker:
-    """A `WorkerProcess`."""
-
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self._process = process
-        self.pid = process.pid
-        self.reader = reader
-        self.writer = writer
-
-    async def ended(self) -> int:
-        return await self._process.wait()
-
-    def kill(self) -> None:
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):  # it has gone while this loop was busy
-                self._process.kill()
-
-
 def probe_key(cluster_id: str, broker_id: int) -> str:
     """Name the object with which a broker tries the store out at each start.
 
     Always the same: a start deletes what an earlier one has left that was killed meanwhile.
     """
     return f"meta/probe-{cluster_id}-{broker_id}"
-
-
-async def launch_worker(url: str, probe: str, log_level: str, log_format: str) -> WorkerProcess:
-    """Start a transfer process for a store; it logs as the broker does.
-
-    It inherits its end of the channel and nothing else, no lock above all, and is in a session of
-    its own, so that a Ctrl-C meant for the broker does not end it in the middle of an upload.
-    """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.app.transfer_worker"),
-            *(str(theirs.fileno()), url, probe, log_level, log_format),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=CHANNEL_BYTES_MAX)
-    return _LaunchedWorker(process, reader, writer)

@@ -15,7 +15,7 @@ from everlog.model.offsets import Offset
 from everlog.records.batch import walk
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
-from everlog.stores.object_key import object_key
+from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.retrying import RetryingObjectStore
 from service.model.log import LogSlice, OffsetOutOfRangeError, ReadBounds
 from service.partition.partition import Partition
@@ -49,6 +49,7 @@ SETTINGS = {
     "remote.cache.bytes": str(1 << 20),
     "remote.merge.bytes.per.second": "0",
 }
+LARGE_OBJECTS = {"remote.object.bytes": str(8 << 20)}
 
 
 @pytest.fixture
@@ -117,14 +118,41 @@ async def test_a_jump_fetches_one_chunk_and_nothing_ahead(
 ) -> None:
     roomy = {"remote.fetch.range.bytes": str(4 << 20), "remote.cache.bytes": str(64 << 20)}
     async with site(tmp_path, metadata, store=store, settings=roomy) as running:
-        partition = await running.open({**TOPIC, "remote.object.bytes": str(8 << 20)})
+        partition = await running.open({**TOPIC, "segment.bytes": str(4 << 20)} | LARGE_OBJECTS)
         await running.append(partition, batches=1500, batch_bytes=4000)
-        await running.released_to(partition, partition.hot.active.base_offset)
-        for offset in (700, 20, 1100):
+        await running.released_to(partition, 1000)
+        for offset in (700, 20, 400):
             await read_some(partition, offset)
         stats = running.cold.stats
         assert (stats.seeks, stats.prefetched) == (3, 0)
         assert stats.range_bytes <= 3 << 20
+
+
+class CountingStore(FailingStore):
+    """A store whose downloads take a while, and which knows how many there were at a time."""
+
+    running = 0
+    most = 0
+
+    async def read_into_file(self, key: ObjectKey, start: int, length: int, path: str) -> int:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0.001)
+        self.running -= 1
+        return await super().read_into_file(key, start, length, path)
+
+
+@pytest.mark.rule("TIER-38")
+async def test_however_many_read_only_so_much_is_asked_of_the_store(
+    tmp_path: Path, metadata: Metadata, objects: MemoryObjectStore
+) -> None:
+    store = CountingStore(objects, nothing_fails)
+    narrow = {**SETTINGS, "remote.cache.bytes": str(16 << 20), "remote.fetch.parallelism": "2"}
+    async with site(tmp_path, metadata, store=store, settings=narrow) as running:
+        partition, _ = await cold_partition(running, batches=1000)
+        await asyncio.gather(*(read_some(partition, offset) for offset in range(0, 900, 45)))
+        assert store.most == 2
+        assert running.cold.stats.fetch_waits > 0
 
 
 @pytest.mark.rule("TIER-39")

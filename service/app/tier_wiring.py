@@ -30,6 +30,7 @@ from service.partition.archiver import Archiver
 from service.partition.deleted_tiers import DeletedTiers
 from service.partition.table import PartitionTable
 from service.partition.tier_pointers import TierPointers
+from service.partition.topic_records import TopicRecords
 from service.tiering.authority import Authority, Held
 from service.tiering.chunk_cache import PASSING_SHARE, RangeId
 from service.tiering.cold_log import ColdLog
@@ -51,6 +52,7 @@ from service.tiering.range_sources import (
 from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
+from service.tiering.topic_objects import TopicObjects
 from service.tiering.upload_gate import UploadGate
 from service.tiering.upload_queue import UploadLimits
 from service.tiering.uploader import SealAndPut, Uploader, through_worker
@@ -96,6 +98,7 @@ class ColdSide:
     """The cold side of a broker.
 
     Attributes:
+        records: Have to be told of the cluster's image, and run.
         uploads: What is on its way to the store, and what waits.
         store: Every call to the object store goes through it.
         transfer: Where it goes; None when the store is in this process.
@@ -104,6 +107,7 @@ class ColdSide:
     archiver: Archiver
     deleted: DeletedTiers
     scrubber: Scrubber
+    records: TopicRecords
     stats: TierStats
     uploads: UploadGate
     store: ObjectStore
@@ -134,7 +138,7 @@ async def open_cold_side(site: TierSite) -> ColdSide:
         make_place=lambda: _make_place(location),
     )
     await home.settle()
-    site.run(home.run())
+    site.run(home.keep())
     gate = HomeGate(worker, home)
     stats = TierStats()
     match location:
@@ -203,9 +207,13 @@ async def assemble(
             uploads_per_turn_max=config.remote_upload_parallelism,
         ),
         check_seconds=config.log_retention_check_interval_ms / 1000,
+        may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
     )
     site.run(archiver.run())
-    deleted = DeletedTiers(cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper)
+    topics = _topic_objects(site, store)
+    deleted = DeletedTiers(
+        cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper, records=topics
+    )
     site.run(deleted.run())
     scrubber = make_scrubber(config, seams.clock, store=store, archiver=archiver, checksum=checksum)
     site.run(scrubber.run())
@@ -213,6 +221,11 @@ async def assemble(
         archiver=archiver,
         deleted=deleted,
         scrubber=scrubber,
+        records=TopicRecords(
+            topics,
+            owner=lambda: 0 if transfer is None else transfer.home.owner,
+            clock=seams.clock,
+        ),
         stats=stats,
         uploads=uploads,
         store=store,
@@ -227,6 +240,26 @@ def _upload_limits(config: BrokerConfig) -> UploadLimits:
         bytes_max=config.remote_upload_bytes_in_flight_max,
         bytes_per_second=rate if rate > 0 else None,
     )
+
+
+def _topic_objects(site: TierSite, store: ObjectStore) -> TopicObjects:
+    return TopicObjects(
+        store,
+        cluster_id=site.cluster_id,
+        clock=site.seams.clock,
+        ids=site.seams.ids,
+        grace_ms=retired_ms(site.config),
+    )
+
+
+def may_search(home: ArchiveHome, config: BrokerConfig, now_ms: int) -> bool:
+    """Whether what a restore has left out has been there long enough to be removed."""
+    return home.is_known and now_ms - home.restored_ms >= config.archive_orphan_grace_ms
+
+
+def retired_ms(config: BrokerConfig) -> int:
+    """Return how long stays what is no longer part of the archive."""
+    return max(config.archive_reader_grace_ms, config.archive_restore_window_ms)
 
 
 async def _reading(
@@ -257,7 +290,7 @@ async def _reading(
             clock=seams.clock,
             ids=seams.ids,
             stats=stats,
-            grace_ms=config.archive_reader_grace_ms,
+            grace_ms=retired_ms(config),
         )
         cold = ColdLog(
             tier,

@@ -240,6 +240,16 @@ _ARCHIVE = (
         ),
     ),
     _long(
+        name="archive.restore.window.ms",
+        default=0,
+        low=0,
+        documentation=(
+            "How far back a restore to an earlier time (everlog tier restore --at) can go, in "
+            "milliseconds: so long stays what is no longer part of the archive, at least "
+            "archive.reader.grace.ms."
+        ),
+    ),
+    _long(
         name="archive.orphan.grace.ms",
         default=DAY_MS,
         low=HOUR_MS,

@@ -56,6 +56,7 @@ class Archiver:
     Args:
         cluster_id: Names the objects of this cluster.
         check_seconds: Time between two looks at all partitions for what has expired.
+        may_search: Whether orphans may be searched for, at a time in ms.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Archiver:
         make_tiered: MakeTiered,
         parts: ArchiveParts,
         check_seconds: float,
+        may_search: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._cluster_id = cluster_id
         self._authority = authority
         self._make_tiered = make_tiered
         self._parts = parts
         self._check_seconds = check_seconds
+        self._may_search = may_search
         self._entries: dict[PartitionId, _Entry] = {}
         self._queue: dict[PartitionId, None] = {}
 
@@ -163,6 +166,8 @@ class Archiver:
     def _begin_searches(self) -> None:
         """Let those that have waited longest be searched for orphans."""
         now_ms = self._parts.clock.wall_ms()
+        if not self._may_search(now_ms):
+            return
         due = [
             archive.orphans
             for archive in self.archives

@@ -26,6 +26,7 @@ from everlog.format.root_codec import EncodedRoot, encode_root
 from everlog.format.walk import drive_async
 from everlog.model.clock import Clock, IdSource
 from everlog.model.offsets import LeaderEpoch, Offset
+from service.model.setting_type import LONG_MAX
 from service.tiering.authority import Authority, Held
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.stats import TierStats
@@ -251,7 +252,8 @@ class PartitionTier:
         await self._manifests.hint(self.path, self.pointer)
 
     def _not_before_ms(self) -> int:
-        return self._clock.wall_ms() + self._grace_ms
+        # A grace may be as long as a setting can say (TIER-16).
+        return min(self._clock.wall_ms() + self._grace_ms, LONG_MAX)
 
     def _uids(self) -> Iterator[Uid]:
         while True:

@@ -1,7 +1,8 @@
 """Deletes what nothing refers to: retired objects, orphans, and objects of deleted topics.
 
-Nobody else deletes. What is retired is listed in the committed root, with the time before which it
-stays; a stop between deleting it and striking it off the list only means that it is deleted again.
+Nobody else deletes what holds records or leads to them. What is retired is listed in the committed
+root, with the time before which it stays; a stop between deleting it and striking it off the list
+only means that it is deleted again.
 Orphans are listed nowhere (`service.tiering.orphans`): they are found by going through the names of
 the store, some at a time, since there may be millions.
 """

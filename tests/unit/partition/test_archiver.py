@@ -267,15 +267,20 @@ async def test_the_hint_names_the_committed_root(
 
 @pytest.mark.rule("TIER-51")
 async def test_the_objects_of_a_deleted_topic_go_and_then_its_pointers(
-    running: Site, objects: MemoryObjectStore, metadata: Metadata
+    running: Site, store: FailingStore, objects: MemoryObjectStore, metadata: Metadata
 ) -> None:
     partition = await filled(running, SEGMENTS)
     await archived(running, partition)
     await running.cold.archiver.close(partition.id)
     await metadata.delete_topic(TOPIC, partitions=1)
+    store.calls.clear()
     for _ in range(3):
         assert await metadata.store.exists(tier_path(partition.id)) is not None
         await running.cold.deleted.sweep()
+        # A restore must not take what is left for a topic.
+        assert any("/deleted-" in key for key in objects._objects) or not objects._objects
+    assert store.calls.index("create") < store.calls.index("delete")
+    assert store.calls.count("create") == 1
     assert not objects._objects
     assert await metadata.store.exists(tier_path(partition.id)) is None
 

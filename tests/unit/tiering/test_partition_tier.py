@@ -14,6 +14,7 @@ from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_store import ObjectStore
+from service.model.setting_type import LONG_MAX
 from service.partition.tier_pointers import TierPointers
 from service.tiering.authority import Authority, ClaimRequest
 from service.tiering.manifest_store import ManifestStore
@@ -50,7 +51,9 @@ def store(clock: HastyClock) -> FailingStore:
     return FailingStore(MemoryObjectStore(clock=clock), lambda: (None, None))
 
 
-async def claimed(metadata: Metadata, store: ObjectStore, clock: HastyClock) -> PartitionTier:
+async def claimed(
+    metadata: Metadata, store: ObjectStore, clock: HastyClock, *, grace_ms: int = HOUR_MS
+) -> PartitionTier:
     authority = Authority(TierPointers(metadata.store), clock=clock, ids=IDS)
     held = await authority.claim(
         ClaimRequest(partition=PARTITION, epoch=LeaderEpoch(1), start=Offset(0), may_begin=True)
@@ -64,7 +67,7 @@ async def claimed(metadata: Metadata, store: ObjectStore, clock: HastyClock) -> 
         clock=clock,
         ids=IDS,
         stats=TierStats(),
-        grace_ms=HOUR_MS,
+        grace_ms=grace_ms,
     )
 
 
@@ -162,6 +165,18 @@ async def test_what_expires_stays_until_its_grace_is_over(
     root = tier.cached_root
     assert root is not None
     assert len(root.trash) == 1
+
+
+@pytest.mark.rule("TIER-16")
+async def test_a_grace_may_be_as_long_as_a_setting_can_say(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock, grace_ms=LONG_MAX)
+    await tier.commit(TierChange(uploaded=objects_from(tier, 0, 2)))
+    await tier.commit(TierChange(cut=Cut(start=Offset(10))))
+    root = tier.cached_root
+    assert root is not None
+    assert {item.not_before_ms for item in root.trash.items()} == {LONG_MAX}
 
 
 async def test_a_failed_commit_changes_nothing_and_can_be_repeated(

@@ -225,13 +225,7 @@ async def assemble(
         may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
     )
     site.run(archiver.run())
-    topics = TopicObjects(
-        store,
-        cluster_id=site.cluster_id,
-        clock=seams.clock,
-        ids=seams.ids,
-        grace_ms=retired_ms(config),
-    )
+    topics = _topic_objects(site, store)
     deleted = DeletedTiers(
         cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper, records=topics
     )
@@ -260,6 +254,16 @@ def _upload_limits(config: BrokerConfig) -> UploadLimits:
         uploads_max=config.remote_upload_parallelism,
         bytes_max=config.remote_upload_bytes_in_flight_max,
         bytes_per_second=rate if rate > 0 else None,
+    )
+
+
+def _topic_objects(site: TierSite, store: ObjectStore) -> TopicObjects:
+    return TopicObjects(
+        store,
+        cluster_id=site.cluster_id,
+        clock=site.seams.clock,
+        ids=site.seams.ids,
+        grace_ms=retired_ms(site.config),
     )
 
 

@@ -99,6 +99,15 @@ class Making:
     merge: MergeObjects
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the archives of all partitions share with others."""
+
+    sweeper: Sweeper
+    uploads: UploadGate
+    stats: TierStats
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColdSide:
     """The cold side of a broker.
@@ -202,24 +211,8 @@ async def assemble(
         cluster_id=site.cluster_id,
         authority=authority,
         make_tiered=_reading(site, store, authority, stats, cache_dir),
-        parts=ArchiveParts(
-            hot=site.hot,
-            table=site.table,
-            uploader=Uploader(making.upload, gate=uploads, clock=seams.clock, ids=seams.ids),
-            merger=Merger(
-                making.merge,
-                directory=cache_dir,
-                bytes_per_second=config.remote_merge_bytes_per_second,
-                clock=seams.clock,
-                ids=seams.ids,
-            ),
-            sweeper=sweeper,
-            clock=seams.clock,
-            ids=seams.ids,
-            stats=stats,
-            orphan_grace_ms=config.archive_orphan_grace_ms,
-            may_release=lambda: transfer is None or transfer.home.is_known,
-            uploads_per_turn_max=config.remote_upload_parallelism,
+        parts=_archive_parts(
+            site, making, Shared(sweeper, uploads, stats), cache_dir=cache_dir, transfer=transfer
         ),
         check_seconds=config.log_retention_check_interval_ms / 1000,
         may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
@@ -245,6 +238,36 @@ async def assemble(
         uploads=uploads,
         store=store,
         transfer=transfer,
+    )
+
+
+def _archive_parts(
+    site: TierSite,
+    making: Making,
+    shared: Shared,
+    *,
+    cache_dir: str,
+    transfer: TransferSite | None,
+) -> ArchiveParts:
+    config, seams = site.config, site.seams
+    return ArchiveParts(
+        hot=site.hot,
+        table=site.table,
+        uploader=Uploader(making.upload, gate=shared.uploads, clock=seams.clock, ids=seams.ids),
+        merger=Merger(
+            making.merge,
+            directory=cache_dir,
+            bytes_per_second=config.remote_merge_bytes_per_second,
+            clock=seams.clock,
+            ids=seams.ids,
+        ),
+        sweeper=shared.sweeper,
+        clock=seams.clock,
+        ids=seams.ids,
+        stats=shared.stats,
+        orphan_grace_ms=config.archive_orphan_grace_ms,
+        may_release=lambda: transfer is None or transfer.home.is_known,
+        uploads_per_turn_max=config.remote_upload_parallelism,
     )
 
 

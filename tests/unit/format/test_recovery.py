@@ -3,8 +3,7 @@
 import pytest
 
 from everlog.format.entries import entry_of
-from everlog.format.folding import Folded
-from everlog.format.manifest import append, first_root
+from everlog.format.manifest import Draft, append, first_root
 from everlog.format.page import decode_page
 from everlog.format.page_refs import INDEX_PAGE, PageId, ref_of
 from everlog.format.recovery import RootPlan, rebuilt_root, renewed_root
@@ -23,7 +22,7 @@ def plan() -> RootPlan:
     )
 
 
-def offsets_in(folded: Folded) -> list[tuple[int, int]]:
+def offsets_in(folded: Draft) -> list[tuple[int, int]]:
     """Read a root and its pages as they are stored."""
     bodies: dict[PageId, bytes] = {page.ref.page: page.body for page in folded.pages}
     encoded = encode_root(folded.root)

@@ -9,24 +9,21 @@ from pathlib import Path
 import pytest
 
 from everlog.format.errors import CorruptObjectError
-from everlog.format.segment_object import BatchRow, SegmentBuilder
 from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.offsets import Offset
 from everlog.records.batch import walk
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
-from everlog.stores.object_key import ObjectKey, object_key
+from everlog.stores.object_key import ObjectKey
 from everlog.stores.retrying import RetryingObjectStore
 from service.model.log import LogSlice, OffsetOutOfRangeError, ReadBounds
 from service.partition.partition import Partition
-from service.tiering.uploader import SealAndPut, in_process
-from service.tiering.worker.channel import Fields
-from service.tiering.worker.sealing import SealOrder
-from service.tiering.worker.transfers import sealed_fields
+from service.tiering.uploader import in_process
 from tests.contract.object_stores import FailingStore
 from tests.fault.fault_plan import Once
 from tests.fault.faulty_store import FaultyStore, StoreFault
 from tests.simulation.clock import SeededIds
+from tests.unit.tiering.aborted_objects import aborting
 from tests.unit.tiering.site import (
     EVERYTHING,
     HastyClock,
@@ -368,38 +365,6 @@ async def test_a_committed_reader_is_told_of_the_aborted_transactions_where_it_r
         assert await told(500) == []
         assert await told(910) == [9]
         assert await read_all(partition) == appended
-
-
-def aborting(
-    seal_and_put: SealAndPut, store: FailingStore, aborted: list[AbortedTransaction]
-) -> SealAndPut:
-    """Seal objects as if transactions had been aborted in them: nothing else writes any yet."""
-
-    async def seal(order: SealOrder) -> Fields:
-        fields = await seal_and_put(order)
-        key = object_key(order.key.text)
-        body = await store.read_all(key, size_max=64 << 20)
-        builder = SegmentBuilder(order.key, created_ms=order.created_ms)
-        data = body[: fields["data_bytes"]]
-        rows = [
-            BatchRow(
-                position=position,
-                length=header.size,
-                base_offset=header.base_offset,
-                next_offset=header.next_offset,
-                leader_epoch=header.leader_epoch,
-                base_timestamp=header.base_timestamp,
-                max_timestamp=header.max_timestamp,
-                records=header.record_count,
-            )
-            for position, header in walk(data)
-        ]
-        builder.feed(rows, data)
-        sealed = builder.seal(lineage=order.lineage, aborted=aborted)
-        await store.overwrite(key, data + sealed.tail)
-        return sealed_fields(sealed)
-
-    return seal
 
 
 async def test_offsets_below_the_start_are_out_of_range(running: Site) -> None:

@@ -26,7 +26,7 @@ class Fault(Enum):
 
     MISSING = "put it back from a copy, or from an older version of the bucket"
     DAMAGED = "put a sound copy in its place, or an older version that the bucket keeps"
-    MANIFEST = "the segment objects may be whole; put a copy of the manifest's object back"
+    MANIFEST = "put a copy of it back, or let everlog tier restore make it from the segment objects"
     NEWER = "verify with the version of Everlog that wrote it, or a later one"
 
 

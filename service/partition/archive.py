@@ -39,6 +39,10 @@ from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import Uploaded, Uploader
 
+OLD_ROOTS_MIN = 32
+"""Old roots go so many at a time: before each deletion the store is asked who has it, by a listing
+that costs as much as storing an object."""
+
 UPLOADS_PER_TURN_MAX = 4
 """Objects of one partition that are uploaded side by side; their commits stay in order."""
 
@@ -363,8 +367,12 @@ class PartitionArchive:
 
     async def _empty_trash(self, tier: PartitionTier) -> int:
         """Delete what has been retired for long enough; return how many items of trash that is."""
+        now_ms = self._parts.clock.wall_ms()
+        is_due = tier.trash_from_ms is not None and tier.trash_from_ms <= now_ms
         try:
-            return await self._parts.sweeper.empty_trash(tier, now_ms=self._parts.clock.wall_ms())
+            return await self._parts.sweeper.empty_trash(
+                tier, now_ms=now_ms, items_min=1 if is_due else OLD_ROOTS_MIN
+            )
         except (RetriableError, RejectedError) as error:
             # It stays listed, and is deleted at a later commit.
             _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))

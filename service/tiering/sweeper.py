@@ -82,10 +82,10 @@ class Sweeper:
         self._store = store
         self._stats = stats
 
-    async def empty_trash(self, tier: PartitionTier, *, now_ms: int) -> int:
+    async def empty_trash(self, tier: PartitionTier, *, now_ms: int, items_min: int = 1) -> int:
         """Delete the oldest items of a tier's trash that are due; return how many items.
 
-        The next commit has to strike them off.
+        The next commit has to strike them off. Fewer than ``items_min`` are left for later.
 
         Raises:
             ObjectsNotDeletedError: Some are still there.
@@ -93,6 +93,8 @@ class Sweeper:
         """
         root = await tier.root()
         due = () if root is None else root.trash.due(now_ms)[:ITEMS_MAX]
+        if len(due) < items_min:
+            return 0
         keys: list[ObjectKey] = []
         for item in due:
             async for key in self._keys(tier, item.thing):

@@ -24,8 +24,9 @@ $(STAMP): pyproject.toml constraints.txt
 run: setup
 	@exec $(BIN)/everlog dev $(ARGS)
 
+# Two at a time: half of the tests wait for processes and sockets.
 test: setup
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n $(or $(WORKERS),2) --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check $(SOURCES)

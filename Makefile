@@ -24,8 +24,9 @@ $(STAMP): pyproject.toml constraints.txt
 run: setup
 	@exec $(BIN)/everlog dev $(ARGS)
 
+# Two at a time: half of the tests wait for processes and sockets.
 test: setup
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n $(or $(WORKERS),2) --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check $(SOURCES)
@@ -49,17 +50,19 @@ bench: setup
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# The long forms; `make test` runs short ones of each. `make fault SUITE=kill|offsets|outage|tier` runs one.
+# The long forms; `make test` runs short ones of each. `make fault SUITE=kill|offsets|outage|restore|tier` runs one.
 FAULT_kill := tests/fault/test_kill_nine.py
 FAULT_offsets := tests/fault/test_offsets_restart.py
 FAULT_outage := tests/fault/test_outage.py
+FAULT_restore := $(addprefix tests/fault/,test_restore.py test_restore_scale.py)
 FAULT_tier := $(addprefix tests/,fault/test_store_faults.py fault/test_tier_faults.py unit/tiering/test_store_faults.py)
 
 fault: setup
 	EVERLOG_TEST_KILLS=$(or $(KILLS),100) EVERLOG_TEST_COMMITS=$(or $(COMMITS),10000000) \
 	  EVERLOG_TEST_OUTAGE_MINUTES=$(or $(MINUTES),10) \
 	  EVERLOG_TEST_STORE_FAULTS=$(or $(FAULTS),500) EVERLOG_TEST_CAMPAIGNS=$(or $(CAMPAIGNS),20) \
-	  $(BIN)/pytest -q -s $(if $(SUITE),$(or $(FAULT_$(SUITE)),$(error SUITE is kill, offsets, outage or tier)),tests/fault $(FAULT_tier)) $(ARGS)
+	  EVERLOG_TEST_RESTORE_PARTITIONS=$(or $(PARTITIONS),1000) \
+	  $(BIN)/pytest -q -s $(if $(SUITE),$(or $(FAULT_$(SUITE)),$(error SUITE is kill, offsets, outage, restore or tier)),tests/fault $(FAULT_tier)) $(ARGS)
 
 scale: setup
 	EVERLOG_TEST_ENTRIES=$(or $(ENTRIES),10000000) \

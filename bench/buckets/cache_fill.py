@@ -24,7 +24,7 @@ from everlog.stores.s3_client import s3_client
 from everlog.stores.s3_settings import S3Settings
 from everlog.stores.url import parse_store_url
 from service.app.system import SystemClock, SystemIds
-from service.app.tier_wiring import launch_worker
+from service.app.worker_launch import launch_worker
 from service.telemetry.logs import configure_logs
 from service.tiering.worker.remote_store import WorkerObjectStore
 from service.tiering.worker.supervisor import WorkerSupervisor

@@ -8,9 +8,9 @@ index pages; the root stays below 80 KiB and is half of that on average.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import takewhile
+from itertools import islice, takewhile
 
-from everlog.format.manifest import checked
+from everlog.format.manifest import Draft, checked
 from everlog.format.object_keys import Uid
 from everlog.format.page import NewPage, Page, new_page
 from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, PageRef, ref_of, ref_table
@@ -35,24 +35,12 @@ class Folding:
     large_pages: int = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
-    """A root, and the pages that have to be stored before it is.
-
-    Attributes:
-        pages: New ones; none when nothing was due.
-    """
-
-    root: Root
-    pages: tuple[NewPage, ...]
-
-
 _FOLDING = Folding()
 
 
 def folded(
     root: Root, *, uids: Iterator[Uid], not_before_ms: int, folding: Folding = _FOLDING
-) -> Walk[Folded]:
+) -> Walk[Draft]:
     """Make room in a root where that is due.
 
     Args:
@@ -63,7 +51,7 @@ def folded(
     """
     pages: list[NewPage] = []
     if root.format == INLINE_FORMAT:
-        return Folded(root=root, pages=())
+        return Draft(root=root, pages=())
     # From old to new, so that no step has to read a page that a step before it just made.
     large = _large_pages(root.refs, folding)[: folding.large_pages]
     if len(large) == folding.large_pages:
@@ -79,7 +67,7 @@ def folded(
     while len(root.entries) >= folding.entries:
         pages.append(_small_page(root, next(uids), folding))
         root = _flushed(root, pages[-1].ref, folding)
-    return Folded(root=root, pages=tuple(pages))
+    return Draft(root=root, pages=tuple(pages))
 
 
 def _large_pages(refs: SpanTable, folding: Folding) -> range:
@@ -89,8 +77,10 @@ def _large_pages(refs: SpanTable, folding: Folding) -> range:
 
 
 def _small_pages(refs: SpanTable, folding: Folding) -> range:
-    """Return the last rows, of pages of entries that no merge has made."""
-    newest_first = reversed(refs.rows.ints("entries"))
+    """Return the last rows, of pages of entries that are no larger than a new one."""
+    # Even an index page leads to few entries where they were replaced by fewer.
+    pages = list(refs.rows.ints("level")).count(ENTRY_PAGE)
+    newest_first = islice(reversed(refs.rows.ints("entries")), pages)
     small = takewhile(lambda entries: entries <= folding.entries, newest_first)
     return range(len(refs) - len(list(small)), len(refs))
 

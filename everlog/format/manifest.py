@@ -1,14 +1,16 @@
 """How a root becomes the next one: a commit is a `successor` and then any number of changes.
 
-`everlog.format.retention` and `everlog.format.folding` hold the changes that may have to look into
-pages. Nothing here does I/O, and every change leaves a root whose invariants hold.
+`everlog.format.retention`, `everlog.format.replacing` and `everlog.format.folding` hold the changes
+that may have to look into pages. Nothing here does I/O, and every change leaves a root whose
+invariants hold.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from everlog.format.entries import Entry, Totals, entry_table, entry_totals
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
+from everlog.format.page import NewPage
 from everlog.format.page_refs import ref_table
 from everlog.format.root import (
     INLINE_ENTRIES_MAX,
@@ -30,6 +32,14 @@ class NotContiguousError(RejectedError):
         super().__init__(f"the tier ends at {tiered_end}, the object begins at {base}")
         self.tiered_end = tiered_end
         self.base = base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A root that was not stored yet, and the pages that have to be stored before it is."""
+
+    root: Root
+    pages: tuple[NewPage, ...] = ()
 
 
 def first_root(

@@ -46,7 +46,7 @@ from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
 from service.telemetry.logs import Limited
-from service.telemetry.stray_cancellation import unbroken
+from service.telemetry.stray_cancellation import begin_unbroken
 
 _log = structlog.get_logger(__name__)
 
@@ -246,6 +246,9 @@ class BrokerNode:
         )
         await keeper.load(image)
         self._images.subscribe(keeper.follow)
+        cold.records.load(image, self._topic_defaults)
+        self._images.subscribe(cold.records.follow)
+        self._run(cold.records.run())
         self._run(keeper.run())
         self._run(keeper.retry())
         self._run(self.hot.run())
@@ -340,7 +343,7 @@ class BrokerNode:
         return self._config.layers(self._images.image.broker_configs).topic_defaults()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._background.append(self._tasks.create_task(unbroken(work)))
+        self._background.append(begin_unbroken(self._tasks, work))
 
 
 def _assigned(image: ClusterImage, broker: Broker) -> set[PartitionId]:

@@ -43,6 +43,9 @@ _COUNTERS = {
         "tier_deleted_objects",
         "Objects removed: retired ones, orphans, and those of deleted topics.",
     ),
+    "merges": ("tier_merges", "Times that small objects of the archive became one."),
+    "merged_objects": ("tier_merged_objects", "Small objects that became part of larger ones."),
+    "merged_bytes": ("tier_merged_bytes", "Bytes of records in those: read once, written once."),
     "orphan_objects": (
         "tier_orphan_objects",
         "Objects removed that had never become part of the archive.",
@@ -79,23 +82,25 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
 def _lag_metrics(lags: dict[str, UploadLag]) -> Iterator[Metric]:
     yield gauge(
         "everlog_tier_lag_bytes",
-        "Bytes of sealed segments that wait for their upload.",
+        "Bytes that wait for their upload: of sealed segments, and in topics with"
+        " remote.copy.lag.max.ms of all that is in the log.",
         sum(each.bytes for each in lags.values()),
     )
     yield gauge(
         "everlog_tier_lag_seconds",
-        "Age of the oldest sealed segment that waits for its upload.",
+        "Age of what has waited longest for its upload: a sealed segment, or with"
+        " remote.copy.lag.max.ms a record.",
         max((each.seconds for each in lags.values()), default=0.0),
     )
     yield gauges(
         "everlog_tier_upload_lag_bytes",
-        "Bytes of sealed segments that wait, of the topics that are furthest behind.",
+        "Bytes that wait for their upload, of the topics that are furthest behind.",
         "topic",
         {topic: each.bytes for topic, each in lags.items()},
     )
     yield gauges(
         "everlog_tier_upload_lag_seconds",
-        "Age of the oldest sealed segment that waits, of the topics that are furthest behind.",
+        "Age of what has waited longest, of the topics that are furthest behind.",
         "topic",
         {topic: each.seconds for topic, each in lags.items()},
     )

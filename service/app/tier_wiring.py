@@ -3,10 +3,7 @@
 import asyncio
 import errno
 import os
-import socket
-import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +17,7 @@ from everlog.stores.url import DirectoryLocation, StoreLocation, absolute_url, p
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import make_scrubber
 from service.app.seams import Seams
+from service.app.worker_launch import launch_worker
 from service.coordination.identity import StartRefusedError
 from service.coordination.metadata_store import MetadataStore
 from service.hot.store import HotStore
@@ -30,6 +28,7 @@ from service.partition.archiver import Archiver
 from service.partition.deleted_tiers import DeletedTiers
 from service.partition.table import PartitionTable
 from service.partition.tier_pointers import TierPointers
+from service.partition.topic_records import TopicRecords
 from service.tiering.authority import Authority, Held
 from service.tiering.chunk_cache import PASSING_SHARE, RangeId
 from service.tiering.cold_log import ColdLog
@@ -48,18 +47,19 @@ from service.tiering.range_sources import (
     RangeSource,
     empty_directory,
 )
+from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
 from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
+from service.tiering.topic_objects import TopicObjects
 from service.tiering.upload_gate import UploadGate
 from service.tiering.upload_queue import UploadLimits
 from service.tiering.uploader import SealAndPut, Uploader, through_worker
 from service.tiering.worker.remote_store import HastyCaller, WorkerObjectStore
-from service.tiering.worker.supervisor import WorkerProcess, WorkerSupervisor
+from service.tiering.worker.supervisor import WorkerSupervisor
 
 CACHE_DIR = "cache"
 STORE_DIR = "store"
-CHANNEL_BYTES_MAX = 4 << 20
 
 Run = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -92,10 +92,28 @@ class TransferSite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """Who makes objects: of local files, and of other objects."""
+
+    upload: SealAndPut
+    merge: MergeObjects
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the archives of all partitions share with others."""
+
+    sweeper: Sweeper
+    uploads: UploadGate
+    stats: TierStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColdSide:
     """The cold side of a broker.
 
     Attributes:
+        records: Have to be told of the cluster's image, and run.
         uploads: What is on its way to the store, and what waits.
         store: Every call to the object store goes through it.
         transfer: Where it goes; None when the store is in this process.
@@ -104,6 +122,7 @@ class ColdSide:
     archiver: Archiver
     deleted: DeletedTiers
     scrubber: Scrubber
+    records: TopicRecords
     stats: TierStats
     uploads: UploadGate
     store: ObjectStore
@@ -134,7 +153,7 @@ async def open_cold_side(site: TierSite) -> ColdSide:
         make_place=lambda: _make_place(location),
     )
     await home.settle()
-    site.run(home.run())
+    site.run(home.keep())
     gate = HomeGate(worker, home)
     stats = TierStats()
     match location:
@@ -144,10 +163,11 @@ async def open_cold_side(site: TierSite) -> ColdSide:
         case _:
             store = WorkerObjectStore(gate, on_hedge=stats.count_hedge)
     # A failing upload waits here, where others may go meanwhile, and not over there.
+    hasty = HastyCaller(gate)
     return await assemble(
         site,
         store,
-        through_worker(HastyCaller(gate)),
+        Making(upload=through_worker(hasty), merge=merged_by_worker(hasty)),
         transfer=TransferSite(worker, home),
         checksum=checksum_through(gate),
         stats=stats,
@@ -172,7 +192,7 @@ def _make_place(location: StoreLocation) -> None:
 async def assemble(
     site: TierSite,
     store: ObjectStore,
-    seal_and_put: SealAndPut,
+    making: Making,
     *,
     transfer: TransferSite | None = None,
     checksum: ChecksumRange | None = None,
@@ -182,6 +202,7 @@ async def assemble(
     config, seams = site.config, site.seams
     stats = stats or TierStats()
     sweeper = Sweeper(store, stats=stats)
+    cache_dir = await _empty_cache_dir(site)
     authority = Authority(
         TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
     )
@@ -189,23 +210,18 @@ async def assemble(
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=await _reading(site, store, authority, stats),
-        parts=ArchiveParts(
-            hot=site.hot,
-            table=site.table,
-            uploader=Uploader(seal_and_put, gate=uploads, clock=seams.clock, ids=seams.ids),
-            sweeper=sweeper,
-            clock=seams.clock,
-            ids=seams.ids,
-            stats=stats,
-            orphan_grace_ms=config.archive_orphan_grace_ms,
-            may_release=lambda: transfer is None or transfer.home.is_known,
-            uploads_per_turn_max=config.remote_upload_parallelism,
+        make_tiered=_reading(site, store, authority, stats, cache_dir),
+        parts=_archive_parts(
+            site, making, Shared(sweeper, uploads, stats), cache_dir=cache_dir, transfer=transfer
         ),
         check_seconds=config.log_retention_check_interval_ms / 1000,
+        may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
     )
     site.run(archiver.run())
-    deleted = DeletedTiers(cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper)
+    topics = _topic_objects(site, store)
+    deleted = DeletedTiers(
+        cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper, records=topics
+    )
     site.run(deleted.run())
     scrubber = make_scrubber(config, seams.clock, store=store, archiver=archiver, checksum=checksum)
     site.run(scrubber.run())
@@ -213,10 +229,45 @@ async def assemble(
         archiver=archiver,
         deleted=deleted,
         scrubber=scrubber,
+        records=TopicRecords(
+            topics,
+            owner=lambda: 0 if transfer is None else transfer.home.owner,
+            clock=seams.clock,
+        ),
         stats=stats,
         uploads=uploads,
         store=store,
         transfer=transfer,
+    )
+
+
+def _archive_parts(
+    site: TierSite,
+    making: Making,
+    shared: Shared,
+    *,
+    cache_dir: str,
+    transfer: TransferSite | None,
+) -> ArchiveParts:
+    config, seams = site.config, site.seams
+    return ArchiveParts(
+        hot=site.hot,
+        table=site.table,
+        uploader=Uploader(making.upload, gate=shared.uploads, clock=seams.clock, ids=seams.ids),
+        merger=Merger(
+            making.merge,
+            directory=cache_dir,
+            bytes_per_second=config.remote_merge_bytes_per_second,
+            clock=seams.clock,
+            ids=seams.ids,
+        ),
+        sweeper=shared.sweeper,
+        clock=seams.clock,
+        ids=seams.ids,
+        stats=shared.stats,
+        orphan_grace_ms=config.archive_orphan_grace_ms,
+        may_release=lambda: transfer is None or transfer.home.is_known,
+        uploads_per_turn_max=config.remote_upload_parallelism,
     )
 
 
@@ -229,8 +280,28 @@ def _upload_limits(config: BrokerConfig) -> UploadLimits:
     )
 
 
-async def _reading(
-    site: TierSite, store: ObjectStore, authority: Authority, stats: TierStats
+def _topic_objects(site: TierSite, store: ObjectStore) -> TopicObjects:
+    return TopicObjects(
+        store,
+        cluster_id=site.cluster_id,
+        clock=site.seams.clock,
+        ids=site.seams.ids,
+        grace_ms=retired_ms(site.config),
+    )
+
+
+def may_search(home: ArchiveHome, config: BrokerConfig, now_ms: int) -> bool:
+    """Whether what a restore has left out has been there long enough to be removed."""
+    return home.is_known and now_ms - home.restored_ms >= config.archive_orphan_grace_ms
+
+
+def retired_ms(config: BrokerConfig) -> int:
+    """Return how long stays what is no longer part of the archive."""
+    return max(config.archive_reader_grace_ms, config.archive_restore_window_ms)
+
+
+def _reading(
+    site: TierSite, store: ObjectStore, authority: Authority, stats: TierStats, cache_dir: str
 ) -> Callable[[Held, PartitionPath], Tiered]:
     """Make what all cold logs share; return what makes the cold log of one partition."""
     config, seams = site.config, site.seams
@@ -240,7 +311,7 @@ async def _reading(
     manifests = ManifestStore(
         store, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
     )
-    ranges = await _ranges(site, store, files, stats)
+    ranges = _ranges(site, store, files, stats, cache_dir)
     readers = ReadAhead(
         window_max=config.remote_prefetch_ranges_max,
         # What is fetched ahead must not push out what it was fetched for.
@@ -257,7 +328,7 @@ async def _reading(
             clock=seams.clock,
             ids=seams.ids,
             stats=stats,
-            grace_ms=config.archive_reader_grace_ms,
+            grace_ms=retired_ms(config),
         )
         cold = ColdLog(
             tier,
@@ -281,8 +352,8 @@ async def _reading(
     return make
 
 
-async def _ranges(
-    site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats
+def _ranges(
+    site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats, cache_dir: str
 ) -> RangeSource:
     config, seams = site.config, site.seams
     queue: FetchQueue[RangeId] = FetchQueue(
@@ -291,13 +362,9 @@ async def _ranges(
     )
     if is_local(store):
         return LocalRanges(store, files=files, queue=queue, spawn=site.spawn, stats=stats)
-    directory = config.remote_cache_dir or f"{config.data_dir}/{CACHE_DIR}"
-    await asyncio.get_running_loop().run_in_executor(
-        seams.cold_executor, empty_directory, seams.disk, directory
-    )
     return CachedRanges(
         store,
-        directory=directory,
+        directory=cache_dir,
         bytes_max=config.remote_cache_bytes,
         disk=seams.disk,
         files=files,
@@ -309,32 +376,18 @@ async def _ranges(
     )
 
 
+async def _empty_cache_dir(site: TierSite) -> str:
+    """Make the directory of what is on its way to or from the store, or empty it."""
+    directory = site.config.remote_cache_dir or f"{site.config.data_dir}/{CACHE_DIR}"
+    await asyncio.get_running_loop().run_in_executor(
+        site.seams.read_executor, empty_directory, site.seams.disk, directory
+    )
+    return directory
+
+
 def is_local(store: ObjectStore) -> bool:
     """Whether the objects of a store are files of this machine."""
     return store.local_path(object_key("any")) is not None
-
-
-class _LaunchedWorker:
-    """A `WorkerProcess`."""
-
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self._process = process
-        self.pid = process.pid
-        self.reader = reader
-        self.writer = writer
-
-    async def ended(self) -> int:
-        return await self._process.wait()
-
-    def kill(self) -> None:
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):  # it has gone while this loop was busy
-                self._process.kill()
 
 
 def probe_key(cluster_id: str, broker_id: int) -> str:
@@ -343,23 +396,3 @@ def probe_key(cluster_id: str, broker_id: int) -> str:
     Always the same: a start deletes what an earlier one has left that was killed meanwhile.
     """
     return f"meta/probe-{cluster_id}-{broker_id}"
-
-
-async def launch_worker(url: str, probe: str, log_level: str, log_format: str) -> WorkerProcess:
-    """Start a transfer process for a store; it logs as the broker does.
-
-    It inherits its end of the channel and nothing else, no lock above all, and is in a session of
-    its own, so that a Ctrl-C meant for the broker does not end it in the middle of an upload.
-    """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.app.transfer_worker"),
-            *(str(theirs.fileno()), url, probe, log_level, log_format),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=CHANNEL_BYTES_MAX)
-    return _LaunchedWorker(process, reader, writer)

@@ -59,7 +59,8 @@ class Pass:
         results: In the order of the request.
         size: Bytes of all records.
         held: Bytes of all slow reads.
-        is_urgent: Whether something has to be told at once: an error, or a log that diverges.
+        is_urgent: Whether something has to be told at once: a log that diverges, or an error other
+            than that of a store or a disk.
         leaders: Nodes that the results name as leaders.
     """
 
@@ -135,7 +136,8 @@ class FetchReading:
 
     def _refuse(self, each: Wanted, result: PartitionData, made: Pass, error: EverlogError) -> None:
         result.error_code = code_of(error)
-        made.is_urgent = True
+        # A store that is away stays away for a while: who is told at once asks again at once.
+        made.is_urgent |= result.error_code != ErrorCode.KAFKA_STORAGE_ERROR
         if isinstance(error, NotLeaderError | StaleLeaderEpochError):
             leader = self._leaders.leader_of(each.topic, each.topic_id, each.index)
             if leader is not None:

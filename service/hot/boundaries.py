@@ -1,4 +1,4 @@
-"""Finds places where a sealed segment may be divided: the beginnings of batches. Blocks."""
+"""Finds places where a segment may be divided: the beginnings of batches. Blocks."""
 
 from typing import NamedTuple
 
@@ -37,6 +37,15 @@ def boundaries_of(
         found.append(Boundary(header.base_offset, boundary))
         position = boundary
     return found
+
+
+def boundary_below(file: File, segment: Segment, index: SparseIndex, *, end: int) -> Boundary:
+    """Return the boundary behind the last batch that lies below ``end``, inside the segment."""
+    position = _position_of(file, segment, index, end)
+    if position >= segment.size:
+        return Boundary(segment.next_offset, segment.size)
+    header = read_header(file.read_at(position, HEADER_BYTES))
+    return Boundary(min(end, header.base_offset), position)
 
 
 def _position_of(file: File, segment: Segment, index: SparseIndex, offset: int) -> int:

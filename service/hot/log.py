@@ -50,6 +50,8 @@ class HotLog:
         on_cleanable: Called then too, if the topic is compacted.
         committed_end: Tells the offset up to which nothing can be undone any more.
         is_held: Whether segments are just being replaced; none is released meanwhile.
+        written_at: Where the log end is: a segment, and bytes of it.
+        synced_at: Where the synced end is.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class HotLog:
         # May lie below the local start: then the archive holds what is between them.
         self.log_start = Offset(found.log_start)
         self.next_offset = self.log_end = self.synced_end = Offset(self.active.next_offset)
-        self._written_at = self._synced_at = (self.active, self.active.size)
+        self.written_at = self.synced_at = (self.active, self.active.size)
         self._unsynced_since_ms: int | None = None
         self._pending = PendingSteps(descriptors)
         self._in_flight: Job | None = None
@@ -120,10 +122,6 @@ class HotLog:
     def is_busy(self) -> bool:
         """Whether a write is pending or under way."""
         return self._in_flight is not None or bool(self._pending) or self._background.is_busy
-
-    @property
-    def written_at(self) -> tuple[Segment, int]:
-        return self._written_at
 
     # ---- appending
 
@@ -241,7 +239,7 @@ class HotLog:
             self._finish_step(step)
         self.log_end = Offset(job.end_offset)
         if job.sync:
-            self._note_synced(self.log_end, self._written_at)
+            self._note_synced(self.log_end, self.written_at)
         elif self._unsynced_since_ms is None:
             self._unsynced_since_ms = self._clock.wall_ms()
         if self._seals_after:
@@ -281,7 +279,7 @@ class HotLog:
 
     def _note_synced(self, end: Offset, at: tuple[Segment, int]) -> None:
         if end >= self.synced_end:
-            self.synced_end, self._synced_at = end, at
+            self.synced_end, self.synced_at = end, at
         if self.synced_end == self.log_end:
             self._unsynced_since_ms = None
         elif self._unsynced_since_ms is None:
@@ -291,12 +289,12 @@ class HotLog:
     def _finish_step(self, step: Write | Seal) -> None:
         self._descriptors.unpin(step.file)
         if isinstance(step, Write):
-            self._written_at = (step.segment, step.position + step.size)
+            self.written_at = (step.segment, step.position + step.size)
             return
         # Sealed means synced, whatever the topic's flush policy.
         if step.segment.next_offset >= self.synced_end:
             self.synced_end = Offset(step.segment.next_offset)
-            self._synced_at = (step.segment, step.segment.size)
+            self.synced_at = (step.segment, step.segment.size)
         step.segment.index = None
         self.on_sealed()
         if self.config.cleaning is not None:
@@ -334,10 +332,10 @@ class HotLog:
         self._list.replace(old, new)
         for segment in old:
             self._descriptors.forget(segment.path)
-        if self._synced_at[0] is old[-1]:
-            self._synced_at = (new, new.size)
-        if self._written_at[0] is old[-1]:
-            self._written_at = (new, new.size)
+        if self.synced_at[0] is old[-1]:
+            self.synced_at = (new, new.size)
+        if self.written_at[0] is old[-1]:
+            self.written_at = (new, new.size)
 
     def raise_log_start(self, offset: Offset) -> None:
         """Move the first offset of the log up; it never goes down (TIER-13)."""
@@ -391,8 +389,8 @@ class HotLog:
 
     def _written_size(self, segment: Segment, end: int) -> int | None:
         """Bytes of the segment below ``end``; None when only reading can tell."""
-        written_segment, written = self._written_at
-        synced_segment, synced = self._synced_at
+        written_segment, written = self.written_at
+        synced_segment, synced = self.synced_at
         if end >= self.log_end:
             return written if segment is written_segment else segment.size
         if end == self.synced_end and segment is synced_segment:

@@ -78,3 +78,14 @@ class Segment:
             max_timestamp=self.max_timestamp,
             first_append_ms=self.first_append_ms or 0,
         )
+
+    def part(self, next_offset: int, size: int) -> "Segment":
+        """Return the first ``size`` bytes, which end before ``next_offset``, as they are now.
+
+        Nobody changes what is returned, whatever becomes of the segment (TIER-1).
+        """
+        part = Segment(self.directory, self.base_offset)
+        part.next_offset, part.size = next_offset, size
+        part.index, part.indexed_to = self.index, self.indexed_to
+        part.max_timestamp, part.first_append_ms = self.max_timestamp, self.first_append_ms
+        return part

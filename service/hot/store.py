@@ -241,13 +241,15 @@ class HotStore:
         return segment.first_append_ms or 0
 
     async def boundaries(self, segment: Segment, start: int, *, step: int) -> list[Boundary]:
-        """Find where a sealed segment may be divided; see `boundaries_of`."""
+        """Find where a segment that does not change may be divided; see `boundaries_of`."""
+        return await self.in_file(segment, boundaries_of, start=start, step=step)
+
+    async def in_file(self, segment: Segment, find: Callable[..., T], **bounds: int) -> T:
+        """Call ``find`` with the file, the segment and its index, in a thread."""
         index = self._indexes.index_of(segment)
         file = self._descriptors.pin(segment.path)
         try:
-            return await self._in_thread(
-                lambda: boundaries_of(file, segment, index, start=start, step=step)
-            )
+            return await self._in_thread(lambda: find(file, segment, index, **bounds))
         finally:
             self._descriptors.unpin(file)
 

@@ -124,7 +124,9 @@ class BrokerConfig:
     remote_upload_bytes_in_flight_max: int
     remote_upload_bytes_per_second: int
     remote_manifest_cache_bytes: int
+    remote_merge_bytes_per_second: int
     archive_reader_grace_ms: int
+    archive_restore_window_ms: int
     archive_orphan_grace_ms: int
     archive_scrub_bytes_per_day: int
     archive_scrub_round_ms: int

@@ -231,12 +231,31 @@ _ARCHIVE = (
         ),
     ),
     _long(
+        name="remote.merge.bytes.per.second",
+        default=16 * MIB,
+        low=0,
+        documentation=(
+            "Bytes of records that may be read from the archive, and written to it again, to make "
+            "large objects of small ones, a second on average; 0 leaves small objects as they are."
+        ),
+    ),
+    _long(
         name="archive.reader.grace.ms",
         default=HOUR_MS,
         low=0,
         documentation=(
             "How long an object that is no longer part of the archive stays for those who are "
             "still reading it, in milliseconds."
+        ),
+    ),
+    _long(
+        name="archive.restore.window.ms",
+        default=0,
+        low=0,
+        documentation=(
+            "How far back a restore to an earlier time (everlog tier restore --at) can go, in "
+            "milliseconds: so long stays what is no longer part of the archive, at least "
+            "archive.reader.grace.ms."
         ),
     ),
     _long(

@@ -54,6 +54,7 @@ class TopicConfig:
         min_insync_replicas: As configured; `min_in_sync` is what is enforced.
         timestamp_before_ms_max: How far a producer's timestamp may lie in the past.
         timestamp_after_ms_max: The same for the future.
+        remote_copy_lag_ms: Age at which records are uploaded before their segment is sealed.
         stream_index: Whether archived segments carry an index of keys.
     """
 
@@ -80,6 +81,7 @@ class TopicConfig:
     timestamp_before_ms_max: int | None
     timestamp_after_ms_max: int | None
     record_validation: RecordValidation
+    remote_copy_lag_ms: int | None
     remote_object_bytes: int
     stream_index: bool
 
@@ -131,6 +133,7 @@ class TopicConfig:
                 if compact
                 else RecordValidation(values.text("record.validation"))
             ),
+            remote_copy_lag_ms=values.unless_off("remote.copy.lag.max.ms"),
             remote_object_bytes=values.number("remote.object.bytes"),
             stream_index=values.flag("stream.index.enable"),
         )
@@ -207,6 +210,11 @@ class _Reader:
         """Read a number of which the greatest means "any"."""
         value = self.number(name)
         return None if value == LONG_MAX else value
+
+    def unless_off(self, name: str) -> int | None:
+        """Read a number of which -1 means that it is turned off."""
+        value = self.number(name)
+        return None if value == UNLIMITED else value
 
     def ratio(self, name: str) -> float:
         value = self._values[name]

@@ -1,4 +1,4 @@
-"""The settings of a topic: those of Kafka 4.1, and Everlog's own three.
+"""The settings of a topic: those of Kafka 4.1, and Everlog's own.
 
 Defaults that differ from Kafka's are those of a log that never forgets and never loses: tiered,
 kept for ever, synced before it is acknowledged.
@@ -151,6 +151,20 @@ _TIER = (
         default=False,
         documentation="Whether turning remote.storage.enable off also removes what is archived.",
         no_effect="the archive is kept; delete records or the topic to remove it",
+    ),
+    _long(
+        name="remote.copy.lag.max.ms",
+        default=-1,
+        rule=lambda lag_ms: "write -1, or at least 1" if lag_ms == 0 else None,
+        low=-1,
+        importance=Importance.HIGH,
+        documentation=(
+            "Age at which records go to the archive although their segment is not sealed yet, in "
+            "milliseconds: what losing this disk costs at most, while the store keeps up. -1 waits "
+            "for the seal (segment.bytes, segment.ms). Small values make many small objects, which "
+            "are merged in time."
+        ),
+        synonyms=(Synonym("remote.copy.lag.max.ms"),),
     ),
     _int(
         name="remote.object.bytes",

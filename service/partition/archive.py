@@ -6,23 +6,27 @@ One turn at a time does all of it, so nothing here is locked.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import structlog
 
+from everlog.format.replacing import Replacement
 from everlog.format.retention import Cut
 from everlog.format.segment_sections import EpochStart
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
-from everlog.stores.backoff import RetryPolicy, wait_s
 from service.hot.log import HotLog
 from service.hot.segment import Segment
 from service.hot.store import HotStore
 from service.model.topic_config import TopicConfig
 from service.partition.first_looks import FirstLooks
+from service.partition.insistence import insist
 from service.partition.local_release import LocalRelease
 from service.partition.orphan_search import OrphanSearch
+from service.partition.partition_lag import PartitionLag
+from service.partition.small_objects import SmallObjects
 from service.partition.table import PartitionTable
 from service.partition.turns import Turns
 from service.partition.upload_plans import plan_uploads
@@ -30,11 +34,14 @@ from service.tiering.cold_log import ColdLog
 from service.tiering.partition_tier import PartitionTier, Skip, TierChange
 from service.tiering.planner import MissingRecordsError, UploadPlan
 from service.tiering.retention import UNLIMITED, Limits, tier_cut
+from service.tiering.rewrite import Merger
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.uploader import Uploaded, Uploader
 
-FOR_EVER = RetryPolicy(transient_wait_s_min=0.1, deadline_s=None)
+OLD_ROOTS_MIN = 32
+"""Old roots go so many at a time: before each deletion the store is asked who has it, by a listing
+that costs as much as storing an object."""
 
 UPLOADS_PER_TURN_MAX = 4
 """Objects of one partition that are uploaded side by side; their commits stay in order."""
@@ -55,6 +62,7 @@ class ArchiveParts:
     hot: HotStore
     table: PartitionTable
     uploader: Uploader
+    merger: Merger
     sweeper: Sweeper
     clock: Clock
     ids: IdSource
@@ -81,6 +89,7 @@ class PartitionArchive:
         tiered: None while the partition has no tier.
         is_fenced: Whether somebody else owns the tier; then nothing changes here any more.
         orphans: Searched for in turns.
+        small_objects: Merged beside turns, and committed in them.
         stalled_since: When uploading began to fail, in monotonic seconds; None while it goes well.
     """
 
@@ -101,8 +110,10 @@ class PartitionArchive:
         self.orphans = OrphanSearch(
             parts.sweeper, clock=parts.clock, grace_ms=parts.orphan_grace_ms
         )
+        self.small_objects = SmallObjects(parts.merger, clock=parts.clock, stats=parts.stats)
         self._parts = parts
         self._local = LocalRelease(parts.hot, clock=parts.clock, may_release=parts.may_release)
+        self._lag = PartitionLag(parts.clock)
 
     @property
     def tiered_end(self) -> Offset:
@@ -110,27 +121,42 @@ class PartitionArchive:
         return Offset(0) if self.tiered is None else self.tiered.tier.end
 
     @property
+    def slice_lag_ms(self) -> int | None:
+        """How old a record gets before it goes up with a slice; None without slices."""
+        return self.config.remote_copy_lag_ms if self.config.tiered else None
+
+    @property
     def lag_bytes(self) -> int:
-        """Bytes of sealed segments that wait for their upload."""
+        """Bytes that wait for their upload."""
         if self.tiered is None or not self.config.tiered:
             return 0
-        end = self.tiered_end
-        return sum(each.size for each in self.hot.sealed if each.next_offset > end)
+        with_slices = self.slice_lag_ms is not None
+        return self._lag.bytes(self.hot, self.tiered_end, with_slices=with_slices)
 
     def lag_ms(self, now_ms: int) -> int:
-        """Return the age of the oldest sealed segment that waits for its upload; 0 without one."""
+        """Return the age of what has waited longest for its upload; 0 when nothing waits."""
         if self.tiered is None or not self.config.tiered:
             return 0
-        oldest = self._oldest_waiting()
-        if oldest is None or oldest.first_append_ms is None:
-            return 0
-        return max(0, now_ms - oldest.first_append_ms)
+        with_slices = self.slice_lag_ms is not None
+        return self._lag.ms(self.hot, self.tiered_end, with_slices=with_slices, now_ms=now_ms)
+
+    def wants_slice(self) -> bool:
+        """Look at the log end; return whether records have to go up before they are sealed."""
+        lag_ms = self.slice_lag_ms
+        if self.tiered is None or lag_ms is None:
+            return False
+        self._lag.look(self.hot)
+        is_due = self._lag.is_slice_due(self.hot, self.tiered_end, lag_ms_max=lag_ms)
+        if is_due:
+            self.hot.sync()  # only what is synced goes up
+        return is_due
 
     @property
     def has_work(self) -> bool:
-        """Whether a sealed segment waits for its upload."""
+        """Whether something has to be uploaded."""
         sealed = self.hot.sealed
-        return bool(sealed) and self.config.tiered and sealed[-1].next_offset > self.tiered_end
+        waits = bool(sealed) and sealed[-1].next_offset > self.tiered_end
+        return self.config.tiered and (waits or self.wants_slice())
 
     def note_stall(self) -> None:
         """Take note that uploading fails, for the metrics page."""
@@ -150,9 +176,12 @@ class PartitionArchive:
         is_more = await self._upload_some()
         await self._expire()
         await self.free_disk()
-        if self.tiered is not None and await self.orphans.step(self.tiered.tier):
-            return True
-        return is_more
+        if self.tiered is None:
+            return is_more
+        tier = self.tiered.tier
+        commit = partial(self._replace, tier)
+        is_more |= await self.small_objects.step(tier, self.config, commit)
+        return await self.orphans.step(tier, underway=self.small_objects.underway) or is_more
 
     async def free_disk(self) -> None:
         """Let go of local segments that may go.
@@ -186,9 +215,11 @@ class PartitionArchive:
         limits = Limits(self.config.local_retention_ms, self.config.local_retention_bytes)
         await self._local.outlived(self.hot, limits, tier.end)
 
-    def _oldest_waiting(self) -> Segment | None:
-        end = self.tiered_end
-        return next((each for each in self.hot.sealed if each.next_offset > end), None)
+    def _waits_since_ms(self) -> int:
+        """Return the wall time since when the oldest record waits for its upload."""
+        end, hot, now_ms = self.tiered_end, self._parts.hot, self._parts.clock.wall_ms()
+        oldest = next((each for each in self.hot.sealed if each.next_offset > end), None)
+        return now_ms - self.lag_ms(now_ms) if oldest is None else hot.first_append_ms(oldest)
 
     # ---- uploading
 
@@ -206,8 +237,7 @@ class PartitionArchive:
 
     async def _upload_and_commit(self, tier: PartitionTier, plans: list[UploadPlan]) -> None:
         stamp = tier.next_stamp
-        oldest = self._oldest_waiting()
-        since_ms = 0 if oldest is None else self._parts.hot.first_append_ms(oldest)
+        since_ms = self._waits_since_ms()
         async with asyncio.TaskGroup() as tasks:
             uploads = [
                 tasks.create_task(
@@ -227,6 +257,7 @@ class PartitionArchive:
                 while uploads and uploads[0].done():
                     ready.append(await uploads.pop(0))
                 await self._commit(tier, ready)
+                self._lag.note_commit(plans[-len(uploads) - 1])
 
     async def _commit(self, tier: PartitionTier, uploaded: list[Uploaded]) -> None:
         """Make objects part of the tier, however often the store has to be asked."""
@@ -244,6 +275,16 @@ class PartitionArchive:
             ver=tier.pointer.stamp.ver,
         )
         await self._release_outlived(tier)
+        await self._hint(tier)
+
+    async def _replace(self, tier: PartitionTier, replacement: Replacement) -> None:
+        """Make rewritten objects part of the tier; raises like `PartitionTier.commit`."""
+        gone = await self._empty_trash(tier)
+        change = TierChange(replacement=replacement, trash_gone=gone)
+        await self._insist(lambda: tier.commit(change))
+        await self._hint(tier)
+
+    async def _hint(self, tier: PartitionTier) -> None:
         try:
             await tier.hint()
         except (RetriableError, RejectedError) as error:
@@ -252,26 +293,8 @@ class PartitionArchive:
 
     async def _insist(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
         """Repeat while the store fails in a way that passes; all else ends the turn."""
-        failures = 0
-        while True:
-            try:
-                return await call()
-            except RetriableError as error:
-                failures += 1
-                wait = wait_s(
-                    FOR_EVER,
-                    failures=failures,
-                    throttled=False,
-                    chance=self._parts.ids.uniform(),
-                )
-                if failures & (failures - 1) == 0:
-                    _log.warning(
-                        "tier_commit_failed",
-                        partition=_name(self.hot),
-                        failures=failures,
-                        reason=str(error),
-                    )
-                await self.back_off(wait)
+        parts, name = self._parts, _name(self.hot)
+        return await insist(call, ids=parts.ids, back_off=self.back_off, partition=name)
 
     async def _skip_lost(self, tier: PartitionTier) -> None:
         """Go on behind records that were deleted before they were uploaded (TIER-49)."""
@@ -298,6 +321,7 @@ class PartitionArchive:
             committed=min(partition.high_watermark, partition.last_stable_offset),
             object_bytes=self.config.remote_object_bytes,
             plans_max=self._parts.uploads_per_turn_max,
+            with_slice=self.wants_slice(),
         )
 
     def _lineage(self, plan: UploadPlan) -> list[EpochStart]:
@@ -343,8 +367,12 @@ class PartitionArchive:
 
     async def _empty_trash(self, tier: PartitionTier) -> int:
         """Delete what has been retired for long enough; return how many items of trash that is."""
+        now_ms = self._parts.clock.wall_ms()
+        is_due = tier.trash_from_ms is not None and tier.trash_from_ms <= now_ms
         try:
-            return await self._parts.sweeper.empty_trash(tier, now_ms=self._parts.clock.wall_ms())
+            return await self._parts.sweeper.empty_trash(
+                tier, now_ms=now_ms, items_min=1 if is_due else OLD_ROOTS_MIN
+            )
         except (RetriableError, RejectedError) as error:
             # It stays listed, and is deleted at a later commit.
             _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))

@@ -3,20 +3,20 @@
 The store says who it is in ``cluster.json``, the metadata tree who it should be in ``/archive``. A
 cluster takes the first store that it meets. Later a store that has another id, or none, is never
 used: what it does not hold looks lost, and what is sent there is.
+
+A restore takes the store: it puts an owner beside ``cluster.json``, whose id then counts. Who had
+the store before finds that out at its start, every now and then, and before each deletion.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import structlog
 
-from everlog.format.cluster_marker import (
-    MARKER_BYTES_MAX,
-    ClusterMarker,
-    decode_marker,
-    encode_marker,
-)
+from everlog.format.cluster_marker import ClusterMarker, encode_marker
+from everlog.format.meta_keys import OwnerKey
 from everlog.format.object_keys import ClusterKey
 from everlog.model.clock import IdSource
 from everlog.model.errors import EverlogError, RejectedError
@@ -38,6 +38,7 @@ from service.coordination.archive_record import (
 from service.coordination.identity import StartRefusedError
 from service.coordination.metadata_store import MetadataStore
 from service.partition.tier_pointers import any_committed_root
+from service.tiering.store_owner import newest_owner, read_marker, read_owner
 
 ASK_SECONDS_MAX = 20.0
 """A start that has to ask the store waits so long for its answer."""
@@ -48,11 +49,18 @@ WAIT_SECONDS_MAX = 10.0
 RETRY_SECONDS = 5.0
 """Between two looks at a store that does not answer, or is not ours."""
 
+CONFIRM_SECONDS = 60.0
+"""Between two looks at whether the store has been taken by a restore."""
+
 _log = structlog.get_logger(__name__)
 
 
 class OtherStoreError(RejectedError):
     """The store that was given is not the one that holds the archive."""
+
+
+class StoreLostError(OtherStoreError):
+    """The store holds the archive, and a restore has given it to another data directory."""
 
 
 class ArchiveHome:
@@ -67,6 +75,8 @@ class ArchiveHome:
         problem: What was wrong when the store was last asked; None when nothing was, or it was
             not asked yet.
         is_elsewhere: Whether the store has answered, and is not the archive's.
+        owner: Number of the restore that this cluster is from; 0 for the store's first cluster.
+        restored_ms: When that was; 0 if it never was.
     """
 
     def __init__(
@@ -79,9 +89,12 @@ class ArchiveHome:
         ids: IdSource,
         make_place: Callable[[], None] = lambda: None,
         retry_seconds: float = RETRY_SECONDS,
+        confirm_seconds: float = CONFIRM_SECONDS,
     ) -> None:
         self.problem: str | None = None
         self.is_elsewhere = False
+        self.owner = 0
+        self.restored_ms = 0
         self._url = url
         self._cluster_id = cluster_id
         self._metadata = metadata
@@ -89,6 +102,8 @@ class ArchiveHome:
         self._ids = ids
         self._make_place = make_place
         self._retry_seconds = retry_seconds
+        self._confirm_seconds = confirm_seconds
+        self._owner_key: OwnerKey | None = None
         self._marker_key = object_key(ClusterKey(cluster_id=cluster_id).text)
         self._known = asyncio.Event()
         self._tried = asyncio.Event()
@@ -128,6 +143,29 @@ class ArchiveHome:
                 self._note(error)
                 await asyncio.sleep(self._retry_seconds)
 
+    async def keep(self) -> None:
+        """Ask until the store is known, and go on asking whether it still is, until cancelled."""
+        while True:
+            await self.run()
+            await asyncio.sleep(self._confirm_seconds)
+            with suppress(EverlogError):  # a store that is away now is still ours
+                await self.confirm()
+
+    async def confirm(self) -> None:
+        """Make sure that no restore has taken the store since.
+
+        Raises:
+            StoreLostError: One has; from now on the store is not used any more.
+            StoreUnavailableError: The store did not answer.
+        """
+        if self.is_known:
+            newest = await newest_owner(self._store, self._cluster_id)
+            if newest != self._owner_key:
+                self._known.clear()
+                error = await self._lost(newest)
+                self._note(error)
+                raise error
+
     async def admit(self, operation: str, key: str) -> None:
         """Return once the store may be used.
 
@@ -146,6 +184,8 @@ class ArchiveHome:
         try:
             async with asyncio.timeout(ASK_SECONDS_MAX):
                 await self._identify()
+        except StoreLostError as error:
+            raise StartRefusedError(str(error)) from error
         except (EverlogError, TimeoutError) as error:
             why = str(error) if isinstance(error, EverlogError) else "it does not answer"
             raise StartRefusedError(
@@ -159,6 +199,8 @@ class ArchiveHome:
         try:
             async with asyncio.timeout(ASK_SECONDS_MAX):
                 await self._identify()
+        except StoreLostError as error:
+            raise StartRefusedError(str(error)) from error
         except OtherStoreError as error:
             raise StartRefusedError(
                 f"{error}: start with the --store (or store.url) of the last start"
@@ -183,7 +225,22 @@ class ArchiveHome:
         self._tried.set()
 
     async def _recognize(self, record: ArchiveRecord, version: int) -> None:
-        marker = await self._read_marker()
+        newest = await newest_owner(self._store, self._cluster_id)
+        if newest is None:
+            await self._check_marker(record)
+        else:
+            owner = await read_owner(self._store, newest)
+            if owner.store_id != record.store_id:
+                raise await self._lost(newest)
+            self.owner, self.restored_ms = owner.number, owner.created_ms
+        self._owner_key = newest
+        if record.url != self._url:
+            moved = ArchiveRecord(store_id=record.store_id, url=self._url)
+            await move_archive_record(self._metadata, moved, version)
+            _log.info("archive_moved", from_url=record.url, to_url=self._url)
+
+    async def _check_marker(self, record: ArchiveRecord) -> None:
+        marker = await read_marker(self._store, self._cluster_id)
         if marker is None:
             raise OtherStoreError(
                 f"{self._url} has no {self._marker_key}, so it is not the store of this archive, "
@@ -193,17 +250,27 @@ class ArchiveHome:
             raise OtherStoreError(
                 f"{self._url} is store {marker.store_id}, the archive is in {record.store_id}"
             )
-        if record.url != self._url:
-            moved = ArchiveRecord(store_id=record.store_id, url=self._url)
-            await move_archive_record(self._metadata, moved, version)
-            _log.info("archive_moved", from_url=record.url, to_url=self._url)
+
+    async def _lost(self, newest: OwnerKey | None) -> OtherStoreError:
+        if newest is None:
+            return OtherStoreError(f"{self._url} has lost the object that tells who has it")
+        owner = await read_owner(self._store, newest)
+        when = datetime.fromtimestamp(owner.created_ms / 1000, UTC).isoformat(timespec="seconds")
+        return StoreLostError(
+            f"{self._url} was taken by a restore at {when} (meta/{self._cluster_id}/, owner "
+            f"{owner.number}): this data directory must not write there any more; stop this broker "
+            "and go on with the restored data directory, or restore again into a new one"
+        )
 
     async def _take(self) -> None:
         """Make this store the archive's; a crash in between leaves a marker, which is then used."""
+        newest = await newest_owner(self._store, self._cluster_id)
+        if newest is not None:
+            raise await self._lost(newest)
         root = await any_committed_root(self._metadata, self._cluster_id)
         if root is not None and not await self._holds(object_key(root.text)):
             raise OtherStoreError(f"{self._url} does not hold the archive of this directory")
-        marker = await self._read_marker() or await self._create_marker()
+        marker = await read_marker(self._store, self._cluster_id) or await self._create_marker()
         record = ArchiveRecord(store_id=marker.store_id, url=self._url)
         await create_archive_record(self._metadata, record)
         _log.info("archive_begun", store_id=marker.store_id, url=self._url)
@@ -215,13 +282,6 @@ class ArchiveHome:
             return False
         return True
 
-    async def _read_marker(self) -> ClusterMarker | None:
-        try:
-            content = await self._store.read_all(self._marker_key, size_max=MARKER_BYTES_MAX)
-        except ObjectMissingError:
-            return None
-        return decode_marker(content)
-
     async def _create_marker(self) -> ClusterMarker:
         marker = ClusterMarker(cluster_id=self._cluster_id, store_id=id_text(self._ids.uuid()))
         try:
@@ -229,7 +289,7 @@ class ArchiveHome:
         except ObjectExistsError as error:
             # Another broker of the new cluster was first, or an earlier attempt of ours: only what
             # is stored may be recorded, or the store would be taken for another one ever after.
-            stored = await self._read_marker()
+            stored = await read_marker(self._store, self._cluster_id)
             if stored is None:
                 raise not_shown_yet("create", self._marker_key) from error
             return stored
@@ -243,7 +303,10 @@ class ArchiveHome:
         self._tried.set()
         if not is_new:
             return
-        if self.is_elsewhere:
+        if isinstance(error, StoreLostError):
+            advice = "nothing is archived, read from there, released or deleted any more"
+            _log.error("store_lost_to_restore", reason=self.problem, advice=advice)
+        elif self.is_elsewhere:
             advice = "nothing is archived or released; bring the store back, or start with its URL"
             _log.error("archive_elsewhere", reason=self.problem, advice=advice)
         else:

@@ -19,9 +19,10 @@ from service.hot.log import HotLog
 from service.model.topic_config import TopicConfig
 from service.partition.archive import ArchiveParts, PartitionArchive, Tiered
 from service.partition.keeper import BothTiers
+from service.partition.lag_watch import LagWatch
 from service.partition.lineage import lineage_fault
 from service.partition.restart_point import restart_point
-from service.telemetry.stray_cancellation import unbroken
+from service.telemetry.stray_cancellation import begin_unbroken, unbroken
 from service.tiering.authority import Authority, ClaimRequest, Held
 
 UNSERVED_SECONDS = 0.1
@@ -56,6 +57,7 @@ class Archiver:
     Args:
         cluster_id: Names the objects of this cluster.
         check_seconds: Time between two looks at all partitions for what has expired.
+        may_search: Whether orphans may be searched for, at a time in ms.
     """
 
     def __init__(
@@ -66,14 +68,17 @@ class Archiver:
         make_tiered: MakeTiered,
         parts: ArchiveParts,
         check_seconds: float,
+        may_search: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._cluster_id = cluster_id
         self._authority = authority
         self._make_tiered = make_tiered
         self._parts = parts
         self._check_seconds = check_seconds
+        self._may_search = may_search
         self._entries: dict[PartitionId, _Entry] = {}
         self._queue: dict[PartitionId, None] = {}
+        self._lag_watch = LagWatch(self.wake)
 
     @property
     def archives(self) -> Iterable[PartitionArchive]:
@@ -99,7 +104,8 @@ class Archiver:
             archive.hot = hot = await self._restart(archive, tiered)
         self._adopt(archive, tiered)
         self._entries[partition] = _Entry(archive)
-        hot.on_sealed = lambda: self.wake(partition)
+        hot.on_sealed = archive.small_objects.wake = lambda: self.wake(partition)
+        self._lag_watch.follow(partition, archive)
         if archive.has_work:
             self.wake(partition)
         return BothTiers(hot, None if tiered is None else tiered.cold)
@@ -108,17 +114,20 @@ class Archiver:
         entry = self._entries.get(partition)
         if entry is not None:
             entry.archive.config = config
+            self._lag_watch.follow(partition, entry.archive)
             self.wake(partition)
 
     async def close(self, partition: PartitionId) -> None:
         entry = self._entries.pop(partition, None)
         self._queue.pop(partition, None)
+        self._lag_watch.leave(partition)
         if entry is None:
             return
         entry.archive.is_fenced = True
         if entry.task is not None:
             entry.task.cancel()
             await asyncio.wait([entry.task])
+        await entry.archive.small_objects.close()
 
     def wake(self, partition: PartitionId) -> None:
         """Give a partition a turn: it has a new sealed segment, or more of it is committed."""
@@ -135,7 +144,9 @@ class Archiver:
         """Work until cancelled; anything else that would end it is raised (TIER-22)."""
         turns = self._parts.turns
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(unbroken(self._check_all()))
+            _ = begin_unbroken(tasks, self._check_all())
+            _ = begin_unbroken(tasks, self._lag_watch.run())
+            _ = begin_unbroken(tasks, self._parts.merger.run())
             while True:
                 await turns.changed.wait()
                 turns.changed.clear()
@@ -163,6 +174,8 @@ class Archiver:
     def _begin_searches(self) -> None:
         """Let those that have waited longest be searched for orphans."""
         now_ms = self._parts.clock.wall_ms()
+        if not self._may_search(now_ms):
+            return
         due = [
             archive.orphans
             for archive in self.archives

@@ -12,6 +12,7 @@ from service.coordination.metadata_store import MetadataStore
 from service.coordination.payloads import DeletedTopic
 from service.coordination.znodes import tier_path
 from service.tiering.sweeper import Sweeper
+from service.tiering.topic_objects import TopicObjects
 
 ROUND_SECONDS = 30.0
 """Between two looks; an upload that was broken off has ended by the next one."""
@@ -31,13 +32,16 @@ class DeletedTiers:
         cluster_id: str,
         metadata: MetadataStore,
         sweeper: Sweeper,
+        records: TopicObjects,
         round_seconds: float = ROUND_SECONDS,
     ) -> None:
         self._cluster_id = cluster_id
         self._metadata = metadata
         self._sweeper = sweeper
+        self._records = records
         self._round_seconds = round_seconds
         self._empty_rounds: dict[TopicId, int] = {}
+        self._marked: set[TopicId] = set()
 
     async def run(self) -> None:
         """Look every now and then, until cancelled."""
@@ -56,7 +60,9 @@ class DeletedTiers:
         """
         for topic in await list_deleted_topics(self._metadata):
             found = 0
-            for prefix in await self._prefixes(topic):
+            prefixes = await self._prefixes(topic)
+            await self._mark(topic.topic_id, has_tier=bool(prefixes))
+            for prefix in prefixes:
                 found += await self._sweeper.empty_prefix(prefix)
             if found:
                 _log.info("deleted_topic_swept", topic=topic.name, objects=found)
@@ -65,8 +71,16 @@ class DeletedTiers:
             rounds = self._empty_rounds.get(topic.topic_id, 0) + 1
             self._empty_rounds[topic.topic_id] = rounds
             if rounds >= EMPTY_ROUNDS:
+                await self._records.forget(topic.topic_id)
                 await forget_deleted_topic(self._metadata, topic)
                 del self._empty_rounds[topic.topic_id]
+                self._marked.discard(topic.topic_id)
+
+    async def _mark(self, topic_id: TopicId, *, has_tier: bool) -> None:
+        """Let a restore pass the topic over, from before its first object goes."""
+        if topic_id not in self._marked:
+            await self._records.mark_deleted(topic_id, has_tier=has_tier)
+            self._marked.add(topic_id)
 
     async def _prefixes(self, topic: DeletedTopic) -> list[str]:
         """Return where objects of the topic may be: of partitions whose tier was ever claimed."""

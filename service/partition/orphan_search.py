@@ -1,7 +1,10 @@
 """When a partition's objects are searched for orphans, and how far that has come."""
 
+from collections.abc import Collection
+
 import structlog
 
+from everlog.format.object_keys import Uid
 from everlog.model.clock import Clock
 from everlog.model.errors import CorruptionError, RejectedError, RetriableError
 from service.tiering.partition_tier import PartitionTier
@@ -37,8 +40,12 @@ class OrphanSearch:
         """Let the next turns search."""
         self._place = SearchPlace()
 
-    async def step(self, tier: PartitionTier) -> bool:
+    async def step(self, tier: PartitionTier, *, underway: Collection[Uid]) -> bool:
         """Search on if a search is under way; return whether there is more at once.
+
+        Args:
+            tier: Where.
+            underway: Objects that are being made for a commit; they stay.
 
         Raises:
             TierFencedError: Somebody else owns the tier now.
@@ -48,7 +55,7 @@ class OrphanSearch:
         now_ms = self._clock.wall_ms()
         try:
             self._place = await self._sweeper.remove_orphans(
-                tier, self._place, now_ms=now_ms, grace_ms=self._grace_ms
+                tier, self._place, now_ms=now_ms, grace_ms=self._grace_ms, underway=underway
             )
         except (RetriableError, RejectedError, CorruptionError) as error:
             # Another turn goes on from the same place.

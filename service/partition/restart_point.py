@@ -53,9 +53,8 @@ def _check(hot: HotLog, epochs: LeaderEpochs) -> None:
 
 async def _producers(snapshot: bytes, cold: LogReader, *, now_ms: int) -> ProducerStates:
     """Bring a snapshot up to the end of the tier: it was taken where a segment ended."""
-    if not snapshot:
-        return ProducerStates()
-    producers, covered = decode_producers(snapshot)
+    # Without a snapshot the tier ends within its first segment: all of it has to be read.
+    producers, covered = decode_producers(snapshot) if snapshot else (ProducerStates(), 0)
     bounds = ReadBounds(end=cold.end, bytes_max=REPLAY_BYTES, at_least_one=True)
     offset = Offset(max(covered, cold.start))
     while offset < cold.end:

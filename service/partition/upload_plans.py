@@ -1,6 +1,9 @@
-"""Which objects a partition uploads next: its sealed segments, handed to the planner."""
+"""Which objects a partition uploads next: its segments, handed to the planner."""
+
+from dataclasses import replace
 
 from everlog.model.offsets import Offset
+from service.hot.boundaries import boundary_below
 from service.hot.layout import PRODUCERS_SUFFIX, file_name
 from service.hot.log import HotLog
 from service.hot.segment import Segment
@@ -16,6 +19,7 @@ async def plan_uploads(
     committed: Offset,
     object_bytes: int,
     plans_max: int,
+    with_slice: bool = False,
 ) -> list[UploadPlan]:
     """Plan as many objects as are uploaded side by side.
 
@@ -26,16 +30,25 @@ async def plan_uploads(
         committed: See `plan_next`.
         object_bytes: See `plan_next`.
         plans_max: No more than so many.
+        with_slice: Whether what is synced of the segment that takes appends goes, too.
 
     Raises:
         MissingRecordsError: The log begins after ``start``.
     """
+    segments = [each for each in log.sealed if each.next_offset > start]
+    part: Segment | None = None
+    if with_slice:
+        part = await _synced_part(store, log, committed)
+        if part.size and part.next_offset > (segments[-1].next_offset if segments else start):
+            segments.append(part)
     files: list[SealedFile] = []
     room = object_bytes * plans_max
-    for segment in log.sealed:
-        if segment.next_offset <= start:
-            continue
-        files.append(await _sealed_file(store, segment, start, object_bytes))
+    for segment in segments:
+        file = await _sealed_file(store, segment, start, object_bytes)
+        if segment is part:
+            # Of a place inside a segment nobody has written the states of producers down.
+            file = replace(file, producers_after=file.producers_before)
+        files.append(file)
         room -= segment.size
         if room <= 0:
             break
@@ -47,6 +60,15 @@ async def plan_uploads(
         plans.append(plan)
         start = plan.offsets.end
     return plans
+
+
+async def _synced_part(store: HotStore, log: HotLog, end: Offset) -> Segment:
+    """Return what is synced, below ``end``, of the segment at the synced end; it is frozen."""
+    segment, size = log.synced_at
+    part = segment.part(log.synced_end, size)
+    if end < part.next_offset and size:
+        part.next_offset, part.size = await store.in_file(part, boundary_below, end=end)
+    return part
 
 
 async def _sealed_file(

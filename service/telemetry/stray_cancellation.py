@@ -5,8 +5,8 @@ was cancelled by mistake, its work is over, and nobody is told (TIER-22).
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 ResultT = TypeVar("ResultT")
 
@@ -31,3 +31,24 @@ async def unbroken(work: Awaitable[ResultT]) -> ResultT:
         if task is None or task.cancelling():
             raise
         raise StrayCancellationError from error
+
+
+def begin_unbroken(
+    tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]
+) -> "asyncio.Task[None]":
+    """Begin work in a group, which fails if the work is cancelled and nobody has asked for that.
+
+    It is for work beside which the group has other work that does not end by itself.
+    """
+    task = tasks.create_task(work)
+
+    def check(done: "asyncio.Task[None]") -> None:
+        if done.cancelled() and not done.cancelling():
+            tasks.create_task(_fail())
+
+    task.add_done_callback(check)
+    return task
+
+
+async def _fail() -> None:
+    raise StrayCancellationError

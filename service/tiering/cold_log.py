@@ -1,9 +1,10 @@
 """ColdLog: the part of a partition's log that is in the object store, as a `LogReader`."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -33,6 +34,8 @@ from service.tiering.partition_tier import PartitionTier
 from service.tiering.range_sources import RangeSource
 from service.tiering.record_time import find_record
 from service.tiering.stats import TierStats
+
+ResultT = TypeVar("ResultT")
 
 READ_BYTES_MIN = 32 * 1024
 """What an index row may lie before the wanted batch, and the batch's header."""
@@ -122,7 +125,7 @@ class ColdLog:
             found = self._read_at_hand(offset, bounds)
         except _NotAtHandError:
             self._stats.cache_misses += 1
-            return self._read_slowly(offset, bounds)
+            return self._again_if_gone(lambda: self._read_fetched(offset, bounds))
         self._stats.cache_hits += 1
         return found
 
@@ -135,6 +138,9 @@ class ColdLog:
         newest = self._tier.pointer.max_timestamp
         if end <= self.start or newest is None or newest < timestamp_ms:
             return None
+        return await self._again_if_gone(lambda: self._find_time(timestamp_ms, end))
+
+    async def _find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
         start = self.start
         while True:
             root = await self._tier.root()
@@ -145,9 +151,10 @@ class ColdLog:
             if entry is None or entry.offsets.start >= end:
                 return None
             found = await self._find_in(entry, timestamp_ms)
-            if found is not None and found.offset >= start:
+            if found is not None:
+                # It may have been deleted, up to the middle of the object; what is alive behind it
+                # is for whoever asks to look for.
                 return found if found.offset < end else None
-            # What was found had been deleted, up to the middle of the object.
             start = entry.offsets.end
 
     async def end_state(self) -> EndState | None:
@@ -225,19 +232,22 @@ class ColdLog:
 
     # ---- what has to be fetched
 
-    async def _read_slowly(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
-        try:
-            return await self._read_fetched(offset, bounds)
-        except ObjectMissingError as error:
-            # Retired since the manifest was looked at, perhaps: look again, once (TIER-31).
-            _log.warning("object_missing", object=error.key, offset=offset)
-            self._forget()
-        try:
-            return await self._read_fetched(offset, bounds)
-        except ObjectMissingError as error:
-            raise CorruptObjectError(
-                error.key, "the manifest names it, the store lacks it"
-            ) from error
+    async def _again_if_gone(self, attempt: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Look at the manifest again when an object is gone: it has been retired since (TIER-31).
+
+        Each further attempt means that the manifest names another object by now.
+        """
+        gone: set[str] = set()
+        while True:
+            try:
+                return await attempt()
+            except ObjectMissingError as error:
+                if error.key in gone:
+                    reason = "the manifest names it, the store lacks it"
+                    raise CorruptObjectError(error.key, reason) from error
+                gone.add(error.key)
+                _log.warning("object_missing", object=error.key)
+                self._forget()
 
     async def _read_fetched(self, asked: Offset, bounds: ReadBounds) -> LogSlice:
         offset = asked

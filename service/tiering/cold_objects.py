@@ -5,19 +5,16 @@ from dataclasses import dataclass
 
 from everlog.format.checksum import joined
 from everlog.format.entries import Entry
-from everlog.format.footer import NeedMore, SectionKind
 from everlog.format.object_keys import PartitionPath
-from everlog.format.segment_index import SegmentIndex, open_segment, section_bytes
+from everlog.format.segment_index import SegmentIndex
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
+from service.tiering.object_index import read_index, read_producers
 from service.tiering.second_look import second_look
 from service.tiering.single_flight import SingleFlight, Spawn
 
 OBJECTS_MAX = 512
 """Indexes of about 100 KiB each at 64 MiB and 16 KiB batches: 50 MiB for a whole broker."""
-
-INDEX_BYTES_MIN = 256 << 10
-"""The end of an object is read at once up to here; it is longer only with many producers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +110,7 @@ class ColdObjects:
 
     async def producers(self, found: ColdObject) -> bytes:
         """Read the producer state at the end of an object; raises like `open`."""
-        return await second_look(lambda: self._producers(found))
-
-    async def _producers(self, found: ColdObject) -> bytes:
-        section = found.index.footer.section(SectionKind.PRODUCERS)
-        data = b""
-        if section.length:
-            data = await self._store.read(found.key, section.position, section.length)
-        return section_bytes(section, data, position=section.position)
+        return await second_look(lambda: read_producers(self._store, found.key, found.index))
 
     def forget(self, uid: bytes) -> None:
         """Close an object."""
@@ -135,17 +125,11 @@ class ColdObjects:
 
     async def _read(self, path: PartitionPath, entry: Entry) -> ColdObject:
         name = entry.key(path)
+        index = await read_index(
+            self._store, name, size_bytes=entry.size_bytes, data_bytes=entry.data_bytes
+        )
         key = object_key(name.text)
-        behind = entry.size_bytes - entry.data_bytes
-        suffix = await self._suffix(key, entry.size_bytes, min(behind, INDEX_BYTES_MIN))
-        index = open_segment(suffix, object_bytes=entry.size_bytes, key=name)
-        while isinstance(index, NeedMore):
-            suffix = await self._suffix(key, entry.size_bytes, index.suffix_bytes)
-            index = open_segment(suffix, object_bytes=entry.size_bytes, key=name)
         return ColdObject(entry, key, index, self._range_bytes)
-
-    async def _suffix(self, key: ObjectKey, size: int, length: int) -> bytes:
-        return await self._store.read(key, size - length, length)
 
 
 def _ranges(index: SegmentIndex, range_bytes: int) -> tuple[ObjectRange, ...]:

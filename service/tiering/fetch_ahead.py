@@ -86,7 +86,12 @@ class FetchAhead:
                     offset = found.entry.offsets.end
                     if not self._tier.start <= offset < self._tier.end:
                         return
-                    found, number = await self._object_at(offset), 0
+                    found = await self._object_at(offset)
+                    # A merged one may begin before it.
+                    seek = found.index.seek(offset)
+                    number = len(found.ranges)
+                    if seek is not None:
+                        number = found.range_of(seek.chunk).number
                 self._begin(found, found.ranges[number])
         except EverlogError as error:
             # Nobody has asked for this yet; whoever does will meet the error.

@@ -26,7 +26,7 @@ class Fault(Enum):
 
     MISSING = "put it back from a copy, or from an older version of the bucket"
     DAMAGED = "put a sound copy in its place, or an older version that the bucket keeps"
-    MANIFEST = "the segment objects may be whole; put a copy of the manifest's object back"
+    MANIFEST = "put a copy of it back, or let everlog tier restore make it from the segment objects"
     NEWER = "verify with the version of Everlog that wrote it, or a later one"
 
 
@@ -108,7 +108,7 @@ async def content_problem(
         StoreUnavailableError: The store did not answer.
     """
     try:
-        index = await _read_end(store, path, entry)
+        index = await read_index(store, path, entry)
         await _read_batches(store, index, executor)
     except EverlogError as error:
         return problem_of(entry.key(path), error, entry.offsets, fault=Fault.DAMAGED)
@@ -123,17 +123,12 @@ async def read_index(store: ObjectStore, path: PartitionPath, entry: Entry) -> S
         CorruptObjectError: It is damaged, or not the object of that entry.
         UnsupportedFormatError: A newer Everlog wrote it.
     """
-    return await _read_end(store, path, entry)
-
-
-async def _read_end(store: ObjectStore, path: PartitionPath, entry: Entry) -> SegmentIndex:
     name = entry.key(path)
     key, position = object_key(name.text), entry.data_bytes
     end = await store.read(key, position, entry.size_bytes - position)
     index = open_segment(end, object_bytes=entry.size_bytes, key=name)
     if isinstance(index, NeedMore):
-        reason = f"what follows its batches is longer than the manifest says by {index}"
-        raise CorruptObjectError(key, reason)
+        raise CorruptObjectError(key, "its indexes begin before the end of its batches")
     section_bytes(index.footer.section(SectionKind.PRODUCERS), end, position=position)
     if index.entry() != entry:
         raise CorruptObjectError(key, "the manifest says other things of it than its own footer")

@@ -3,9 +3,11 @@
 A kill between the upload of an object and the commit that was to name it leaves the object behind,
 and a retry under a new name leaves the one before. Such an *orphan* may go once no commit can name
 it any more, which its name tells: commits are fenced by the claim in it, and continue the tier
-exactly where it ends. Where that is not certain, the object stays.
+exactly where it ends. What a rewrite makes may also take the place of what is there; only its maker
+knows that it is still to be committed. Where that is not certain, the object stays.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,6 +19,7 @@ from everlog.format.object_keys import (
     PageKey,
     RootKey,
     SegmentKey,
+    Uid,
     parse_key,
 )
 from everlog.format.page_refs import INDEX_PAGE, ref_of
@@ -58,14 +61,24 @@ class Census:
         root: The root that it names; None before the first commit.
         now_ms: The time.
         grace_ms: Younger objects are left alone.
+        underway: Objects that the owner is making to take the place of others.
     """
 
-    def __init__(self, pointer: Pointer, root: Root | None, *, now_ms: int, grace_ms: int) -> None:
+    def __init__(
+        self,
+        pointer: Pointer,
+        root: Root | None,
+        *,
+        now_ms: int,
+        grace_ms: int,
+        underway: Collection[Uid] = (),
+    ) -> None:
         named = pointer.root and pointer.root.uid
         assert named == (root and root.uid), "the root is not the pointer's"
         self._pointer = pointer
         self._root = root
         self._before_ms = now_ms - grace_ms
+        self._underway = underway
         trash = Trash() if root is None else root.trash
         self._trash = trash.uids()
         things = (item.thing for item in trash.items())
@@ -129,6 +142,8 @@ class Census:
                 return Standing.LIVE, ""
         if self._is_fenced(key):
             return Standing.ORPHAN, self._fenced(key)
+        if key.uid in self._underway:
+            return Standing.OPEN, ""
         if key.offsets.start < self._pointer.tiered_end:
             return Standing.ORPHAN, f"it begins at {key.offsets.start}, {self._place}"
         return Standing.OPEN, ""

@@ -4,11 +4,12 @@ One actor per partition changes it; readers see the committed state only, which 
 whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from everlog.format.folding import folded
 from everlog.format.manifest import (
+    Draft,
     append,
     first_root,
     skipped,
@@ -17,19 +18,23 @@ from everlog.format.manifest import (
     without_trash,
 )
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
-from everlog.format.page import Page
+from everlog.format.page import NewPage, Page, decode_page
 from everlog.format.page_refs import PageId
 from everlog.format.pointer import Pointer, committed
+from everlog.format.replacing import Replacement, replaced
 from everlog.format.retention import Cut, TierHead, expired, head_of
 from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, Root, RootRef
 from everlog.format.root_codec import EncodedRoot, encode_root
 from everlog.format.walk import drive_async
 from everlog.model.clock import Clock, IdSource
 from everlog.model.offsets import LeaderEpoch, Offset
+from service.model.setting_type import LONG_MAX
 from service.tiering.authority import Authority, Held
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.stats import TierStats
 from service.tiering.uploader import Uploaded
+
+LoadPage = Callable[[PageId], Awaitable[Page]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +53,14 @@ class TierChange:
         uploaded: Objects that continue the tier, in order.
         cut: What has expired.
         skip: Where the tier goes on when it has fallen behind the start of the log.
+        replacement: Objects that take the place of others.
         trash_gone: So many of the oldest items of trash are no longer in the store.
     """
 
     uploaded: Sequence[Uploaded] = ()
     cut: Cut = field(default_factory=Cut)
     skip: Skip | None = None
+    replacement: Replacement | None = None
     trash_gone: int = 0
 
 
@@ -162,41 +169,58 @@ class PartitionTier:
         Raises:
             TierFencedError: Somebody else owns the tier now; nothing was changed.
             NotContiguousError: An object does not begin where the tier ends.
+            StaleRewriteError: What is to be replaced is not listed any more.
             RetriableError: The outcome is unknown; repeating the same change is safe, since a
                 commit that did arrive is found again.
         """
         before = await self.root()
-        root = await self._changed(before, change)
-        if root is None:
+        draft = await self._changed(before, change)
+        if draft is None:
             return False
-        head = await self._head_after(before, root)
+        load = self._among(draft.pages)
+        head = await self._head_after(before, draft.root, change, load)
         making = await drive_async(
-            folded(root, uids=self._uids(), not_before_ms=self._not_before_ms()), self.page
+            folded(draft.root, uids=self._uids(), not_before_ms=self._not_before_ms()), load
         )
         encoded = encode_root(making.root)
-        await self._manifests.put(making.root, encoded, making.pages)
+        await self._manifests.put(making.root, encoded, (*draft.pages, *making.pages))
         await self._move(making.root, encoded)
         self.head = head
         return True
 
-    async def _changed(self, before: Root | None, change: TierChange) -> Root | None:
+    async def _changed(self, before: Root | None, change: TierChange) -> Draft | None:
         """Return the root after a change; None if it would be as it is."""
         root = self._next_root(before)
         cut = await drive_async(
             expired(root, change.cut, not_before_ms=self._not_before_ms()), self.page
         )
         is_cut = cut.tiered_start > root.tiered_start or cut.live_start > root.live_start
-        if not (is_cut or change.uploaded or change.skip or change.trash_gone):
+        asked = change.uploaded or change.skip or change.replacement or change.trash_gone
+        if not (is_cut or asked):
             return None
         root = without_trash(cut, change.trash_gone) if change.trash_gone else cut
         if change.skip is not None:
             root = skipped(root, to=change.skip.to, end_epoch=change.skip.end_epoch)
-        if change.uploaded:
-            entries = [each.entry for each in change.uploaded]
-            if len(root.entries) + len(entries) > INLINE_ENTRIES_MAX:
-                root = upgraded(root)
-            root = append(root, entries, end_epoch=change.uploaded[-1].end_epoch)
-        return root
+        draft = await self._rewritten(root, change.replacement)
+        return replace(draft, root=_longer(draft.root, change.uploaded))
+
+    async def _rewritten(self, root: Root, replacement: Replacement | None) -> Draft:
+        if replacement is None:
+            return Draft(root=root)
+        not_before_ms = self._not_before_ms()
+        walk = replaced(root, replacement, uids=self._uids(), not_before_ms=not_before_ms)
+        return await drive_async(walk, self.page)
+
+    def _among(self, pages: Sequence[NewPage]) -> LoadPage:
+        """Return what loads pages of which some are not in the store yet."""
+        made = {page.ref.page: page.body for page in pages}
+
+        async def load(page: PageId) -> Page:
+            body = made.get(page)
+            found = None if body is None else decode_page(body, page, path=self.path)
+            return found or await self.page(page)
+
+        return load
 
     def _next_root(self, before: Root | None) -> Root:
         uid, now_ms = Uid(self._ids.uuid()), self._clock.wall_ms()
@@ -228,14 +252,18 @@ class PartitionTier:
         self._note(encoded.ref, root)
         self._stats.commits += 1
 
-    async def _head_after(self, before: Root | None, root: Root) -> TierHead | None:
+    async def _head_after(
+        self, before: Root | None, root: Root, change: TierChange, load: LoadPage
+    ) -> TierHead | None:
         """Return what goes first after a commit, before pages of its own are in the store."""
         if before is not None:
             if self.head is None:
                 return None
-            if self.head.oldest is not None and before.live_start == root.live_start:
+            rewritten = change.replacement
+            is_same = rewritten is None or rewritten.offsets.start > root.live_start
+            if self.head.oldest is not None and before.live_start == root.live_start and is_same:
                 return replace(self.head, live=root.totals)
-        return await drive_async(head_of(root), self.page)
+        return await drive_async(head_of(root), load)
 
     def _note(self, ref: RootRef, root: Root) -> None:
         if self._seen != ref:
@@ -251,8 +279,19 @@ class PartitionTier:
         await self._manifests.hint(self.path, self.pointer)
 
     def _not_before_ms(self) -> int:
-        return self._clock.wall_ms() + self._grace_ms
+        # A grace may be as long as a setting can say (TIER-16).
+        return min(self._clock.wall_ms() + self._grace_ms, LONG_MAX)
 
     def _uids(self) -> Iterator[Uid]:
         while True:
             yield Uid(self._ids.uuid())
+
+
+def _longer(root: Root, uploaded: Sequence[Uploaded]) -> Root:
+    """Return a root with the objects that continue it, in the format that has room for them."""
+    if not uploaded:
+        return root
+    if len(root.entries) + len(uploaded) > INLINE_ENTRIES_MAX:
+        root = upgraded(root)
+    entries = [each.entry for each in uploaded]
+    return append(root, entries, end_epoch=uploaded[-1].end_epoch)

@@ -20,6 +20,7 @@ from service.tiering.fetch_queue import FetchQueue
 from service.tiering.open_files import OpenFiles
 from service.tiering.single_flight import SingleFlight, Spawn
 from service.tiering.stats import TierStats
+from service.tiering.worker.merging import MERGE_SUFFIX
 
 VERIFIED_MAX = 65_536
 """Ranges of local objects that are known to be sound: 256 GiB at 4 MiB each."""
@@ -291,5 +292,5 @@ def empty_directory(disk: Disk, directory: str) -> None:
     """Make the cache's directory and remove what earlier processes left in it. Blocks."""
     disk.make_dirs(directory)
     for name, _ in disk.list_dir(directory):
-        if CACHE_SUFFIX in name:
+        if CACHE_SUFFIX in name or MERGE_SUFFIX in name:
             disk.unlink(f"{directory}/{name}")

@@ -26,6 +26,9 @@ class TierStats:
         deleted_objects: Objects that were removed, for whatever reason.
         orphan_objects: Those of them that had never become part of the archive.
         orphan_bytes: Of these.
+        merges: Rewrites of small objects that became part of a tier.
+        merged_objects: Small objects that they took the place of.
+        merged_bytes: Batches of those.
         log_restarts: Local logs that had lost their end and began again at the tier's.
     """
 
@@ -48,6 +51,9 @@ class TierStats:
     log_restarts: int = 0
     orphan_objects: int = 0
     orphan_bytes: int = 0
+    merges: int = 0
+    merged_objects: int = 0
+    merged_bytes: int = 0
 
     def count_hedge(self, won: bool) -> None:  # noqa: FBT001  (a callback's only argument)
         """Note that a second download was begun, and whether it was the first to end."""

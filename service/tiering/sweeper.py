@@ -1,18 +1,19 @@
 """Deletes what nothing refers to: retired objects, orphans, and objects of deleted topics.
 
-Nobody else deletes. What is retired is listed in the committed root, with the time before which it
-stays; a stop between deleting it and striking it off the list only means that it is deleted again.
+Nobody else deletes what holds records or leads to them. What is retired is listed in the committed
+root, with the time before which it stays; a stop between deleting it and striking it off the list
+only means that it is deleted again.
 Orphans are listed nowhere (`service.tiering.orphans`): they are found by going through the names of
 the store, some at a time, since there may be millions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from everlog.format.object_keys import PageKey, PartitionPath, RootKey, SegmentKey
+from everlog.format.object_keys import PageKey, PartitionPath, RootKey, SegmentKey, Uid
 from everlog.format.trash import (
     Trashed,
     TrashedPage,
@@ -81,10 +82,10 @@ class Sweeper:
         self._store = store
         self._stats = stats
 
-    async def empty_trash(self, tier: PartitionTier, *, now_ms: int) -> int:
+    async def empty_trash(self, tier: PartitionTier, *, now_ms: int, items_min: int = 1) -> int:
         """Delete the oldest items of a tier's trash that are due; return how many items.
 
-        The next commit has to strike them off.
+        The next commit has to strike them off. Fewer than ``items_min`` are left for later.
 
         Raises:
             ObjectsNotDeletedError: Some are still there.
@@ -92,6 +93,8 @@ class Sweeper:
         """
         root = await tier.root()
         due = () if root is None else root.trash.due(now_ms)[:ITEMS_MAX]
+        if len(due) < items_min:
+            return 0
         keys: list[ObjectKey] = []
         for item in due:
             async for key in self._keys(tier, item.thing):
@@ -104,12 +107,19 @@ class Sweeper:
         return len(due)
 
     async def remove_orphans(
-        self, tier: PartitionTier, at: SearchPlace, *, now_ms: int, grace_ms: int
+        self,
+        tier: PartitionTier,
+        at: SearchPlace,
+        *,
+        now_ms: int,
+        grace_ms: int,
+        underway: Collection[Uid] = (),
     ) -> SearchPlace | None:
         """Look at some names and delete the orphans; return where to go on, None at the end.
 
         Call it between two commits of the tier, never beside one: a page that a commit has stored
-        is named by nothing until the pointer has moved.
+        is named by nothing until the pointer has moved. What a rewrite is making beside it has to
+        be ``underway``.
 
         Raises:
             TierFencedError: Somebody else owns the tier; nothing was deleted.
@@ -119,7 +129,13 @@ class Sweeper:
         names = await self._store.list(
             at.prefix(tier.path), start_after=at.after, limit=LIST_OBJECTS_MAX
         )
-        census = Census(tier.pointer, await tier.root(), now_ms=now_ms, grace_ms=grace_ms)
+        census = Census(
+            tier.pointer,
+            await tier.root(),
+            now_ms=now_ms,
+            grace_ms=grace_ms,
+            underway=underway,
+        )
         orphans: list[Finding] = []
         for number, info in enumerate(names):
             if number % FINDINGS_PER_ROUND == 0:

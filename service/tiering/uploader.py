@@ -21,7 +21,8 @@ from service.tiering.upload_gate import UploadGate
 from service.tiering.worker.channel import Fields
 from service.tiering.worker.remote_store import Caller
 from service.tiering.worker.sealing import SealOrder
-from service.tiering.worker.transfers import order_fields, sealed_fields, upload_object
+from service.tiering.worker.storing import upload_object
+from service.tiering.worker.transfers import order_fields, sealed_fields
 
 FOR_EVER = RetryPolicy(deadline_s=None)
 
@@ -150,7 +151,14 @@ class Uploader:
 
 
 def _uploaded(key: SegmentKey, created_ms: int, facts: Fields) -> Uploaded:
-    entry = Entry(
+    return Uploaded(
+        entry=entry_from(key, created_ms, facts), end_epoch=LeaderEpoch(facts["end_epoch"])
+    )
+
+
+def entry_from(key: SegmentKey, created_ms: int, facts: Fields) -> Entry:
+    """Return the manifest entry of an object, given the facts of `sealed_fields`."""
+    return Entry(
         offsets=key.offsets,
         max_timestamp=facts["max_timestamp"],
         size_bytes=facts["size_bytes"],
@@ -162,4 +170,3 @@ def _uploaded(key: SegmentKey, created_ms: int, facts: Fields) -> Uploaded:
         aborted=facts["aborted"],
         created_ms=created_ms,
     )
-    return Uploaded(entry=entry, end_epoch=LeaderEpoch(facts["end_epoch"]))

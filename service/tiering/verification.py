@@ -146,7 +146,7 @@ class Verifier:
         names = await root_names(self._store, path)
         found = await self._newest(names, report)
         if found is None:
-            await self._check_rootless(report)
+            await self._check_rootless(names, report)
             return report, False
         root = found.root
         report.offsets = OffsetRange(root.tiered_start, root.tiered_end)
@@ -175,9 +175,12 @@ class Verifier:
     def _check_hint(self, names: RootNames, report: PartitionReport) -> None:
         """See that no commit is missing that the hint has seen."""
         hint, newest = names.hint, names.newest
-        if hint is None or hint.root is None or newest is None or hint.root.stamp <= newest.stamp:
+        if hint is None or hint.root is None:
             return
-        reason = f"it is missing: root/LATEST names it, the newest root is {newest.stamp.text}"
+        if newest is not None and hint.root.stamp <= newest.stamp:
+            return
+        others = "there is no root" if newest is None else f"the newest is {newest.stamp.text}"
+        reason = f"it is missing: root/LATEST names it, {others}"
         report.add(
             Problem(
                 key=hint.root.key(report.path),
@@ -187,8 +190,9 @@ class Verifier:
             )
         )
 
-    async def _check_rootless(self, report: PartitionReport) -> None:
+    async def _check_rootless(self, names: RootNames, report: PartitionReport) -> None:
         """Tell a partition before its first commit from one that has lost its roots."""
+        self._check_hint(names, report)
         for info in await self._store.list(report.path.segments):
             key = parse_key(info.key)
             if isinstance(key, SegmentKey) and key.stamp.ver > 1:

@@ -14,6 +14,7 @@ from pathlib import Path
 from everlog.format.checksum import crc32c
 from everlog.format.entries import Entry, entry_of
 from everlog.format.lookup import entries_at
+from everlog.format.meta_keys import TopicRecordKey, parse_meta_key
 from everlog.format.object_keys import ClusterKey, PartitionPath
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
@@ -53,6 +54,7 @@ class TierAudit:
         commits: Of all tiers.
         segments: Objects that the committed roots lead to.
         standings: How many objects of the store there are of each kind.
+        live: Names of these.
         orphans: Objects that no commit can name any more, once the tiers are claimed again.
     """
 
@@ -60,6 +62,7 @@ class TierAudit:
     commits: int = 0
     segments: int = 0
     standings: Counter[Standing] = field(default_factory=Counter)
+    live: list[str] = field(default_factory=list)
     orphans: list[Finding] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -109,6 +112,7 @@ async def audit_tiers(
         seen |= await _Partition(path, pointer, store, found).check()
     if names is None:
         names = {info.key async for info in list_all(store, "")}
+    seen |= {name for name in names if isinstance(parse_meta_key(name), TopicRecordKey)}
     found.problems += [f"{name} is no object of any tier" for name in sorted(names - seen)]
     return found
 
@@ -177,6 +181,7 @@ class _Partition:
 
     async def _check_object(self, entry: Entry) -> None:
         key = entry.key(self._path)
+        self._found.live.append(key.text)
         try:
             body = await self._store.read_all(object_key(key.text), size_max=entry.size_bytes)
             index = open_segment(body, object_bytes=entry.size_bytes, key=key)

@@ -15,20 +15,28 @@ from service.app.cli.tier import app
 from tests.integration.command import Command
 
 LINES = b"".join(b"%08d %s\n" % (number, b"x" * 190) for number in range(20_000))
-SEGMENTS = ["-c", "segment.bytes=1048576"]
+SETTINGS = ["-c", "segment.bytes=1048576", "-c", "remote.object.bytes=1048576"]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
+    """A server that has archived all that it has sealed, in two commits or more."""
     with running_server(num_partitions=1) as running:
         everlog = Command(running.bootstrap)
-        everlog.out("topic", "create", "flights", "-p", "1", *SEGMENTS)
-        everlog.out("produce", "flights", stdin=LINES)
-        deadline = time.monotonic() + 30
-        while len(list((running.data_dir / "store").rglob("*.root"))) < 3:
-            assert time.monotonic() < deadline, running.log_tail()
-            time.sleep(0.05)
+        everlog.out("topic", "create", "flights", "-p", "1", *SETTINGS)
+        for half in (LINES[: len(LINES) // 2], LINES[len(LINES) // 2 :]):
+            everlog.out("produce", "flights", stdin=half)
+            wait_for_the_archive(running)
         yield running
+
+
+def wait_for_the_archive(running: RunningServer) -> None:
+    tier = Tier(running.bootstrap)
+    active = max(int(each.stem) for each in (running.data_dir / "logs").rglob("*.log"))
+    deadline = time.monotonic() + 60
+    while tier.facts("status", "flights")[0]["archived_end"] < active:
+        assert time.monotonic() < deadline, running.log_tail()
+        time.sleep(0.05)
 
 
 class Tier:
@@ -98,7 +106,7 @@ def test_bytes_requests_and_money_are_explained(tier: Tier, server: RunningServe
 def test_what_is_not_live_is_shown_and_nothing_is_changed(tier: Tier, url: str) -> None:
     (held,) = tier.facts("gc", "--store", url, "--dry-run")["partition_list"]
     assert held["live"]["objects"] >= 3 + 2
-    assert held["trash"]["objects"] == len(held["object_list"]) >= 2
+    assert held["trash"]["objects"] == len(held["object_list"]) >= 1
     assert all(each["due_ms"] > 0 for each in held["object_list"])
     text = tier.out("gc", "--store", url, "--topic", held["topic_id"])
     assert "would be judged by the broker" in text

@@ -23,7 +23,7 @@ DAY_MS = 86_400_000
 TOPIC = {"retention.ms": str(7 * DAY_MS)}
 OPENED_AT_ONCE = 64
 
-pytestmark = pytest.mark.timeout(120 + PARTITIONS // 10)
+pytestmark = pytest.mark.timeout(240 + PARTITIONS // 5)
 
 
 @dataclass

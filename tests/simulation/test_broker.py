@@ -10,7 +10,7 @@ from everlog.records.reader import read_records
 from everlog.stores.memory import MemoryObjectStore
 from service.app.node import BrokerNode
 from service.app.seams import Seams
-from service.app.tier_wiring import ColdSide, TierSite, assemble
+from service.app.tier_wiring import ColdSide, Making, TierSite, assemble
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.model.broker_config import BrokerConfig, GivenValue, Origin
 from service.protocol.api import ApiKey
@@ -23,6 +23,7 @@ from service.protocol.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
+from service.tiering.rewrite import merged_in_process
 from service.tiering.uploader import in_process
 from tests.fault.idempotent_load import violations
 from tests.simulation.client import DisconnectedError, SimClient
@@ -57,7 +58,8 @@ def _config(segment_bytes: int) -> BrokerConfig:
 async def _without_uploads(site: TierSite) -> ColdSide:
     """Topics are not tiered here: objects are sealed from files of the system, not of this disk."""
     store = MemoryObjectStore(clock=site.seams.clock)
-    return await assemble(site, store, in_process(store))
+    making = Making(upload=in_process(store), merge=merged_in_process(store))
+    return await assemble(site, store, making)
 
 
 class World:

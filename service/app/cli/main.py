@@ -20,7 +20,10 @@ _NOUNS = {
     "produce": ("produce", "Write records from a file or from standard input."),
     "consume": ("consume", "Read records, from whichever tier holds them."),
     "group": ("groups", "List, describe, move and delete consumer groups."),
-    "tier": ("tier", "Show what is local and what is archived, and whether it is whole."),
+    "tier": (
+        "tier",
+        "Show what is local and what is archived, whether it is whole, and restore it.",
+    ),
     "config": ("config", "Show the settings of brokers and topics."),
     "doctor": ("doctor", "Try out what a cluster depends on."),
 }

@@ -1,4 +1,4 @@
-"""``everlog tier``: what is on local disks and what is in the archive, and whether it is whole."""
+"""``everlog tier``: what is local and what is archived, whether it is whole, and back from it."""
 
 import typer
 
@@ -6,15 +6,16 @@ from service.app.cli.plain_command import PlainCommand
 from service.app.cli.tier_explain import explain
 from service.app.cli.tier_gc import gc
 from service.app.cli.tier_locate import locate
+from service.app.cli.tier_restore import restore
 from service.app.cli.tier_status import status
 from service.app.cli.tier_verify import verify
 
 app = typer.Typer(
-    help="Show what is local and what is in the archive, and whether that is whole.",
+    help="Show what is local and what is in the archive, whether that is whole, and restore it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
 )
 
-for _command in (status, explain, locate, verify, gc):
+for _command in (status, explain, locate, verify, gc, restore):
     app.command(cls=PlainCommand)(_command)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import SegmentKey
 from everlog.format.segment_object import BatchRow, SealedSegment, SegmentBuilder
-from everlog.format.segment_sections import EpochStart
+from everlog.format.segment_sections import AbortedTransaction, EpochStart
 from everlog.records.batch import (
     HEADER_BYTES,
     MAGIC,
@@ -35,6 +35,7 @@ class SealOrder:
         parts: Whole batches, in order.
         lineage: All leader epochs up to its end.
         producers_path: A snapshot of producer states; a missing file is an empty one.
+        aborted: All aborted transactions with offsets in it, and perhaps others.
     """
 
     key: SegmentKey
@@ -42,6 +43,7 @@ class SealOrder:
     lineage: Sequence[EpochStart]
     producers_path: str
     created_ms: int
+    aborted: Sequence[AbortedTransaction] = ()
 
 
 def seal_object(order: SealOrder) -> SealedSegment:
@@ -60,7 +62,7 @@ def seal_object(order: SealOrder) -> SealedSegment:
         producers = _read_small(order.producers_path)
     except OSError as error:
         raise CorruptObjectError(_WHAT, f"it cannot be read: {error}") from error
-    return builder.seal(lineage=order.lineage, producers=producers)
+    return builder.seal(lineage=order.lineage, aborted=order.aborted, producers=producers)
 
 
 def _windows(part: FilePart) -> Iterator[tuple[memoryview, Batches]]:

@@ -1,28 +1,21 @@
 """What the transfer process does for the broker: one function for each kind of call."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from everlog.format.checksum import crc32c
-from everlog.format.errors import CorruptObjectError
-from everlog.format.object_keys import SegmentKey, parse_key
 from everlog.format.segment_object import SealedSegment
 from everlog.format.segment_sections import EpochStart
 from everlog.model.errors import RejectedError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.body import FilePart
-from everlog.stores.errors import (
-    ObjectExistsError,
-    ObjectMissingError,
-    StoreCorruptionError,
-    not_shown_yet,
-)
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore
 from service.tiering.worker.channel import Answer, Fields
 from service.tiering.worker.downloads import Downloads
-from service.tiering.worker.sealing import SealOrder, seal_object
+from service.tiering.worker.merging import merge_objects, merge_order, segment_key
+from service.tiering.worker.sealing import SealOrder
+from service.tiering.worker.storing import upload_object
 
 
 class Transfers:
@@ -38,6 +31,7 @@ class Transfers:
         self._downloads = downloads
         self._by_op: dict[str, Callable[[Fields, bytes], Awaitable[Answer]]] = {
             "upload": self._upload,
+            "merge": self._merge,
             "create": self._create,
             "create_from_file": self._create_from_file,
             "overwrite": self._overwrite,
@@ -64,6 +58,10 @@ class Transfers:
 
     async def _upload(self, fields: Fields, _: bytes) -> Answer:
         sealed = await upload_object(self._store, seal_order(fields))
+        return sealed_fields(sealed), b""
+
+    async def _merge(self, fields: Fields, _: bytes) -> Answer:
+        sealed = await merge_objects(self._store, merge_order(fields))
         return sealed_fields(sealed), b""
 
     async def _create(self, fields: Fields, body: bytes) -> Answer:
@@ -127,45 +125,6 @@ class Transfers:
         }, b""
 
 
-async def upload_object(store: ObjectStore, order: SealOrder) -> SealedSegment:
-    """Build an object, store it, and look at what was stored. Safe to repeat: same name and bytes.
-
-    Raises:
-        CorruptObjectError: The files do not hold what was ordered.
-        StoreCorruptionError: The store has other bytes under that name.
-        StoreUnavailableError: The outcome is unknown.
-    """
-    loop = asyncio.get_running_loop()
-    sealed = await loop.run_in_executor(None, seal_object, order)
-    key = object_key(order.key.text)
-    try:
-        await store.create_from_file(key, [*order.parts, sealed.tail], crc32c=sealed.crc32c)
-    except ObjectExistsError:
-        # Names are used once, so this can only be an earlier attempt; the check below tells.
-        await _verify(store, key, sealed, by_content=True)
-    else:
-        await _verify(store, key, sealed, by_content=False)
-    return sealed
-
-
-async def _verify(
-    store: ObjectStore, key: ObjectKey, sealed: SealedSegment, *, by_content: bool
-) -> None:
-    """Make sure that the store has the whole object and nothing else (TIER-53)."""
-    try:
-        info = await store.head(key)
-    except ObjectMissingError as error:
-        raise not_shown_yet("verify", key) from error
-    crc = info.checksum_crc32c
-    if info.size != sealed.object_bytes or crc not in {None, sealed.crc32c}:
-        reason = f"{info.size} bytes with checksum {crc} are stored"
-        raise StoreCorruptionError("verify", key, reason)
-    if by_content and crc is None:
-        start = sealed.meta.data_bytes
-        if await store.read(key, start, len(sealed.tail)) != sealed.tail:
-            raise StoreCorruptionError("verify", key, "another object has this name")
-
-
 def order_fields(order: SealOrder) -> Fields:
     """Write an order down."""
     return {
@@ -179,11 +138,8 @@ def order_fields(order: SealOrder) -> Fields:
 
 def seal_order(fields: Fields) -> SealOrder:
     """Read what `order_fields` wrote."""
-    key = parse_key(fields["key"])
-    if not isinstance(key, SegmentKey):
-        raise CorruptObjectError("order", f"{fields['key']} names no segment object")
     return SealOrder(
-        key=key,
+        key=segment_key(fields["key"]),
         parts=[FilePart(path, position, length) for path, position, length in fields["parts"]],
         lineage=[EpochStart(LeaderEpoch(epoch), Offset(at)) for epoch, at in fields["lineage"]],
         producers_path=fields["producers_path"],

@@ -1,6 +1,6 @@
 from everlog.format.entries import Totals
-from everlog.format.folding import Folded, Folding, folded
-from everlog.format.manifest import append, first_root
+from everlog.format.folding import Folding, folded
+from everlog.format.manifest import Draft, append, first_root
 from everlog.format.page_refs import ref_of
 from everlog.format.retention import Cut, expired
 from everlog.format.root import Root
@@ -22,7 +22,7 @@ class Growing:
             PATH, uid=uid(-1), stamp=stamp(1), start=Offset(0), created_ms=NOW_MS
         )
 
-    def grow(self) -> Folded:
+    def grow(self) -> Draft:
         end = self.root.tiered_end
         made = [entry(base, base + 1) for base in range(end, end + SMALL.entries)]
         root = append(self.root, made, end_epoch=LeaderEpoch(3))
@@ -89,7 +89,7 @@ def test_a_merge_leaves_dead_entries_behind() -> None:
 def test_nothing_is_made_when_nothing_is_due() -> None:
     growing = Growing()
     fold = drive(folded(growing.root, uids=iter(()), not_before_ms=0), growing.pages.load)
-    assert fold == Folded(root=growing.root, pages=())
+    assert fold == Draft(root=growing.root, pages=())
 
 
 def test_one_commit_can_flush_more_than_one_page() -> None:

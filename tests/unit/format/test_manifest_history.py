@@ -1,6 +1,8 @@
 """Whole lives of a manifest, against a list of entries and a set of objects."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -12,6 +14,7 @@ from everlog.format.lookup import entries_at, entry_at, entry_at_time
 from everlog.format.manifest import append, first_root, without_trash
 from everlog.format.object_keys import RootKey
 from everlog.format.page_refs import INDEX_PAGE, PageId, ref_of
+from everlog.format.replacing import Replacement, replaced
 from everlog.format.retention import Cut, expired, head_of
 from everlog.format.root import Root
 from everlog.format.root_codec import decode_root, encode_root
@@ -123,6 +126,44 @@ class History:
             or (cut.data_bytes_max is not None and left >= cut.data_bytes_max)
         )
 
+    def replace(self) -> None:
+        """Let fewer objects, or more, take the place of some that lie side by side."""
+        if not self.live:
+            return
+        first = self.random.randrange(len(self.live))
+        old = self.live[first : first + self.random.choice([1, 2, 3, 8, 40])]
+        new = self.rewritten(old)
+        if new[0].offsets.end <= self.root.tiered_start:
+            new = self.rewritten(old, pieces=1)
+        gone = sum(one.records for one in old) - sum(one.records for one in new)
+        change = Replacement(old=old, new=new, removed=gone)
+        walk = replaced(
+            self.successor(), change, uids=self.fresh, not_before_ms=self.now_ms + GRACE_MS
+        )
+        draft = drive(walk, self.pages.load)
+        self.pages.put(draft.pages)
+        self.made |= {page.ref.page.key(PATH).text for page in draft.pages}
+        self.made |= {one.key(PATH).text for one in new}
+        self.live[first : first + len(old)] = new
+        self.commit(draft.root)
+
+    def rewritten(self, old: list[Entry], *, pieces: int | None = None) -> list[Entry]:
+        start, end = old[0].offsets.start, old[-1].offsets.end
+        inside = range(start + 1, end)
+        pieces = pieces or self.random.choice([1, 1, 2, 3])
+        cuts = self.random.sample(inside, min(len(inside), pieces - 1))
+        bounds = [start, *sorted(cuts), end]
+        records = sum(one.records for one in old)
+        return [
+            replace(
+                entry(at, to, max_timestamp=max(one.max_timestamp for one in old)),
+                uid=next(self.fresh),
+                records=records // (len(bounds) - 1),
+                created_ms=max(one.created_ms for one in old),
+            )
+            for at, to in pairwise(bounds)
+        ]
+
     def sweep(self) -> None:
         """Delete what is due, one object after the other, and then forget it."""
         self.now_ms += self.random.randrange(2 * GRACE_MS)
@@ -197,16 +238,32 @@ class History:
 @pytest.mark.rule("TIER-8")
 @pytest.mark.rule("TIER-10")
 @pytest.mark.rule("TIER-13")
-@given(st.integers(0, 2**32), st.lists(st.sampled_from("aaaaaees"), max_size=40), examples=40)
+@given(st.integers(0, 2**32), st.lists(st.sampled_from("aaaaaerrs"), max_size=40), examples=40)
 def test_every_object_is_live_or_in_the_trash_or_deleted_and_lookups_find_the_live(
     seed: int, steps: list[str]
 ) -> None:
     history = History(seed)
-    actions = {"a": history.append, "e": history.expire, "s": history.sweep}
+    actions = {
+        "a": history.append,
+        "e": history.expire,
+        "r": history.replace,
+        "s": history.sweep,
+    }
     for step in steps:
         actions[step]()
         history.check()
         history.check_lookups()
+    assert history.listed() == history.live
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_life_of_replacing_keeps_the_books_straight(seed: int) -> None:
+    history = History(seed)
+    actions = [history.append, history.replace, history.expire, history.sweep]
+    for action in history.random.choices(actions, weights=[6, 3, 1, 1], k=60):
+        action()
+        history.check()
+    history.check_lookups()
     assert history.listed() == history.live
 
 
@@ -215,7 +272,9 @@ def test_a_long_life_uses_every_kind_of_page() -> None:
     for step in range(120):
         history.append()
         if step % 10 == 9:
+            history.replace()
             history.sweep()
+            history.check()
     levels = set(history.root.refs.rows.ints("level"))
     assert levels == {1, 2}
     assert history.listed() == history.live

@@ -42,6 +42,7 @@ OWN_DEFAULTS = {
     "local.retention.ms": "86400000",
     "min.insync.replicas": "2",
     "record.validation": "header",
+    "remote.copy.lag.max.ms": "-1",
     "remote.object.bytes": "67108864",
     "remote.storage.enable": "true",
     "retention.ms": "-1",

@@ -1,7 +1,7 @@
 """A store is used once it has proved to be the archive's; another one refuses the start."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
@@ -18,8 +18,10 @@ from everlog.stores.errors import (
 )
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
-from everlog.stores.object_store import CreatedObject, ObjectInfo, ObjectStore
-from service.coordination.archive_record import read_archive_record
+from everlog.stores.object_store import LIST_OBJECTS_MAX, CreatedObject, ObjectInfo, ObjectStore
+from service.coordination.archive_record import (
+    read_archive_record,
+)
 from service.coordination.identity import StartRefusedError
 from service.coordination.znodes import tier_path
 from service.partition.archive_home import ArchiveHome
@@ -52,6 +54,12 @@ class AwayStore(MemoryObjectStore):
     async def head(self, key: str) -> ObjectInfo:
         self._answer()
         return await super().head(object_key(key))
+
+    async def list(
+        self, prefix: str, *, start_after: str | None = None, limit: int = LIST_OBJECTS_MAX
+    ) -> Sequence[ObjectInfo]:
+        self._answer()
+        return await super().list(prefix, start_after=start_after, limit=limit)
 
 
 @pytest.fixture

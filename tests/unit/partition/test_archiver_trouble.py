@@ -12,9 +12,17 @@ from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import CreatedObject
+from service.coordination.znodes import tier_path
 from service.partition.turns import TURNS_MAX
 from tests.contract.object_stores import FailingStore
-from tests.unit.partition.test_archiver import SEGMENTS, archived, filled, nothing_fails, until
+from tests.unit.partition.test_archiver import (
+    SEGMENTS,
+    TOPIC,
+    archived,
+    filled,
+    nothing_fails,
+    until,
+)
 from tests.unit.tiering.site import HastyClock, Metadata, Site, metadata_tree, site
 
 
@@ -102,6 +110,7 @@ async def test_what_cannot_have_expired_yet_is_not_looked_for_in_the_store(
     assert archive.tiered is not None
     tier = archive.tiered.tier
     await until(lambda: tier.head is not None)
+    await until(lambda: archive.orphans.due_ms > clock.now_ms)  # the first search is over
     tier.forget_root()
     store.calls.clear()
     clock.now_ms += 50_000
@@ -131,3 +140,20 @@ async def test_what_expired_is_deleted_also_when_its_root_is_at_hand_no_more(
     archive.tiered.tier.forget_root()
     clock.now_ms += 2 * 3_600_000
     await until(lambda: not segments & objects._objects.keys())
+
+
+@pytest.mark.rule("TIER-48")
+async def test_an_upload_that_arrives_after_its_topic_was_swept_is_swept_too(
+    running: Site, objects: MemoryObjectStore, metadata: Metadata
+) -> None:
+    partition = await filled(running, SEGMENTS)
+    await archived(running, partition)
+    late = next(key for key in objects._objects if "/seg/" in key)
+    stored = objects._objects[late]
+    await running.cold.archiver.close(partition.id)
+    await metadata.delete_topic(TOPIC, partitions=1)
+    await running.cold.deleted.sweep()
+    objects._objects[late] = stored
+    while await metadata.store.exists(tier_path(partition.id)) is not None:
+        await running.cold.deleted.sweep()
+    assert not objects._objects

@@ -18,7 +18,7 @@ from everlog.stores.object_store import ObjectStore
 from service.app.seams import Seams
 from service.app.system_disk import SystemDisk
 from service.app.system_network import SystemNetwork
-from service.app.tier_wiring import ColdSide, TierSite, assemble, open_cold_side
+from service.app.tier_wiring import ColdSide, Making, TierSite, assemble, open_cold_side
 from service.coordination.embedded.server import TreeServer
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.metadata_store import Create, NodeExistsError
@@ -38,6 +38,7 @@ from service.partition.partition import Partition
 from service.partition.table import PartitionTable
 from service.partition.topic_rules import hot_config
 from service.partition.unified_log import UnifiedLog
+from service.tiering.rewrite import merged_in_process
 from service.tiering.uploader import SealAndPut, in_process
 from tests.simulation.clock import SeededIds
 from tests.simulation.disk import SimDisk
@@ -237,10 +238,7 @@ async def site(
             run=lambda work: running.append(tasks.create_task(work)),
             spawn=tasks.create_task,
         )
-        if store is None:
-            cold = await open_cold_side(place)
-        else:
-            cold = await assemble(place, store, seal or in_process(store))
+        cold = await _cold_side(place, store, seal)
         yield Site(hot=hot, table=table, cold=cold, metadata=metadata, clock=clock)
         for task in reversed(running):
             task.cancel()
@@ -259,6 +257,15 @@ def _seams(clock: Clock, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
         read_executor=threads,
         cold_executor=threads,
     )
+
+
+async def _cold_side(
+    place: TierSite, store: ObjectStore | None, seal: SealAndPut | None
+) -> ColdSide:
+    if store is None:
+        return await open_cold_side(place)
+    making = Making(upload=seal or in_process(store), merge=merged_in_process(store))
+    return await assemble(place, store, making)
 
 
 def _fail(error: Exception) -> None:

@@ -9,24 +9,21 @@ from pathlib import Path
 import pytest
 
 from everlog.format.errors import CorruptObjectError
-from everlog.format.segment_object import BatchRow, SegmentBuilder
 from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.offsets import Offset
 from everlog.records.batch import walk
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
-from everlog.stores.object_key import object_key
+from everlog.stores.object_key import ObjectKey
 from everlog.stores.retrying import RetryingObjectStore
 from service.model.log import LogSlice, OffsetOutOfRangeError, ReadBounds
 from service.partition.partition import Partition
-from service.tiering.uploader import SealAndPut, in_process
-from service.tiering.worker.channel import Fields
-from service.tiering.worker.sealing import SealOrder
-from service.tiering.worker.transfers import sealed_fields
+from service.tiering.uploader import in_process
 from tests.contract.object_stores import FailingStore
 from tests.fault.fault_plan import Once
 from tests.fault.faulty_store import FaultyStore, StoreFault
 from tests.simulation.clock import SeededIds
+from tests.unit.tiering.aborted_objects import aborting
 from tests.unit.tiering.site import (
     EVERYTHING,
     HastyClock,
@@ -44,7 +41,12 @@ TOPIC = {
     "remote.object.bytes": str(1 << 20),
     "local.retention.bytes": "1",
 }
-SETTINGS = {"remote.fetch.range.bytes": str(64 << 10), "remote.cache.bytes": str(1 << 20)}
+SETTINGS = {
+    "remote.fetch.range.bytes": str(64 << 10),
+    "remote.cache.bytes": str(1 << 20),
+    "remote.merge.bytes.per.second": "0",
+}
+LARGE_OBJECTS = {"remote.object.bytes": str(8 << 20)}
 
 
 @pytest.fixture
@@ -113,14 +115,41 @@ async def test_a_jump_fetches_one_chunk_and_nothing_ahead(
 ) -> None:
     roomy = {"remote.fetch.range.bytes": str(4 << 20), "remote.cache.bytes": str(64 << 20)}
     async with site(tmp_path, metadata, store=store, settings=roomy) as running:
-        partition = await running.open({**TOPIC, "remote.object.bytes": str(8 << 20)})
+        partition = await running.open({**TOPIC, "segment.bytes": str(4 << 20)} | LARGE_OBJECTS)
         await running.append(partition, batches=1500, batch_bytes=4000)
-        await running.released_to(partition, partition.hot.active.base_offset)
-        for offset in (700, 20, 1100):
+        await running.released_to(partition, 1000)
+        for offset in (700, 20, 400):
             await read_some(partition, offset)
         stats = running.cold.stats
         assert (stats.seeks, stats.prefetched) == (3, 0)
         assert stats.range_bytes <= 3 << 20
+
+
+class CountingStore(FailingStore):
+    """A store whose downloads take a while, and which knows how many there were at a time."""
+
+    running = 0
+    most = 0
+
+    async def read_into_file(self, key: ObjectKey, start: int, length: int, path: str) -> int:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0.001)
+        self.running -= 1
+        return await super().read_into_file(key, start, length, path)
+
+
+@pytest.mark.rule("TIER-38")
+async def test_however_many_read_only_so_much_is_asked_of_the_store(
+    tmp_path: Path, metadata: Metadata, objects: MemoryObjectStore
+) -> None:
+    store = CountingStore(objects, nothing_fails)
+    narrow = {**SETTINGS, "remote.cache.bytes": str(16 << 20), "remote.fetch.parallelism": "2"}
+    async with site(tmp_path, metadata, store=store, settings=narrow) as running:
+        partition, _ = await cold_partition(running, batches=1000)
+        await asyncio.gather(*(read_some(partition, offset) for offset in range(0, 900, 45)))
+        assert store.most == 2
+        assert running.cold.stats.fetch_waits > 0
 
 
 @pytest.mark.rule("TIER-39")
@@ -336,38 +365,6 @@ async def test_a_committed_reader_is_told_of_the_aborted_transactions_where_it_r
         assert await told(500) == []
         assert await told(910) == [9]
         assert await read_all(partition) == appended
-
-
-def aborting(
-    seal_and_put: SealAndPut, store: FailingStore, aborted: list[AbortedTransaction]
-) -> SealAndPut:
-    """Seal objects as if transactions had been aborted in them: nothing else writes any yet."""
-
-    async def seal(order: SealOrder) -> Fields:
-        fields = await seal_and_put(order)
-        key = object_key(order.key.text)
-        body = await store.read_all(key, size_max=64 << 20)
-        builder = SegmentBuilder(order.key, created_ms=order.created_ms)
-        data = body[: fields["data_bytes"]]
-        rows = [
-            BatchRow(
-                position=position,
-                length=header.size,
-                base_offset=header.base_offset,
-                next_offset=header.next_offset,
-                leader_epoch=header.leader_epoch,
-                base_timestamp=header.base_timestamp,
-                max_timestamp=header.max_timestamp,
-                records=header.record_count,
-            )
-            for position, header in walk(data)
-        ]
-        builder.feed(rows, data)
-        sealed = builder.seal(lineage=order.lineage, aborted=aborted)
-        await store.overwrite(key, data + sealed.tail)
-        return sealed_fields(sealed)
-
-    return seal
 
 
 async def test_offsets_below_the_start_are_out_of_range(running: Site) -> None:

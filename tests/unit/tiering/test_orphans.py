@@ -115,6 +115,18 @@ def test_an_object_under_another_name_than_the_committed_one_is_an_orphan(root: 
     assert "became commit 2" in other.reason
 
 
+@pytest.mark.rule("TIER-9")
+def test_what_a_rewrite_is_making_is_no_orphan_until_its_owner_gives_it_up(root: Root) -> None:
+    made = segment(0, 20, number=8)
+    pointer = pointer_of(root)
+    assert found(made, root, pointer).standing is Standing.ORPHAN
+    census = Census(pointer, root, now_ms=NOW_MS, grace_ms=0, underway={uid(8)})
+    assert drive(census.finding(info(made)), Pages().load).standing is Standing.OPEN
+    later = claimed(pointer, epoch=pointer.stamp.epoch)
+    census = Census(later, root, now_ms=NOW_MS, grace_ms=0, underway={uid(8)})
+    assert drive(census.finding(info(made)), Pages().load).standing is Standing.ORPHAN
+
+
 def test_a_page_that_nothing_refers_to_is_an_orphan(root: Root) -> None:
     page = PageKey(path=PATH, offsets=OffsetRange(Offset(0), Offset(20)), uid=uid(97))
     assert found(page, root, pointer_of(root)).standing is Standing.ORPHAN

@@ -1,19 +1,26 @@
 """Commits of one partition's tier over the memory store, from its first object to many pages."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from everlog.format.entries import Entry
+from everlog.format.lookup import entry_at
 from everlog.format.manifest import NotContiguousError
 from everlog.format.object_keys import PartitionPath, Uid
+from everlog.format.replacing import Replacement, StaleRewriteError
 from everlog.format.retention import Cut
 from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, PAGED_FORMAT
+from everlog.format.walk import drive_async
+from everlog.model.errors import RejectedError
 from everlog.model.ids import PartitionId, TopicId
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_store import ObjectStore
+from service.model.setting_type import LONG_MAX
 from service.partition.tier_pointers import TierPointers
 from service.tiering.authority import Authority, ClaimRequest
 from service.tiering.manifest_store import ManifestStore
@@ -50,7 +57,9 @@ def store(clock: HastyClock) -> FailingStore:
     return FailingStore(MemoryObjectStore(clock=clock), lambda: (None, None))
 
 
-async def claimed(metadata: Metadata, store: ObjectStore, clock: HastyClock) -> PartitionTier:
+async def claimed(
+    metadata: Metadata, store: ObjectStore, clock: HastyClock, *, grace_ms: int = HOUR_MS
+) -> PartitionTier:
     authority = Authority(TierPointers(metadata.store), clock=clock, ids=IDS)
     held = await authority.claim(
         ClaimRequest(partition=PARTITION, epoch=LeaderEpoch(1), start=Offset(0), may_begin=True)
@@ -64,7 +73,7 @@ async def claimed(metadata: Metadata, store: ObjectStore, clock: HastyClock) -> 
         clock=clock,
         ids=IDS,
         stats=TierStats(),
-        grace_ms=HOUR_MS,
+        grace_ms=grace_ms,
     )
 
 
@@ -164,6 +173,18 @@ async def test_what_expires_stays_until_its_grace_is_over(
     assert len(root.trash) == 1
 
 
+@pytest.mark.rule("TIER-16")
+async def test_a_grace_may_be_as_long_as_a_setting_can_say(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock, grace_ms=LONG_MAX)
+    await tier.commit(TierChange(uploaded=objects_from(tier, 0, 2)))
+    await tier.commit(TierChange(cut=Cut(start=Offset(10))))
+    root = tier.cached_root
+    assert root is not None
+    assert {item.not_before_ms for item in root.trash.items()} == {LONG_MAX}
+
+
 async def test_a_failed_commit_changes_nothing_and_can_be_repeated(
     metadata: Metadata, store: FailingStore, clock: HastyClock
 ) -> None:
@@ -203,3 +224,78 @@ async def test_a_root_whose_name_is_taken_by_nothing_that_is_shown_may_be_put_ag
         await tier.commit(change)
     assert await tier.commit(change)
     assert tier.end == 30
+
+
+def merged(tier: PartitionTier, old: Sequence[Uploaded]) -> Replacement:
+    first, last = old[0].entry, old[-1].entry
+    made = replace(
+        first,
+        offsets=OffsetRange(first.offsets.start, last.offsets.end),
+        uid=Uid(IDS.uuid()),
+        stamp=tier.next_stamp,
+        size_bytes=200 * len(old),
+        data_bytes=100 * len(old),
+        records=10 * len(old),
+    )
+    return Replacement(old=[each.entry for each in old], new=[made])
+
+
+@pytest.mark.parametrize("first", [0, 300, 505, 600])
+async def test_objects_take_the_place_of_others_in_pages_and_in_the_root(
+    metadata: Metadata, store: FailingStore, clock: HastyClock, first: int
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    uploaded = list(objects_from(tier, 0, 700))
+    await tier.commit(TierChange(uploaded=uploaded[:512]))
+    await tier.commit(TierChange(uploaded=uploaded[512:]))
+    change = merged(tier, uploaded[first : first + 10])
+    assert await tier.commit(TierChange(replacement=change))
+    again = await claimed(metadata, store, clock)
+    root = await again.root()
+    assert root is not None
+    assert (root.totals.entries, root.totals.records) == (691, 7000)
+    found = await drive_async(entry_at(root, Offset(10 * first + 55)), again.page)
+    assert found == change.new[0]
+    assert change.old[3].uid in root.trash.uids()
+
+
+@pytest.mark.rule("TIER-2")
+async def test_what_has_expired_or_was_replaced_meanwhile_is_not_replaced_again(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    uploaded = list(objects_from(tier, 0, 9))
+    await tier.commit(TierChange(uploaded=uploaded))
+    for change in (
+        TierChange(cut=Cut(start=Offset(15))),
+        TierChange(replacement=merged(tier, uploaded[6:8])),
+    ):
+        await tier.commit(change)
+    before = tier.pointer
+    for old in (uploaded[0:4], uploaded[5:7], uploaded[6:8], uploaded[7:9]):
+        with pytest.raises(StaleRewriteError):
+            await tier.commit(TierChange(replacement=merged(tier, old)))
+    assert tier.pointer == before
+    # The first object that is alive has lost its first records; it may be rewritten all the same.
+    assert await tier.commit(TierChange(replacement=merged(tier, uploaded[1:4])))
+    assert tier.start == 15
+
+
+@pytest.mark.rule("TIER-5")
+@pytest.mark.parametrize(
+    "wrong", [{"records": 19}, {"offsets": OffsetRange(Offset(0), Offset(19))}]
+)
+async def test_what_covers_other_offsets_or_has_other_records_takes_nothing_s_place(
+    metadata: Metadata, store: FailingStore, clock: HastyClock, wrong: dict[str, Any]
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    uploaded = list(objects_from(tier, 0, 2))
+    await tier.commit(TierChange(uploaded=uploaded))
+    change = merged(tier, uploaded)
+    with pytest.raises(RejectedError, match="no replacement"):
+        await tier.commit(
+            TierChange(replacement=replace(change, new=[replace(change.new[0], **wrong)]))
+        )
+    root = await tier.root()
+    assert root is not None
+    assert root.totals.entries == 2

@@ -10,6 +10,7 @@ import pytest
 from everlog.format.errors import CorruptObjectError
 from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.offsets import Offset
+from everlog.stores.errors import StoreUnavailableError
 from service.broker.error_mapping import code_of
 from service.model.log import LogSlice, ReadBounds
 from service.model.serving import Deferred
@@ -260,6 +261,28 @@ async def test_a_slow_partition_does_not_delay_the_others() -> None:
         waiting = fetch(context(VERSION), to_fetch("t", max_wait_ms=60_000))
         gate.set()
         assert len(only(await answered(waiting)).records) > 0
+
+
+@pytest.mark.rule("TIER-24")
+async def test_who_reads_from_a_store_that_is_away_is_told_when_his_time_is_up() -> None:
+    async with town() as place:
+        partition = await place.topic("t", partitions=2)
+
+        async def away(offset: Offset, bounds: Any) -> Any:
+            raise StoreUnavailableError("read", "key", "it is away")
+
+        partition.log.read = away  # type: ignore[method-assign, assignment]
+        request = to_fetch("t", max_wait_ms=60_000)
+        request.topics[0].partitions.append(to_fetch("t", partition=1).topics[0].partitions[0])
+        waiting = place.fetch_handler()(context(VERSION), request)
+        assert isinstance(waiting, Deferred)
+        await asyncio.sleep(0.05)
+        assert not waiting.is_resolved
+        await filled(place.table.led("t", 1), 1)  # what can be read does not wait for the store
+        codes = [each.error_code for each in (await answered(waiting)).responses[0].partitions]
+        assert codes == [ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NONE]
+        alone = place.fetch_handler()(context(VERSION), to_fetch("t", max_wait_ms=1))
+        assert only(await answered(alone)).error_code == ErrorCode.KAFKA_STORAGE_ERROR
 
 
 @pytest.mark.rule("TIER-38")

@@ -1,0 +1,126 @@
+"""Writes the metadata tree of a cluster that is restored, into a store that has none yet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName
+from everlog.model.offsets import LeaderEpoch
+from service.coordination.archive_record import ArchiveRecord, create_archive_record
+from service.coordination.changes import Edit, batches
+from service.coordination.elections import NO_BROKER_EPOCH
+from service.coordination.metadata_store import Create, MetadataStore, Op
+from service.coordination.payloads import pack
+from service.coordination.topic_edits import creation
+from service.coordination.tree_layout import lay_out_tree
+from service.coordination.znodes import CLUSTER_ID, PRODUCER_IDS, tier_path
+from service.model.cluster import PartitionState, TopicImage
+
+PRODUCER_IDS_PER_OWNER = 1 << 40
+"""Producer ids that a cluster may have given out before its store was restored from.
+
+Snapshots of producers in the archive know their ids, and so do clients: a new producer must not
+get one of those, or its first records would be taken for repetitions.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredPartition:
+    """A partition without a leader.
+
+    Attributes:
+        epoch: The least leader epoch; the first election is above it.
+        pointer: Of its tier, as tiering writes it; empty without one.
+    """
+
+    epoch: LeaderEpoch
+    pointer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredTopic:
+    """A topic to write down; ``extra`` are keys written by a newer version."""
+
+    name: TopicName
+    topic_id: TopicId
+    config: Mapping[str, str]
+    partitions: Sequence[RestoredPartition]
+    extra: Mapping[str, object]
+
+
+async def write_restored_tree(
+    store: MetadataStore,
+    *,
+    cluster_id: str,
+    topics: Sequence[RestoredTopic],
+    archive: ArchiveRecord,
+    owner: int,
+    broker_id: NodeId,
+) -> None:
+    """Write everything; the cluster's id comes last, and makes it a tree that a broker joins.
+
+    Args:
+        store: Its tree is empty.
+        cluster_id: As the names of the objects have it.
+        topics: What to write.
+        archive: The store, and the id by which it knows its owner.
+        owner: Number of that owner.
+        broker_id: Has all partitions.
+
+    Raises:
+        NodeError: The tree is not empty.
+        ConnectionLostError: How much is written is unknown.
+    """
+    await lay_out_tree(store)
+    first = pack({"next": owner * PRODUCER_IDS_PER_OWNER, "broker": None})
+    await store.set(PRODUCER_IDS, first, version=0)
+    for ops in _transactions(topics, broker_id):
+        await store.multi(ops)
+    await create_archive_record(store, archive)
+    await store.create(CLUSTER_ID, pack({"id": cluster_id}))
+
+
+def _transactions(topics: Sequence[RestoredTopic], broker_id: NodeId) -> Iterator[list[Op]]:
+    """Yield what is written together; nobody reads the tree meanwhile, so nothing is published."""
+    shown: list[Edit] = []
+    for topic in topics:
+        unseen, edit = creation(_image(topic, broker_id))
+        pointers = {
+            tier_path(PartitionId(topic.topic_id, number)): each.pointer
+            for number, each in enumerate(topic.partitions)
+        }
+        yield from (_pointed(each, pointers) for each in unseen)
+        shown.append(replace(edit, ops=tuple(_pointed(edit, pointers))))
+    for batch in batches(shown):
+        yield [op for each in batch for op in each.ops]
+
+
+def _pointed(edit: Edit, pointers: Mapping[str, bytes]) -> list[Op]:
+    return [
+        replace(op, data=pointers[op.path])
+        if isinstance(op, Create) and op.path in pointers
+        else op
+        for op in edit.ops
+    ]
+
+
+def _image(topic: RestoredTopic, broker_id: NodeId) -> TopicImage:
+    states = tuple(
+        PartitionState(
+            replicas=(broker_id,),
+            leader=None,
+            leader_epoch=each.epoch,
+            leader_broker_epoch=NO_BROKER_EPOCH,
+            isr=(broker_id,),
+            controller_epoch=0,
+            version=0,
+        )
+        for each in topic.partitions
+    )
+    return TopicImage(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        config=topic.config,
+        partitions=states,
+        version=0,
+        extra=topic.extra,
+    )

@@ -1,0 +1,241 @@
+"""Restores a cluster's metadata from its store alone, without copying any data (TIER-56).
+
+First it is worked out what there is, then the new metadata is written, aside, then the store is
+taken, which fences the cluster that had it, then new roots are stored where they are needed, and at
+last the metadata is put in its place. A stop in between leaves nothing in a repetition's way.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from everlog.format.meta_keys import META, OwnerKey, parse_meta_key
+from everlog.format.object_keys import ClusterKey, PartitionPath
+from everlog.format.topic_record import TopicRecord
+from everlog.model.clock import Clock, IdSource
+from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
+from everlog.model.ids import TopicId
+from everlog.stores.errors import ObjectMissingError
+from everlog.stores.object_store import ObjectStore, list_all
+from service.partition.restored_topics import (
+    FoundTopic,
+    TopicOutcome,
+    recovered_name,
+    topic_outcomes,
+)
+from service.tiering.partition_names import ALL_PREFIXES, PartitionNames, partitions_below
+from service.tiering.partition_restore import PartitionRestore, RestoredTier
+from service.tiering.topic_objects import TopicNames, TopicObjects
+
+AT_ONCE_MAX = 16
+"""Listings that are gone through side by side, each with one partition in work."""
+
+
+class NothingToRestoreError(RejectedError):
+    """The store has no such archive or topic; the message says what it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRequest:
+    """What to restore.
+
+    Attributes:
+        topics: Their names; empty for all.
+        at_ms: As it was by then, in ms; None for the newest.
+    """
+
+    topics: frozenset[str] = frozenset()
+    at_ms: int | None = None
+
+
+@dataclass(slots=True)
+class RestoreProgress:
+    """How far it has come; ``partitions`` is what the records say there is."""
+
+    partitions: int = 0
+    done: int = 0
+    bytes: int = 0
+    on_change: Callable[["RestoreProgress"], None] = field(default=lambda _: None)
+
+    def took(self, size: int) -> None:
+        """Count a partition."""
+        self.done += 1
+        self.bytes += size
+        self.on_change(self)
+
+
+async def clusters_in(store: ObjectStore) -> list[str]:
+    """Return the ids of the clusters whose archives a store has; raises what the store raises."""
+    found: set[str] = set()
+    async for info in list_all(store, META):
+        key = parse_meta_key(info.key)
+        if isinstance(key, ClusterKey | OwnerKey):
+            found.add(key.cluster_id)
+    return sorted(found)
+
+
+class Restoration:
+    """Works out what a cluster's store makes possible; used once."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        cluster_id: str,
+        request: RestoreRequest,
+        clock: Clock,
+        ids: IdSource,
+        progress: RestoreProgress,
+    ) -> None:
+        self._store = store
+        self._cluster_id = cluster_id
+        self._request = request
+        self._progress = progress
+        self._objects = TopicObjects(store, cluster_id=cluster_id, clock=clock, ids=ids)
+        self._partitions = PartitionRestore(store, clock=clock, ids=ids, at_ms=request.at_ms)
+        self._tiers: dict[TopicId, dict[int, RestoredTier | EverlogError]] = {}
+
+    async def work_out(self) -> list[TopicOutcome]:
+        """Return what becomes of each topic; nothing is written.
+
+        Raises:
+            NothingToRestoreError: The store has none of the topics that are asked for.
+            RetriableError: The store did not answer for too long; nothing has been restored.
+        """
+        names = await self._objects.all()
+        dead = {topic_id for topic_id, each in names.items() if each.deleted}
+        alive = {topic_id: each for topic_id, each in names.items() if topic_id not in dead}
+        topics = await self._records(alive)
+        known = [each for each in topics.values() if self._is_asked_for(_names_of(each))]
+        wanted = {each.topic_id for each in known}
+
+        def is_wanted(topic_id: TopicId) -> bool:
+            if topic_id in topics or topic_id in dead:
+                return topic_id in wanted
+            return self._is_asked_for({recovered_name(topic_id), topic_id.hex()})
+
+        self._progress.partitions = sum(_partitions(each) for each in known)
+        await self._find(known, is_wanted)
+        known += [
+            FoundTopic(topic_id=topic_id, record=None, tiers={})
+            for topic_id in self._tiers.keys() - topics.keys()
+        ]
+        outcomes = topic_outcomes(
+            [replace(each, tiers=self._tiers.get(each.topic_id, {})) for each in known]
+        )
+        self._check(outcomes, topics)
+        return outcomes
+
+    async def finish(self, outcomes: Sequence[TopicOutcome]) -> None:
+        """Store the roots that restored topics need; the store has to be taken already.
+
+        Raises:
+            StoreUnavailableError: Some may be missing; restore again.
+        """
+        slots = asyncio.Semaphore(AT_ONCE_MAX)
+
+        async def finish(tier: RestoredTier) -> None:
+            async with slots:
+                await self._partitions.finish(tier)
+
+        tiers = [tier for each in outcomes if each.restored is not None for tier in each.found]
+        await asyncio.gather(*(finish(each) for each in tiers))
+
+    async def _records(self, names: dict[TopicId, TopicNames]) -> dict[TopicId, FoundTopic]:
+        slots = asyncio.Semaphore(AT_ONCE_MAX)
+
+        async def read(topic_id: TopicId, each: TopicNames) -> FoundTopic:
+            async with slots:
+                return await self._record(topic_id, each)
+
+        found = await asyncio.gather(*(read(*each) for each in names.items()))
+        return {topic.topic_id: topic for topic in found}
+
+    async def _record(self, topic_id: TopicId, names: TopicNames) -> FoundTopic:
+        """Read the newest record of a topic, of those from before the time to restore."""
+        at_ms, notes = self._request.at_ms, list[str]()
+        oldest: TopicRecord | None = None
+        for key in reversed(names.records):
+            try:
+                record = await self._objects.read(key)
+            except (ObjectMissingError, CorruptionError) as error:
+                notes.append(f"{key.text}: {error}")
+                continue
+            except RejectedError as error:
+                return FoundTopic(topic_id=topic_id, record=None, tiers={}, problem=str(error))
+            oldest = record
+            if at_ms is None or record.created_ms <= at_ms:
+                return FoundTopic(topic_id=topic_id, record=record, tiers={}, notes=notes)
+        return FoundTopic(
+            topic_id=topic_id, record=oldest, tiers={}, notes=notes, is_later=oldest is not None
+        )
+
+    def _is_asked_for(self, names: set[str]) -> bool:
+        return not self._request.topics or not self._request.topics.isdisjoint(names)
+
+    async def _find(
+        self, known: Sequence[FoundTopic], is_wanted: Callable[[TopicId], bool]
+    ) -> None:
+        """Restore the partitions of the topics that are wanted, and of those without a record."""
+        asked = self._request.topics
+        slots = asyncio.Semaphore(AT_ONCE_MAX)
+
+        async def go_through(prefix: str) -> bool:
+            is_any = False
+            async with slots:
+                below = partitions_below(self._store, prefix, cluster_id=self._cluster_id)
+                async for names in below:
+                    if is_wanted(names.path.topic_id):
+                        await self._take(names)
+                        is_any = True
+            return is_any
+
+        async def go_through_topic(topic: FoundTopic) -> None:
+            count = _partitions(topic)
+            await asyncio.gather(*(go_through(self._prefix(topic, n)) for n in range(count)))
+            # It may have grown since its record was written.
+            while await go_through(self._prefix(topic, count)):
+                count += 1
+
+        if asked and asked <= {name for topic in known for name in _names_of(topic)}:
+            await asyncio.gather(*(go_through_topic(each) for each in known))
+        else:
+            await asyncio.gather(*(go_through(each) for each in ALL_PREFIXES))
+
+    def _prefix(self, topic: FoundTopic, number: int) -> str:
+        path = PartitionPath(cluster_id=self._cluster_id, topic_id=topic.topic_id, partition=number)
+        return path.prefix
+
+    async def _take(self, names: PartitionNames) -> None:
+        path = names.path
+        tiers = self._tiers.setdefault(path.topic_id, {})
+        size = 0
+        try:
+            tier = tiers[path.partition] = await self._partitions.restore(names)
+            size = 0 if tier.pointer is None else tier.pointer.bytes
+        except RetriableError:
+            raise  # a store that is away is no reason to leave anything out
+        except EverlogError as error:
+            tiers[path.partition] = error
+        self._progress.took(size)
+
+    def _check(self, outcomes: list[TopicOutcome], topics: dict[TopicId, FoundTopic]) -> None:
+        """Refuse what is asked for and not there."""
+        there = {name for each in outcomes for name in (each.name, each.topic_id.hex())}
+        missing = sorted(self._request.topics - there)
+        if missing or not outcomes:
+            names = sorted(each.record.name for each in topics.values() if each.record is not None)
+            what = f"topic {missing[0]!r}" if missing else "topics"
+            raise NothingToRestoreError(
+                f"the archive of cluster {self._cluster_id} has no {what}; "
+                f"it has {', '.join(names) or 'none'}"
+            )
+
+
+def _names_of(topic: FoundTopic) -> set[str]:
+    name = recovered_name(topic.topic_id) if topic.record is None else topic.record.name
+    return {name, topic.topic_id.hex()}
+
+
+def _partitions(topic: FoundTopic) -> int:
+    return 0 if topic.record is None else topic.record.partitions

@@ -1,0 +1,156 @@
+"""Merges of one partition's small objects: what is merged next, and what becomes of it.
+
+One is under way at most. It runs beside the partition's turns; its result is committed in one of
+them, where an expiry or a fencing in between comes to light (TIER-29).
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from everlog.format.object_keys import Uid
+from everlog.format.replacing import Replacement, StaleRewriteError
+from everlog.format.walk import drive_async
+from everlog.model.clock import Clock
+from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
+from everlog.model.offsets import Offset
+from service.model.topic_config import TopicConfig
+from service.tiering.merging import MergeLimits, find_merge
+from service.tiering.partition_tier import PartitionTier
+from service.tiering.rewrite import Merge, Merger
+from service.tiering.stats import TierStats
+
+RETENTION_SHARES = 8
+"""Of what a topic keeps, in time or in bytes, one merged object is an eighth at most."""
+
+REST_SECONDS = 60.0
+"""After a merge that has failed, before the next one of the partition."""
+
+Commit = Callable[[Replacement], Awaitable[object]]
+"""Makes a replacement part of the tier; raises what `PartitionTier.commit` raises."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SmallObjects:
+    """The merges of one partition.
+
+    Attributes:
+        wake: Called when a merge has ended, so that a turn takes its result.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_limits",
+        "_merge",
+        "_merger",
+        "_place",
+        "_rests_until",
+        "_searched",
+        "_stats",
+        "wake",
+    )
+
+    def __init__(self, merger: Merger, *, clock: Clock, stats: TierStats) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._merger = merger
+        self._clock = clock
+        self._stats = stats
+        self._merge: Merge | None = None
+        self._limits: MergeLimits | None = None
+        self._searched: Uid | None = None
+        self._place = Offset(0)
+        self._rests_until = 0.0
+
+    @property
+    def underway(self) -> frozenset[Uid]:
+        """Objects that are being made: a commit may still name them."""
+        return frozenset() if self._merge is None else frozenset({self._merge.key.uid})
+
+    async def step(self, tier: PartitionTier, config: TopicConfig, commit: Commit) -> bool:
+        """Commit what a merge has made, and begin the next one; return whether to go on at once.
+
+        Raises:
+            TierFencedError: Somebody else owns the tier now.
+        """
+        merge = self._merge
+        if merge is not None:
+            if not merge.is_over:
+                return False
+            self._merge = None
+            await self._settle(merge, commit)
+        if not config.tiered:
+            return False
+        try:
+            return await self._begin(tier, merge_limits(config))
+        except (RetriableError, RejectedError, CorruptionError) as error:
+            _log.warning("merges_not_searched", reason=str(error))
+            self._rest()
+            return False
+
+    async def close(self) -> None:
+        """Let go of a merge that is under way; what it has stored is an orphan."""
+        if self._merge is not None:
+            await self._merge.drop()
+            self._merge = None
+
+    async def _settle(self, merge: Merge, commit: Commit) -> None:
+        if merge.made is None:
+            self._note_failure(merge, merge.failure)
+            return
+        try:
+            await commit(merge.made)
+        except StaleRewriteError as error:
+            # Nothing is wrong: it took longer than what it was made of has lived.
+            _log.info("merge_stale", object=merge.key.text, reason=str(error))
+            return
+        stats = self._stats
+        stats.merges += 1
+        stats.merged_objects += len(merge.plan.entries)
+        stats.merged_bytes += merge.plan.data_bytes
+        _log.info(
+            "objects_merged",
+            object=merge.key.text,
+            objects=len(merge.plan.entries),
+            data_bytes=merge.plan.data_bytes,
+        )
+
+    def _note_failure(self, merge: Merge, failure: EverlogError | None) -> None:
+        if isinstance(failure, CorruptionError):
+            # It will be no better next time: those behind it have their turn first.
+            self._place = merge.plan.offsets.end
+        self._rest()
+
+    def _rest(self) -> None:
+        self._rests_until = self._clock.monotonic() + REST_SECONDS
+
+    async def _begin(self, tier: PartitionTier, limits: MergeLimits) -> bool:
+        """Search on for something to merge; return whether there is more to search at once."""
+        root = tier.cached_root
+        if root is None or not self._merger.has_room:
+            return False
+        if self._clock.monotonic() < self._rests_until:
+            return False
+        if limits != self._limits:
+            self._limits, self._place, self._searched = limits, Offset(0), None
+        if self._searched == root.uid:
+            return False
+        search = await drive_async(find_merge(root, self._place, limits), tier.page)
+        self._place = max(self._place, search.resume)
+        if search.plan is None:
+            self._searched = root.uid if search.is_over else None
+            return not search.is_over
+        self._merge = self._merger.begin(
+            search.plan, path=tier.path, stamp=tier.next_stamp, on_over=self.wake
+        )
+        return False
+
+
+def merge_limits(config: TopicConfig) -> MergeLimits:
+    """Return what may be made of a topic's objects: they expire as a whole."""
+    object_bytes, span_ms_max = config.remote_object_bytes, None
+    if config.retention_bytes is not None:
+        object_bytes = min(object_bytes, config.retention_bytes // RETENTION_SHARES)
+    if config.retention_ms is not None:
+        span_ms_max = config.retention_ms // RETENTION_SHARES
+    return MergeLimits(object_bytes=object_bytes, span_ms_max=span_ms_max)

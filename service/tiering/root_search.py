@@ -1,0 +1,119 @@
+"""Finds the root that a partition is restored from: whole, and the newest or that of a time."""
+
+from collections.abc import Sequence
+
+from everlog.format.entries import ENTRY_LAYOUT
+from everlog.format.object_keys import PartitionPath, RootKey, Uid
+from everlog.format.page_refs import ref_of
+from everlog.format.root import Root
+from everlog.format.span_table import SpanTable
+from everlog.model.errors import CorruptionError
+from everlog.stores.errors import ObjectMissingError
+from everlog.stores.object_store import ObjectStore
+from service.tiering.archive_listing import FoundRoot, RootNames, read_root
+from service.tiering.manifest_store import ManifestStore
+from service.tiering.partition_names import PartitionNames
+
+_NO_HINT = RootNames(keys=(), hint=None)
+
+
+class RootSearch:
+    """The search in one partition.
+
+    Attributes:
+        faults: What is wrong with the roots that were passed over, newest first.
+    """
+
+    def __init__(
+        self, names: PartitionNames, *, store: ObjectStore, manifests: ManifestStore
+    ) -> None:
+        self.faults: list[str] = []
+        self._names = names
+        self._store = store
+        self._manifests = manifests
+
+    async def newest(self, *, at_ms: int | None) -> FoundRoot | None:
+        """Return the newest root that verifies and whose live objects are all there.
+
+        Args:
+            at_ms: Only roots that were made by then count; None for all.
+
+        Raises:
+            UnsupportedFormatError: A newer Everlog wrote a root; an older one would be a loss.
+            RetriableError: The store did not answer.
+        """
+        roots = self._names.newest_first()
+        first = 0 if at_ms is None else await self._first_made_by(roots, at_ms)
+        for key in roots[first:]:
+            found = await self._read(key)
+            if isinstance(found, str):
+                self.faults.append(f"{key.text}: {found}")
+                continue
+            if at_ms is not None and found.root.created_ms > at_ms:
+                continue  # a clock went back
+            fault = await self._fault(found.root)
+            if fault is None:
+                return found
+            self.faults.append(f"{key.text}: {fault}")
+        return None
+
+    async def _first_made_by(self, roots: Sequence[RootKey], at_ms: int) -> int:
+        """Return the place of the first root, newest first, that is not younger."""
+        low, high = 0, len(roots)
+        while low < high:
+            middle = (low + high) // 2
+            place, root = await self._readable_from(roots, middle)
+            if root is None or root.created_ms <= at_ms:
+                high = middle
+            else:
+                low = place + 1
+        return low
+
+    async def _readable_from(self, roots: Sequence[RootKey], first: int) -> tuple[int, Root | None]:
+        for place in range(first, len(roots)):
+            found = await self._read(roots[place])
+            if not isinstance(found, str):
+                return place, found.root
+        return len(roots), None
+
+    async def _read(self, key: RootKey) -> FoundRoot | str:
+        """Return a root, or what is wrong with it."""
+        try:
+            return await read_root(self._store, _NO_HINT, key)
+        except (ObjectMissingError, CorruptionError) as error:
+            return str(error)
+
+    async def _fault(self, root: Root) -> str | None:
+        """Return what of a root is not there, if anything is not."""
+        try:
+            return await self._rows_fault(root.path, root.refs, root) or self._entries_fault(
+                root.entries, root
+            )
+        except (ObjectMissingError, CorruptionError) as error:
+            return str(error)
+
+    async def _rows_fault(self, path: PartitionPath, refs: SpanTable, root: Root) -> str | None:
+        for row in range(refs.index_after(root.live_start), len(refs)):
+            page = ref_of(refs, row).page
+            if page.uid not in self._names.pages:
+                return f"{page.key(path).text} is not there"
+            rows = (await self._manifests.page(path, page)).rows
+            if rows.rows.layout is ENTRY_LAYOUT:
+                fault = self._entries_fault(rows, root)
+            else:
+                fault = await self._rows_fault(path, rows, root)
+            if fault is not None:
+                return fault
+        return None
+
+    def _entries_fault(self, entries: SpanTable, root: Root) -> str | None:
+        rows = entries.rows
+        uids, sizes = rows.blobs("uid"), rows.ints("size_bytes")
+        for row in range(entries.index_after(root.live_start), len(entries)):
+            found = self._names.segments.get(Uid(uids[row]))
+            what = f"the object of [{entries.start_of(row)}, {entries.end_of(row)})"
+            if found is None:
+                return f"{what} is not there"
+            if found.size != sizes[row]:
+                return f"{what} has {found.size} bytes instead of {sizes[row]}"
+        return None

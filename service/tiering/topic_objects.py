@@ -1,0 +1,174 @@
+"""The records of topics in the object store: written by brokers, read by a restore."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from everlog.format.meta_keys import (
+    DeletedTopicKey,
+    TopicRecordKey,
+    parse_meta_key,
+    topic_prefix,
+    topics_prefix,
+)
+from everlog.format.object_keys import Uid
+from everlog.format.sealed_json import seal_json
+from everlog.format.topic_record import (
+    RECORD_BYTES_MAX,
+    TopicRecord,
+    decode_topic_record,
+    encode_topic_record,
+)
+from everlog.model.clock import Clock, IdSource
+from everlog.model.ids import TopicId
+from everlog.stores.object_key import ObjectKey, object_key
+from everlog.stores.object_store import ObjectInfo, ObjectStore, list_all
+
+RECORDS_KEPT = 8
+"""Versions of a topic that stay, whatever their age: a restore to an earlier time has a choice."""
+
+
+@dataclass(slots=True)
+class TopicNames:
+    """What the store has of one topic besides its records and objects of data.
+
+    Attributes:
+        records: Oldest first.
+        deleted: Tells that the topic was deleted.
+    """
+
+    records: list[TopicRecordKey] = field(default_factory=list)
+    deleted: list[DeletedTopicKey] = field(default_factory=list)
+
+    def take(self, key: object) -> None:
+        """Add a name, if it is one of these."""
+        if isinstance(key, TopicRecordKey):
+            self.records.append(key)
+        elif isinstance(key, DeletedTopicKey):
+            self.deleted.append(key)
+
+    def settle(self) -> None:
+        """Bring the records into their order, once all are there."""
+        self.records.sort(key=lambda each: each.order)
+
+
+class TopicObjects:
+    """Reads and writes them. Every method raises what the store raises.
+
+    Args:
+        grace_ms: A record that is not among the newest goes so long after the next one.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        cluster_id: str,
+        clock: Clock,
+        ids: IdSource,
+        grace_ms: int = 0,
+    ) -> None:
+        self._store = store
+        self._cluster_id = cluster_id
+        self._clock = clock
+        self._ids = ids
+        self._grace_ms = grace_ms
+
+    async def all(self) -> dict[TopicId, TopicNames]:
+        """Return the names of all records there are, by topic."""
+        found: dict[TopicId, TopicNames] = {}
+        async for info in list_all(self._store, topics_prefix(self._cluster_id)):
+            key = parse_meta_key(info.key)
+            if isinstance(key, TopicRecordKey | DeletedTopicKey):
+                found.setdefault(key.topic_id, TopicNames()).take(key)
+        for names in found.values():
+            names.settle()
+        return found
+
+    async def read(self, key: TopicRecordKey) -> TopicRecord:
+        """Return a record.
+
+        Raises:
+            ObjectMissingError: It is gone.
+            CorruptObjectError: It is damaged.
+            UnsupportedFormatError: A newer Everlog wrote it.
+        """
+        body = await self._store.read_all(object_key(key.text), size_max=RECORD_BYTES_MAX)
+        return decode_topic_record(body, topic_id=key.topic_id)
+
+    async def put(self, record: TopicRecord, *, owner: int, version: int) -> TopicRecordKey:
+        """Store a record."""
+        key = TopicRecordKey(
+            cluster_id=self._cluster_id,
+            topic_id=record.topic_id,
+            owner=owner,
+            version=version,
+            uid=Uid(self._ids.uuid()),
+        )
+        await self._store.create(object_key(key.text), encode_topic_record(record))
+        return key
+
+    async def remove(self, key: TopicRecordKey) -> None:
+        """Take a record back."""
+        await self._store.delete([object_key(key.text)])
+
+    async def prune(self, topic_id: TopicId) -> None:
+        """Delete the records of a topic that are old, and not among the newest."""
+        before_ms = self._clock.wall_ms() - self._grace_ms
+        gone = surplus(await self._infos(topic_id), before_ms=before_ms)
+        if gone:
+            await self._store.delete(gone)
+
+    async def mark_deleted(self, topic_id: TopicId, *, has_tier: bool) -> None:
+        """Tell that a topic was deleted, before the first of its objects is; once is enough.
+
+        Args:
+            topic_id: Whose objects will go.
+            has_tier: Whether there may be objects of its partitions.
+        """
+        infos = await self._infos(topic_id)
+        if not (infos or has_tier) or any(map(_is_deletion, infos)):
+            return
+        key = DeletedTopicKey(
+            cluster_id=self._cluster_id, topic_id=topic_id, uid=Uid(self._ids.uuid())
+        )
+        fields = {"format": 1, "topic_id": topic_id.hex(), "deleted_ms": self._clock.wall_ms()}
+        await self._store.create(object_key(key.text), seal_json(fields))
+
+    async def forget(self, topic_id: TopicId) -> None:
+        """Delete all records of a deleted topic, and last what tells that it was deleted."""
+        infos = await self._infos(topic_id)
+        last = [each.key for each in infos if _is_deletion(each)]
+        first = [each.key for each in infos if not _is_deletion(each)]
+        for keys in (first, last):
+            if keys:
+                await self._store.delete(keys)
+
+    async def _infos(self, topic_id: TopicId) -> list[ObjectInfo]:
+        prefix = topic_prefix(self._cluster_id, topic_id)
+        return [info async for info in list_all(self._store, prefix)]
+
+
+def surplus(
+    infos: Sequence[ObjectInfo], *, before_ms: int, kept: int = RECORDS_KEPT
+) -> list[ObjectKey]:
+    """Return the records that are not among the newest, and were not the newest lately either.
+
+    Args:
+        infos: All that the store has of a topic.
+        before_ms: When another record has followed one before that, nobody wants it any more.
+        kept: How many stay, whatever their age.
+    """
+    named = [(parse_meta_key(each.key), each) for each in infos]
+    records = sorted(
+        ((key.order, info) for key, info in named if isinstance(key, TopicRecordKey)),
+        key=lambda pair: pair[0],
+    )
+    gone = [
+        info.key for (_, info), (_, after) in pairwise(records) if after.modified_ms < before_ms
+    ]
+    return gone[: max(0, len(records) - kept)]
+
+
+def _is_deletion(info: ObjectInfo) -> bool:
+    return isinstance(parse_meta_key(info.key), DeletedTopicKey)

@@ -1,0 +1,57 @@
+"""Gets a built object into the store, and looks at what was stored."""
+
+import asyncio
+
+from everlog.format.segment_object import SealedSegment
+from everlog.stores.errors import (
+    ObjectExistsError,
+    ObjectMissingError,
+    StoreCorruptionError,
+    not_shown_yet,
+)
+from everlog.stores.object_key import ObjectKey, object_key
+from everlog.stores.object_store import ObjectStore
+from service.tiering.worker.sealing import SealOrder, seal_object
+
+
+async def upload_object(store: ObjectStore, order: SealOrder) -> SealedSegment:
+    """Build an object and store it. Safe to repeat: same name and bytes.
+
+    Raises:
+        CorruptObjectError: The files do not hold what was ordered.
+        StoreCorruptionError: The store has other bytes under that name.
+        StoreUnavailableError: The outcome is unknown.
+    """
+    sealed = await asyncio.get_running_loop().run_in_executor(None, seal_object, order)
+    await put_object(store, order, sealed)
+    return sealed
+
+
+async def put_object(store: ObjectStore, order: SealOrder, sealed: SealedSegment) -> None:
+    """Store the batches of an order and what was built for them; raises like `upload_object`."""
+    key = object_key(order.key.text)
+    try:
+        await store.create_from_file(key, [*order.parts, sealed.tail], crc32c=sealed.crc32c)
+    except ObjectExistsError:
+        # Names are used once, so this can only be an earlier attempt; the check below tells.
+        await _verify(store, key, sealed, by_content=True)
+    else:
+        await _verify(store, key, sealed, by_content=False)
+
+
+async def _verify(
+    store: ObjectStore, key: ObjectKey, sealed: SealedSegment, *, by_content: bool
+) -> None:
+    """Make sure that the store has the whole object and nothing else (TIER-53)."""
+    try:
+        info = await store.head(key)
+    except ObjectMissingError as error:
+        raise not_shown_yet("verify", key) from error
+    crc = info.checksum_crc32c
+    if info.size != sealed.object_bytes or crc not in {None, sealed.crc32c}:
+        reason = f"{info.size} bytes with checksum {crc} are stored"
+        raise StoreCorruptionError("verify", key, reason)
+    if by_content and crc is None:
+        start = sealed.meta.data_bytes
+        if await store.read(key, start, len(sealed.tail)) != sealed.tail:
+            raise StoreCorruptionError("verify", key, "another object has this name")

@@ -1,0 +1,71 @@
+"""A cluster's own objects are told by their names, and the newest of a kind has the greatest."""
+
+import pytest
+
+from everlog.format.meta_keys import (
+    DeletedTopicKey,
+    MetaKey,
+    OwnerKey,
+    TopicRecordKey,
+    parse_meta_key,
+)
+from everlog.format.object_keys import ClusterKey, ForeignKey, InvalidKeyError, parse_key
+from everlog.stores.object_key import is_object_key
+from tests.unit.format.samples import PATH, uid
+
+CLUSTER, TOPIC = PATH.cluster_id, PATH.topic_id
+
+
+def record(owner: int, version: int, number: int = 1) -> TopicRecordKey:
+    return TopicRecordKey(
+        cluster_id=CLUSTER, topic_id=TOPIC, owner=owner, version=version, uid=uid(number)
+    )
+
+
+KEYS: list[MetaKey] = [
+    ClusterKey(cluster_id=CLUSTER),
+    OwnerKey(cluster_id=CLUSTER, number=12, uid=uid(1)),
+    record(3, 45),
+    DeletedTopicKey(cluster_id=CLUSTER, topic_id=TOPIC, uid=uid(1)),
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: type(key).__name__)
+def test_a_name_gives_its_key_back(key: MetaKey) -> None:
+    assert parse_meta_key(key.text) == key
+    assert is_object_key(key.text)
+    assert isinstance(parse_key(key.text), ForeignKey)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"meta/probe-{CLUSTER}-1",
+        f"meta/{CLUSTER}/owner-12-{'a' * 26}.json",
+        f"meta/{CLUSTER}/owner-000000-{'a' * 26}.json",
+        f"meta/{CLUSTER}/owner-000012-{'a' * 25}b.json",
+        f"meta/{CLUSTER}/topics/{TOPIC.hex()}/topic.json",
+        f"meta/{CLUSTER}/topics/{TOPIC.hex().upper()}/deleted-{'a' * 26}.json",
+        "meta/a:b/cluster.json",
+    ],
+)
+def test_other_names_are_foreign(text: str) -> None:
+    assert isinstance(parse_meta_key(text), ForeignKey)
+
+
+def test_names_sort_as_records_are_new() -> None:
+    ordered = [record(0, 9), record(0, 10), record(1, 0), record(1, 1), record(12, 0)]
+    assert [each.text for each in ordered] == sorted(each.text for each in ordered)
+    assert ordered == sorted(ordered, key=lambda each: each.order)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1_000_000])
+def test_an_owner_has_a_number_that_a_name_can_hold(number: int) -> None:
+    with pytest.raises(InvalidKeyError):
+        OwnerKey(cluster_id=CLUSTER, number=number, uid=uid(1))
+
+
+@pytest.mark.parametrize(("owner", "version"), [(-1, 0), (1_000_000, 0), (0, -1), (0, 10**10)])
+def test_a_record_has_numbers_that_a_name_can_hold(owner: int, version: int) -> None:
+    with pytest.raises(InvalidKeyError):
+        record(owner, version)

@@ -53,28 +53,35 @@ class DeletedTiers:
                 _log.warning("deleted_topics_not_swept", reason=str(error))
 
     async def sweep(self) -> None:
-        """Look once.
+        """Look once; a topic whose objects cannot be deleted is left for the next time.
 
         Raises:
-            RetriableError: A store did not answer; the rest is left for the next time.
+            RetriableError: The metadata store did not answer.
         """
         for topic in await list_deleted_topics(self._metadata):
-            found = 0
-            prefixes = await self._prefixes(topic)
-            await self._mark(topic.topic_id, has_tier=bool(prefixes))
-            for prefix in prefixes:
-                found += await self._sweeper.empty_prefix(prefix)
-            if found:
-                _log.info("deleted_topic_swept", topic=topic.name, objects=found)
-                self._empty_rounds[topic.topic_id] = 0
-                continue
-            rounds = self._empty_rounds.get(topic.topic_id, 0) + 1
-            self._empty_rounds[topic.topic_id] = rounds
-            if rounds >= EMPTY_ROUNDS:
-                await self._records.forget(topic.topic_id)
-                await forget_deleted_topic(self._metadata, topic)
-                del self._empty_rounds[topic.topic_id]
-                self._marked.discard(topic.topic_id)
+            try:
+                await self._sweep(topic)
+            except EverlogError as error:
+                # The others do not wait for it (TIER-28).
+                _log.warning("deleted_topic_not_swept", topic=topic.name, reason=str(error))
+
+    async def _sweep(self, topic: DeletedTopic) -> None:
+        found = 0
+        prefixes = await self._prefixes(topic)
+        await self._mark(topic.topic_id, has_tier=bool(prefixes))
+        for prefix in prefixes:
+            found += await self._sweeper.empty_prefix(prefix)
+        if found:
+            _log.info("deleted_topic_swept", topic=topic.name, objects=found)
+            self._empty_rounds[topic.topic_id] = 0
+            return
+        rounds = self._empty_rounds.get(topic.topic_id, 0) + 1
+        self._empty_rounds[topic.topic_id] = rounds
+        if rounds >= EMPTY_ROUNDS:
+            await self._records.forget(topic.topic_id)
+            await forget_deleted_topic(self._metadata, topic)
+            del self._empty_rounds[topic.topic_id]
+            self._marked.discard(topic.topic_id)
 
     async def _mark(self, topic_id: TopicId, *, has_tier: bool) -> None:
         """Let a restore pass the topic over, from before its first object goes."""

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from everlog.format.object_keys import SegmentKey, parse_key
+from everlog.model.ids import TopicId
 from everlog.stores.body import BodyPart
-from everlog.stores.errors import StoreUnavailableError
+from everlog.stores.errors import StoreDeniedError, StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import CreatedObject
+from service.coordination.deleted_topics import list_deleted_topics
 from service.coordination.znodes import tier_path
 from service.partition.turns import TURNS_MAX
 from tests.contract.object_stores import FailingStore
@@ -157,3 +159,28 @@ async def test_an_upload_that_arrives_after_its_topic_was_swept_is_swept_too(
     while await metadata.store.exists(tier_path(partition.id)) is not None:
         await running.cold.deleted.sweep()
     assert not objects._objects
+
+
+class StuckStore(FailingStore):
+    """Lets nothing be deleted that belongs to the topic of the tests."""
+
+    async def delete(self, keys: Sequence[ObjectKey]) -> None:
+        if any(TOPIC.hex() in key for key in keys):
+            raise StoreDeniedError("delete", keys[0], "it is locked")
+        await super().delete(keys)
+
+
+@pytest.mark.rule("TIER-28")
+async def test_a_deleted_topic_that_cannot_be_swept_keeps_no_other_back(
+    tmp_path: Path, metadata: Metadata, objects: MemoryObjectStore
+) -> None:
+    async with site(tmp_path, metadata, store=StuckStore(objects, nothing_fails)) as running:
+        partition = await filled(running, SEGMENTS)
+        await archived(running, partition)
+        await running.cold.archiver.close(partition.id)
+        for topic_id in (b"\1" * 16, TOPIC, b"\xfe" * 16):
+            await metadata.delete_topic(TopicId(topic_id), partitions=1)
+        for _ in range(3):
+            await running.cold.deleted.sweep()
+        left = await list_deleted_topics(metadata.store)
+        assert [each.topic_id for each in left] == [TOPIC]

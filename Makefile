@@ -24,9 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 run: setup
 	@exec $(BIN)/everlog dev $(ARGS)
 
-# Two at a time: half of the tests wait for processes and sockets.
 test: setup
-	$(BIN)/pytest -q -n $(or $(WORKERS),2) --dist loadfile $(ARGS)
+	$(BIN)/pytest -q $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check $(SOURCES)

@@ -15,7 +15,7 @@ from everlog.format.replacing import Replacement
 from everlog.format.retention import Cut
 from everlog.format.segment_sections import EpochStart
 from everlog.model.clock import Clock, IdSource
-from everlog.model.errors import RejectedError, RetriableError
+from everlog.model.errors import CorruptionError, RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.log import HotLog
 from service.hot.segment import Segment
@@ -143,7 +143,7 @@ class PartitionArchive:
     def wants_slice(self) -> bool:
         """Look at the log end; return whether records have to go up before they are sealed."""
         lag_ms = self.slice_lag_ms
-        if self.tiered is None or lag_ms is None:
+        if self.tiered is None or lag_ms is None or self.is_fenced or self.hot.failure is not None:
             return False
         self._lag.look(self.hot)
         is_due = self._lag.is_slice_due(self.hot, self.tiered_end, lag_ms_max=lag_ms)
@@ -373,8 +373,8 @@ class PartitionArchive:
             return await self._parts.sweeper.empty_trash(
                 tier, now_ms=now_ms, items_min=1 if is_due else OLD_ROOTS_MIN
             )
-        except (RetriableError, RejectedError) as error:
-            # It stays listed, and is deleted at a later commit.
+        except (RetriableError, RejectedError, CorruptionError) as error:
+            # It stays listed, and is deleted at a later commit; nothing else waits for it.
             _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))
             return 0
 

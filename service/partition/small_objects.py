@@ -79,7 +79,7 @@ class SmallObjects:
                 return False
             self._merge = None
             await self._settle(merge, commit)
-        if not config.tiered:
+        if not config.tiered or not self._merger.has_room:
             return False
         try:
             return await self._begin(tier, merge_limits(config))
@@ -127,7 +127,7 @@ class SmallObjects:
     async def _begin(self, tier: PartitionTier, limits: MergeLimits) -> bool:
         """Search on for something to merge; return whether there is more to search at once."""
         root = tier.cached_root
-        if root is None or not self._merger.has_room:
+        if root is None:
             return False
         if self._clock.monotonic() < self._rests_until:
             return False
@@ -140,6 +140,8 @@ class SmallObjects:
         if search.plan is None:
             self._searched = root.uid if search.is_over else None
             return not search.is_over
+        if not self._merger.has_room:  # others have begun theirs while a page was fetched
+            return False
         self._merge = self._merger.begin(
             search.plan, path=tier.path, stamp=tier.next_stamp, on_over=self.wake
         )

@@ -190,6 +190,7 @@ async def _read_slowly(each: Wanted, work: Awaitable[LogSlice], alarm: _Alarm) -
     try:
         each.ready = await work
     except EverlogError as error:
-        each.ready = error
+        # It holds nothing: others may be read in its place.
+        each.ready, each.held = error, 0
     each.slow = False
     alarm.ring()

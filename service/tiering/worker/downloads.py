@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from everlog.model.errors import EverlogError
+from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import ObjectStore
 from service.tiering.worker.hedging import Hedging
@@ -103,6 +104,9 @@ class Downloads:
             # It may have been whole already when it was called off.
             _remove(path)
             raise
+        except Exception as error:  # noqa: BLE001  (a full disk must not end all other transfers)
+            _remove(path)
+            return StoreUnavailableError("read", key, f"it cannot be kept: {error!r}")
 
 
 async def _first_whole(attempts: list[_Attempt]) -> _Attempt:

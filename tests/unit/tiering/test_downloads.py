@@ -1,6 +1,7 @@
 """Downloads into files: the slow ones get a second, and nothing is left of the slower of two."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +28,7 @@ class SlowStore(MemoryObjectStore):
     """A memory store whose downloads wait for their gates, one for each in order."""
 
     gates: list[asyncio.Event] = field(default_factory=list)
-    failures: list[StoreUnavailableError | None] = field(default_factory=list)
+    failures: list[Exception | None] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     stays_after_cancel: bool = False
 
@@ -65,6 +66,16 @@ def gate(*, is_open: bool) -> asyncio.Event:
     if is_open:
         made.set()
     return made
+
+
+@pytest.mark.rule("TIER-35")
+async def test_a_disk_that_takes_no_download_ends_nothing_else(tmp_path: Path) -> None:
+    store = SlowStore(failures=[OSError(errno.ENOSPC, "No space left on device")])
+    async with downloads(store) as loads:
+        with pytest.raises(StoreUnavailableError, match="No space left"):
+            await loads.download(KEY, 0, 500, str(tmp_path / "chunk"))
+        await loads.download(KEY, 0, 500, str(tmp_path / "chunk"))
+    assert [each.name for each in tmp_path.iterdir()] == ["chunk"]
 
 
 async def test_a_quick_download_is_made_once(tmp_path: Path) -> None:

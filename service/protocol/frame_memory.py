@@ -1,4 +1,4 @@
-"""Memory for large frames, received into again once nobody looks at it any more.
+"""Memory for large frames and large reads, used again once nobody looks at it any more.
 
 Fresh memory costs a fault a page, a clearing, and its place in the processor's cache; for requests
 of a megabyte that was a quarter of all the work. Nobody has to say when a frame is done with: a

@@ -25,7 +25,7 @@ from tests.fault.idempotent_load import IdempotentLoad, read_numbers, violations
 from tests.fault.tier_audit import TierAudit, audit_store
 
 FAULTS = int(os.environ.get("EVERLOG_TEST_STORE_FAULTS", "8"))
-SEED = int(os.environ.get("EVERLOG_TEST_SEED", "2"))
+SEED = int(os.environ.get("EVERLOG_TEST_SEED", "1"))
 IS_LONG = FAULTS >= 200
 SHARE = 0.06 if IS_LONG else 0.12
 REQUESTS = (50, 700) if IS_LONG else (20, 100)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from tests.unit.tiering.site import (
     HastyClock,
     Metadata,
     Site,
-    metadata_tree,
+    nothing_fails,
     read_all,
     site,
 )
@@ -32,39 +32,6 @@ from tests.unit.tiering.site import (
 SEGMENTS = {"segment.bytes": str(16 << 10), "remote.object.bytes": str(1 << 20)}
 KEEP_LITTLE = {**SEGMENTS, "local.retention.bytes": "1"}
 UNTIERED = {**SEGMENTS, "remote.storage.enable": "false"}
-
-
-def nothing_fails() -> tuple[None, None]:
-    return None, None
-
-
-@pytest.fixture
-async def metadata() -> AsyncIterator[Metadata]:
-    async with metadata_tree() as metadata:
-        yield metadata
-
-
-@pytest.fixture
-def clock() -> HastyClock:
-    return HastyClock()
-
-
-@pytest.fixture
-def objects(clock: HastyClock) -> MemoryObjectStore:
-    return MemoryObjectStore(clock=clock)
-
-
-@pytest.fixture
-def store(objects: MemoryObjectStore) -> FailingStore:
-    return FailingStore(objects, nothing_fails)
-
-
-@pytest.fixture
-async def running(
-    tmp_path: Path, metadata: Metadata, store: FailingStore, clock: HastyClock
-) -> AsyncIterator[Site]:
-    async with site(tmp_path, metadata, store=store, clock=clock) as running:
-        yield running
 
 
 async def filled(running: Site, config: dict[str, str], *, batches: int = 64) -> Partition:

@@ -1,7 +1,7 @@
 """The archiver in trouble, and at rest: who is kept from what, and what is asked of the store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,39 +22,9 @@ from tests.unit.partition.test_archiver import (
     TOPIC,
     archived,
     filled,
-    nothing_fails,
     until,
 )
-from tests.unit.tiering.site import HastyClock, Metadata, Site, metadata_tree, site
-
-
-@pytest.fixture
-async def metadata() -> AsyncIterator[Metadata]:
-    async with metadata_tree() as metadata:
-        yield metadata
-
-
-@pytest.fixture
-def clock() -> HastyClock:
-    return HastyClock()
-
-
-@pytest.fixture
-def objects(clock: HastyClock) -> MemoryObjectStore:
-    return MemoryObjectStore(clock=clock)
-
-
-@pytest.fixture
-def store(objects: MemoryObjectStore) -> FailingStore:
-    return FailingStore(objects, nothing_fails)
-
-
-@pytest.fixture
-async def running(
-    tmp_path: Path, metadata: Metadata, store: FailingStore, clock: HastyClock
-) -> AsyncIterator[Site]:
-    async with site(tmp_path, metadata, store=store, clock=clock) as running:
-        yield running
+from tests.unit.tiering.site import HastyClock, Metadata, Site, nothing_fails, site
 
 
 class SickStore(FailingStore):

@@ -30,7 +30,7 @@ from tests.unit.tiering.site import (
     HastyClock,
     Metadata,
     Site,
-    metadata_tree,
+    nothing_fails,
     read_all,
     read_some,
     site,
@@ -40,26 +40,6 @@ SMALL = {"segment.bytes": str(1 << 10), "remote.object.bytes": str(64 << 10)}
 KEEP_LITTLE = {**SMALL, "local.retention.bytes": "1"}
 NO_GRACE = {"archive.reader.grace.ms": "0"}
 DAY_MS = 86_400_000
-
-
-def nothing_fails() -> tuple[None, None]:
-    return None, None
-
-
-@pytest.fixture
-async def metadata() -> AsyncIterator[Metadata]:
-    async with metadata_tree() as metadata:
-        yield metadata
-
-
-@pytest.fixture
-def clock() -> HastyClock:
-    return HastyClock()
-
-
-@pytest.fixture
-def objects(clock: HastyClock) -> MemoryObjectStore:
-    return MemoryObjectStore(clock=clock)
 
 
 class MergingStore(FailingStore):

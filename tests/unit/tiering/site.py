@@ -247,6 +247,11 @@ async def site(
     threads.shutdown()
 
 
+def nothing_fails() -> tuple[None, None]:
+    """A plan for a store in which every call works."""
+    return None, None
+
+
 def _seams(clock: Clock, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
     return Seams(
         clock=clock,

@@ -16,7 +16,8 @@ from service.app.disk_wiring import disk_watch
 from service.app.handlers import HandlerServices, build_handlers
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
 from service.app.seams import Seams
-from service.app.tier_wiring import ColdSide, TierSite
+from service.app.tier_site import TierSite
+from service.app.tier_wiring import ColdSide
 from service.broker.dispatch import Dispatcher
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.changes import last_sequence

@@ -3,50 +3,28 @@
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
-from everlog.format.object_keys import PartitionPath
-from everlog.format.segment_object import CHUNK_BYTES
 from everlog.stores.filesystem import FilesystemObjectStore
-from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.url import DirectoryLocation, StoreLocation, absolute_url, parse_store_url
+from service.app.cold_logs import cold_logs, retired_ms
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import make_scrubber
-from service.app.seams import Seams
+from service.app.tier_site import TierSite
 from service.app.worker_launch import launch_worker
 from service.coordination.identity import StartRefusedError
-from service.coordination.metadata_store import MetadataStore
-from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
-from service.partition.archive import ArchiveParts, Tiered
+from service.partition.archive import ArchiveParts
 from service.partition.archive_home import ArchiveHome
 from service.partition.archiver import Archiver
 from service.partition.deleted_tiers import DeletedTiers
-from service.partition.table import PartitionTable
 from service.partition.tier_pointers import TierPointers
 from service.partition.topic_records import TopicRecords
-from service.tiering.authority import Authority, Held
-from service.tiering.chunk_cache import PASSING_SHARE, RangeId
-from service.tiering.cold_log import ColdLog
-from service.tiering.cold_objects import ColdObjects
-from service.tiering.fetch_ahead import FetchAhead
-from service.tiering.fetch_queue import FetchQueue
-from service.tiering.manifest_cache import ManifestCache
-from service.tiering.manifest_store import ManifestStore
-from service.tiering.open_files import OpenFiles
-from service.tiering.partition_tier import PartitionTier
-from service.tiering.prefetch import ReadAhead
+from service.tiering.authority import Authority
 from service.tiering.range_checksum import ChecksumRange, checksum_through
-from service.tiering.range_sources import (
-    CachedRanges,
-    LocalRanges,
-    RangeSource,
-    empty_directory,
-)
+from service.tiering.range_sources import empty_directory
 from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
 from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
@@ -60,27 +38,6 @@ from service.tiering.worker.supervisor import WorkerSupervisor
 
 CACHE_DIR = "cache"
 STORE_DIR = "store"
-
-Run = Callable[[Coroutine[Any, Any, None]], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TierSite:
-    """What the cold side is put into.
-
-    Attributes:
-        run: Owns tasks that live as long as the broker.
-        spawn: Owns tasks that end by themselves.
-    """
-
-    config: BrokerConfig
-    seams: Seams
-    metadata: MetadataStore
-    hot: HotStore
-    table: PartitionTable
-    cluster_id: str
-    run: Run
-    spawn: Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +167,7 @@ async def assemble(
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=_reading(site, store, authority, stats, cache_dir),
+        make_tiered=cold_logs(site, store, authority, stats, cache_dir),
         parts=_archive_parts(
             site, making, Shared(sweeper, uploads, stats), cache_dir=cache_dir, transfer=transfer
         ),
@@ -295,87 +252,6 @@ def may_search(home: ArchiveHome, config: BrokerConfig, now_ms: int) -> bool:
     return home.is_known and now_ms - home.restored_ms >= config.archive_orphan_grace_ms
 
 
-def retired_ms(config: BrokerConfig) -> int:
-    """Return how long stays what is no longer part of the archive."""
-    return max(config.archive_reader_grace_ms, config.archive_restore_window_ms)
-
-
-def _reading(
-    site: TierSite, store: ObjectStore, authority: Authority, stats: TierStats, cache_dir: str
-) -> Callable[[Held, PartitionPath], Tiered]:
-    """Make what all cold logs share; return what makes the cold log of one partition."""
-    config, seams = site.config, site.seams
-    range_bytes = config.remote_fetch_range_bytes
-    files = OpenFiles(seams.disk, executor=seams.cold_executor)
-    objects = ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes)
-    manifests = ManifestStore(
-        store, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
-    )
-    ranges = _ranges(site, store, files, stats, cache_dir)
-    readers = ReadAhead(
-        window_max=config.remote_prefetch_ranges_max,
-        # What is fetched ahead must not push out what it was fetched for.
-        bytes_max=config.remote_cache_bytes // (2 * PASSING_SHARE),
-        range_bytes=max(range_bytes, CHUNK_BYTES),
-    )
-
-    def make(held: Held, path: PartitionPath) -> Tiered:
-        tier = PartitionTier(
-            held,
-            path=path,
-            authority=authority,
-            manifests=manifests,
-            clock=seams.clock,
-            ids=seams.ids,
-            stats=stats,
-            grace_ms=retired_ms(config),
-        )
-        cold = ColdLog(
-            tier,
-            objects=objects,
-            ranges=ranges,
-            files=files,
-            executor=seams.cold_executor,
-            ahead=FetchAhead(
-                tier,
-                readers=readers,
-                objects=objects,
-                ranges=ranges,
-                spawn=site.spawn,
-                stats=stats,
-                clock=seams.clock,
-            ),
-            stats=stats,
-        )
-        return Tiered(tier=tier, cold=cold)
-
-    return make
-
-
-def _ranges(
-    site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats, cache_dir: str
-) -> RangeSource:
-    config, seams = site.config, site.seams
-    queue: FetchQueue[RangeId] = FetchQueue(
-        bytes_max=config.remote_fetch_bytes_in_flight_max,
-        fetches_max=config.remote_fetch_parallelism,
-    )
-    if is_local(store):
-        return LocalRanges(store, files=files, queue=queue, spawn=site.spawn, stats=stats)
-    return CachedRanges(
-        store,
-        directory=cache_dir,
-        bytes_max=config.remote_cache_bytes,
-        disk=seams.disk,
-        files=files,
-        executor=seams.cold_executor,
-        ids=seams.ids,
-        queue=queue,
-        spawn=site.spawn,
-        stats=stats,
-    )
-
-
 async def _empty_cache_dir(site: TierSite) -> str:
     """Make the directory of what is on its way to or from the store, or empty it."""
     directory = site.config.remote_cache_dir or f"{site.config.data_dir}/{CACHE_DIR}"
@@ -383,11 +259,6 @@ async def _empty_cache_dir(site: TierSite) -> str:
         site.seams.read_executor, empty_directory, site.seams.disk, directory
     )
     return directory
-
-
-def is_local(store: ObjectStore) -> bool:
-    """Whether the objects of a store are files of this machine."""
-    return store.local_path(object_key("any")) is not None
 
 
 def probe_key(cluster_id: str, broker_id: int) -> str:

@@ -10,7 +10,8 @@ from everlog.records.reader import read_records
 from everlog.stores.memory import MemoryObjectStore
 from service.app.node import BrokerNode
 from service.app.seams import Seams
-from service.app.tier_wiring import ColdSide, Making, TierSite, assemble
+from service.app.tier_site import TierSite
+from service.app.tier_wiring import ColdSide, Making, assemble
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.model.broker_config import BrokerConfig, GivenValue, Origin
 from service.protocol.api import ApiKey

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.app.tier_wiring import retired_ms
+from service.app.cold_logs import retired_ms
 from tests.unit.tiering.site import broker_config
 
 

@@ -18,7 +18,8 @@ from everlog.stores.object_store import ObjectStore
 from service.app.seams import Seams
 from service.app.system_disk import SystemDisk
 from service.app.system_network import SystemNetwork
-from service.app.tier_wiring import ColdSide, Making, TierSite, assemble, open_cold_side
+from service.app.tier_site import TierSite
+from service.app.tier_wiring import ColdSide, Making, assemble, open_cold_side
 from service.coordination.embedded.server import TreeServer
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.metadata_store import Create, NodeExistsError

@@ -5,9 +5,10 @@
     meta/{cluster}/cluster.json                                           whose store it is
     meta/{cluster}/owner-{number:06d}-{uid26}.json                        who has it since a restore
     meta/{cluster}/topics/{topic id, 32 hex}/{owner:06d}-{version:010d}-{uid26}.json   a topic
-    meta/{cluster}/topics/{topic id, 32 hex}/deleted-{uid26}.json         it was deleted
+    meta/{cluster}/topics/{topic id, 32 hex}/deleted-{owner:06d}-{uid26}.json         it was deleted
 
-All of them are written once. The greatest owner counts, and the greatest record of a topic.
+All of them are written once. The greatest owner counts, and the greatest record of a topic; that a
+topic was deleted counts unless a later owner has a record of it.
 """
 
 import re
@@ -32,7 +33,10 @@ VERSION_MAX = 10**10 - 1
 _CLUSTER = re.compile(r"meta/([^/]+)/cluster\.json")
 _OWNER = re.compile(r"meta/([^/]+)/owner-([0-9]{6})-([a-z2-7]{26})\.json")
 _TOPIC = re.compile(
-    r"meta/([^/]+)/topics/([0-9a-f]{32})/(?:([0-9]{6})-([0-9]{10})|deleted)-([a-z2-7]{26})\.json"
+    r"meta/([^/]+)/topics/([0-9a-f]{32})/([0-9]{6})-([0-9]{10})-([a-z2-7]{26})\.json"
+)
+_DELETED = re.compile(
+    r"meta/([^/]+)/topics/([0-9a-f]{32})/deleted-(?:([0-9]{6})-)?([a-z2-7]{26})\.json"
 )
 
 
@@ -93,16 +97,31 @@ class TopicRecordKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedTopicKey:
-    """Name of the object that tells that a topic was deleted, and its objects may be half gone."""
+    """Name of the object that tells that a topic was deleted, and its objects may be half gone.
+
+    Attributes:
+        named_owner: Number of the owner that deleted it; None in names from before it was in them.
+    """
 
     cluster_id: str
     topic_id: TopicId
+    named_owner: int | None
     uid: Uid
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.owner <= OWNER_MAX:
+            raise InvalidKeyError(f"owner {self.owner} is outside 0 to {OWNER_MAX}")
+
+    @property
+    def owner(self) -> int:
+        """Number of the owner that deleted it, the lowest there is if the name does not tell."""
+        return self.named_owner or 0
 
     @property
     def text(self) -> str:
         """The key, without the store's prefix."""
-        name = f"deleted-{uid_text(self.uid)}.json"
+        owner = "" if self.named_owner is None else f"{self.named_owner:06d}-"
+        name = f"deleted-{owner}{uid_text(self.uid)}.json"
         return f"{topic_prefix(self.cluster_id, self.topic_id)}{name}"
 
 
@@ -149,15 +168,18 @@ def _parsed(text: str) -> MetaKey | None:
     if match := _OWNER.fullmatch(text):
         return OwnerKey(cluster_id=match[1], number=int(match[2]), uid=uid_bytes(match[3]))
     if match := _TOPIC.fullmatch(text):
-        cluster_id, topic_id, owner, version, uid = match.groups()
-        named = TopicId(bytes.fromhex(topic_id))
-        if owner is None:
-            return DeletedTopicKey(cluster_id=cluster_id, topic_id=named, uid=uid_bytes(uid))
         return TopicRecordKey(
-            cluster_id=cluster_id,
-            topic_id=named,
-            owner=int(owner),
-            version=int(version),
-            uid=uid_bytes(uid),
+            cluster_id=match[1],
+            topic_id=TopicId(bytes.fromhex(match[2])),
+            owner=int(match[3]),
+            version=int(match[4]),
+            uid=uid_bytes(match[5]),
+        )
+    if match := _DELETED.fullmatch(text):
+        return DeletedTopicKey(
+            cluster_id=match[1],
+            topic_id=TopicId(bytes.fromhex(match[2])),
+            named_owner=None if match[3] is None else int(match[3]),
+            uid=uid_bytes(match[4]),
         )
     return None

@@ -176,8 +176,16 @@ async def assemble(
     )
     site.run(archiver.run())
     topics = _topic_objects(site, store)
+
+    def owner() -> int:
+        return 0 if transfer is None else transfer.home.owner
+
     deleted = DeletedTiers(
-        cluster_id=site.cluster_id, metadata=site.metadata, sweeper=sweeper, records=topics
+        cluster_id=site.cluster_id,
+        metadata=site.metadata,
+        sweeper=sweeper,
+        records=topics,
+        owner=owner,
     )
     site.run(deleted.run())
     scrubber = make_scrubber(config, seams.clock, store=store, archiver=archiver, checksum=checksum)
@@ -186,11 +194,7 @@ async def assemble(
         archiver=archiver,
         deleted=deleted,
         scrubber=scrubber,
-        records=TopicRecords(
-            topics,
-            owner=lambda: 0 if transfer is None else transfer.home.owner,
-            clock=seams.clock,
-        ),
+        records=TopicRecords(topics, owner=owner, clock=seams.clock),
         stats=stats,
         uploads=uploads,
         store=store,

@@ -1,6 +1,7 @@
 """Removes the objects of deleted topics, and then the proof that the topics were deleted."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -24,7 +25,11 @@ _log = structlog.get_logger(__name__)
 
 
 class DeletedTiers:
-    """Works through the deleted topics; several brokers at it do no harm."""
+    """Works through the deleted topics; several brokers at it do no harm.
+
+    Args:
+        owner: Number of the owner of the store; asked only once the store has answered.
+    """
 
     def __init__(
         self,
@@ -33,12 +38,14 @@ class DeletedTiers:
         metadata: MetadataStore,
         sweeper: Sweeper,
         records: TopicObjects,
+        owner: Callable[[], int],
         round_seconds: float = ROUND_SECONDS,
     ) -> None:
         self._cluster_id = cluster_id
         self._metadata = metadata
         self._sweeper = sweeper
         self._records = records
+        self._owner = owner
         self._round_seconds = round_seconds
         self._empty_rounds: dict[TopicId, int] = {}
         self._marked: set[TopicId] = set()
@@ -86,7 +93,7 @@ class DeletedTiers:
     async def _mark(self, topic_id: TopicId, *, has_tier: bool) -> None:
         """Let a restore pass the topic over, from before its first object goes."""
         if topic_id not in self._marked:
-            await self._records.mark_deleted(topic_id, has_tier=has_tier)
+            await self._records.mark_deleted(topic_id, owner=self._owner, has_tier=has_tier)
             self._marked.add(topic_id)
 
     async def _prefixes(self, topic: DeletedTopic) -> list[str]:

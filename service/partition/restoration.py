@@ -103,7 +103,7 @@ class Restoration:
             RetriableError: The store did not answer for too long; nothing has been restored.
         """
         names = await self._objects.all()
-        dead = {topic_id for topic_id, each in names.items() if each.deleted}
+        dead = {topic_id for topic_id, each in names.items() if each.is_deleted}
         alive = {topic_id: each for topic_id, each in names.items() if topic_id not in dead}
         topics = await self._records(alive)
         known = [each for each in topics.values() if self._is_asked_for(_names_of(each))]

@@ -1,6 +1,6 @@
 """The records of topics in the object store: written by brokers, read by a restore."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -34,7 +34,7 @@ class TopicNames:
 
     Attributes:
         records: Oldest first.
-        deleted: Tells that the topic was deleted.
+        deleted: What tells that the topic was deleted.
     """
 
     records: list[TopicRecordKey] = field(default_factory=list)
@@ -46,6 +46,16 @@ class TopicNames:
             self.records.append(key)
         elif isinstance(key, DeletedTopicKey):
             self.deleted.append(key)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether whoever knew the topic last has deleted it.
+
+        A cluster that has lost the store to a restore, and has not noticed yet, may tell of
+        deletions of its own; they are no business of the one that has the store.
+        """
+        known_by = max((each.owner for each in self.records), default=0)
+        return any(each.owner >= known_by for each in self.deleted)
 
     def settle(self) -> None:
         """Bring the records into their order, once all are there."""
@@ -119,18 +129,26 @@ class TopicObjects:
         if gone:
             await self._store.delete(gone)
 
-    async def mark_deleted(self, topic_id: TopicId, *, has_tier: bool) -> None:
+    async def mark_deleted(
+        self, topic_id: TopicId, *, owner: Callable[[], int], has_tier: bool
+    ) -> None:
         """Tell that a topic was deleted, before the first of its objects is; once is enough.
 
         Args:
             topic_id: Whose objects will go.
+            owner: Number of the owner of the store; asked only once the store has answered.
             has_tier: Whether there may be objects of its partitions.
         """
         infos = await self._infos(topic_id)
-        if not (infos or has_tier) or any(map(_is_deletion, infos)):
+        number = owner()
+        marks = [key for info in infos if (key := _deletion(info)) is not None]
+        if not (infos or has_tier) or any(each.owner >= number for each in marks):
             return
         key = DeletedTopicKey(
-            cluster_id=self._cluster_id, topic_id=topic_id, uid=Uid(self._ids.uuid())
+            cluster_id=self._cluster_id,
+            topic_id=topic_id,
+            named_owner=number,
+            uid=Uid(self._ids.uuid()),
         )
         fields = {"format": 1, "topic_id": topic_id.hex(), "deleted_ms": self._clock.wall_ms()}
         await self._store.create(object_key(key.text), seal_json(fields))
@@ -138,8 +156,8 @@ class TopicObjects:
     async def forget(self, topic_id: TopicId) -> None:
         """Delete all records of a deleted topic, and last what tells that it was deleted."""
         infos = await self._infos(topic_id)
-        last = [each.key for each in infos if _is_deletion(each)]
-        first = [each.key for each in infos if not _is_deletion(each)]
+        last = [each.key for each in infos if _deletion(each) is not None]
+        first = [each.key for each in infos if _deletion(each) is None]
         for keys in (first, last):
             if keys:
                 await self._store.delete(keys)
@@ -170,5 +188,6 @@ def surplus(
     return gone[: max(0, len(records) - kept)]
 
 
-def _is_deletion(info: ObjectInfo) -> bool:
-    return isinstance(parse_meta_key(info.key), DeletedTopicKey)
+def _deletion(info: ObjectInfo) -> DeletedTopicKey | None:
+    key = parse_meta_key(info.key)
+    return key if isinstance(key, DeletedTopicKey) else None

@@ -22,11 +22,16 @@ def record(owner: int, version: int, number: int = 1) -> TopicRecordKey:
     )
 
 
+def deleted(owner: int | None) -> DeletedTopicKey:
+    return DeletedTopicKey(cluster_id=CLUSTER, topic_id=TOPIC, named_owner=owner, uid=uid(1))
+
+
 KEYS: list[MetaKey] = [
     ClusterKey(cluster_id=CLUSTER),
     OwnerKey(cluster_id=CLUSTER, number=12, uid=uid(1)),
     record(3, 45),
-    DeletedTopicKey(cluster_id=CLUSTER, topic_id=TOPIC, uid=uid(1)),
+    deleted(3),
+    deleted(None),
 ]
 
 
@@ -46,6 +51,7 @@ def test_a_name_gives_its_key_back(key: MetaKey) -> None:
         f"meta/{CLUSTER}/owner-000012-{'a' * 25}b.json",
         f"meta/{CLUSTER}/topics/{TOPIC.hex()}/topic.json",
         f"meta/{CLUSTER}/topics/{TOPIC.hex().upper()}/deleted-{'a' * 26}.json",
+        f"meta/{CLUSTER}/topics/{TOPIC.hex()}/deleted-12-{'a' * 26}.json",
         "meta/a:b/cluster.json",
     ],
 )
@@ -63,6 +69,13 @@ def test_names_sort_as_records_are_new() -> None:
 def test_an_owner_has_a_number_that_a_name_can_hold(number: int) -> None:
     with pytest.raises(InvalidKeyError):
         OwnerKey(cluster_id=CLUSTER, number=number, uid=uid(1))
+
+
+def test_a_deletion_of_an_owner_that_its_name_does_not_tell_is_the_oldest() -> None:
+    assert [deleted(each).owner for each in (None, 0, 3)] == [0, 0, 3]
+    assert "/deleted-000003-" in deleted(3).text
+    with pytest.raises(InvalidKeyError):
+        deleted(1_000_000)
 
 
 @pytest.mark.parametrize(("owner", "version"), [(-1, 0), (1_000_000, 0), (0, -1), (0, 10**10)])

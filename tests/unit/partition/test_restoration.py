@@ -56,7 +56,9 @@ class Bucket:
         path = PartitionPath(cluster_id=CLUSTER, topic_id=topic_id(name), partition=number)
         return ArchiveMaker(self.store, path)
 
-    async def record(self, name: str, *, partitions: int = 1, version: int = 0) -> None:
+    async def record(
+        self, name: str, *, partitions: int = 1, version: int = 0, owner: int = 0
+    ) -> None:
         record = TopicRecord(
             name=TopicName(name),
             topic_id=topic_id(name),
@@ -64,7 +66,7 @@ class Bucket:
             config={},
             created_ms=self.clock.now_ms,
         )
-        await self.objects.put(record, owner=0, version=version)
+        await self.objects.put(record, owner=owner, version=version)
 
     async def restored(
         self, topics: Iterable[str] = (), *, at_ms: int | None = None, is_finished: bool = False
@@ -105,8 +107,17 @@ async def test_a_deleted_topic_stays_away_whatever_is_left_of_it() -> None:
     bucket = Bucket()
     await bucket.add("a")
     await bucket.add("b")
-    await bucket.objects.mark_deleted(topic_id("b"), has_tier=True)
+    await bucket.objects.mark_deleted(topic_id("b"), owner=lambda: 0, has_tier=True)
     assert (await bucket.restored()).keys() == {"a"}
+
+
+@pytest.mark.rule("TIER-56")
+async def test_what_the_cluster_before_the_last_restore_deletes_stays_restored() -> None:
+    bucket = Bucket()
+    await bucket.add("a")
+    await bucket.record("a", owner=1)
+    await bucket.objects.mark_deleted(topic_id("a"), owner=lambda: 0, has_tier=True)
+    assert ends((await bucket.restored())["a"]) == [20]
 
 
 async def test_objects_without_a_record_come_back_under_a_name_of_their_own() -> None:

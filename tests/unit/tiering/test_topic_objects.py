@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from everlog.format.topic_record import TopicRecord
 from everlog.model.clock import Clock
 from everlog.model.ids import TopicId, TopicName
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import ObjectKey
-from everlog.stores.object_store import list_all
+from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectInfo, list_all
 from service.tiering.topic_objects import RECORDS_KEPT, TopicObjects
 from tests.contract.object_stores import SteadyClock
 from tests.simulation.clock import SeededIds
@@ -17,11 +19,18 @@ GRACE_MS = 1000
 
 
 class RememberingStore(MemoryObjectStore):
-    """Remembers what was deleted together."""
+    """Remembers what was deleted together, and how often somebody has looked."""
 
     def __init__(self, *, clock: Clock) -> None:
         super().__init__(clock=clock)
         self.deleted: list[Sequence[ObjectKey]] = []
+        self.lists = 0
+
+    async def list(
+        self, prefix: str, *, start_after: str | None = None, limit: int = LIST_OBJECTS_MAX
+    ) -> Sequence[ObjectInfo]:
+        self.lists += 1
+        return await super().list(prefix, start_after=start_after, limit=limit)
 
     async def delete(self, keys: Sequence[ObjectKey]) -> None:
         self.deleted.append(keys)
@@ -47,6 +56,9 @@ class Shelf:
             created_ms=self.clock.now_ms,
         )
         await self.objects.put(record, owner=owner, version=version)
+
+    async def mark_deleted(self, *, owner: int = 0, has_tier: bool = False) -> None:
+        await self.objects.mark_deleted(TOPIC, owner=lambda: owner, has_tier=has_tier)
 
     async def keys(self) -> list[ObjectKey]:
         return [info.key async for info in list_all(self.store, "")]
@@ -84,7 +96,7 @@ async def test_a_deletion_is_told_once_and_last_of_all_forgotten() -> None:
     shelf = Shelf()
     await shelf.put(0)
     for _ in range(2):
-        await shelf.objects.mark_deleted(TOPIC, has_tier=False)
+        await shelf.mark_deleted()
     names = (await shelf.objects.all())[TOPIC]
     assert (len(names.records), len(names.deleted)) == (1, 1)
     await shelf.objects.forget(TOPIC)
@@ -95,7 +107,44 @@ async def test_a_deletion_is_told_once_and_last_of_all_forgotten() -> None:
 
 async def test_a_topic_that_the_store_never_knew_leaves_nothing_there() -> None:
     shelf = Shelf()
-    await shelf.objects.mark_deleted(TOPIC, has_tier=False)
+    await shelf.mark_deleted()
     assert await shelf.keys() == []
-    await shelf.objects.mark_deleted(TOPIC, has_tier=True)
+    await shelf.mark_deleted(has_tier=True)
     assert len(await shelf.keys()) == 1
+
+
+@pytest.mark.rule("TIER-56")
+async def test_a_deletion_by_who_has_lost_the_store_is_none() -> None:
+    shelf = Shelf()
+    await shelf.put(7)
+    await shelf.put(0, owner=1)
+    await shelf.put(8)  # it has not noticed yet
+    await shelf.mark_deleted(owner=0)
+    assert not (await shelf.objects.all())[TOPIC].is_deleted
+    # Nor does it keep the one that has the store from telling of a deletion of its own.
+    await shelf.mark_deleted(owner=1)
+    names = (await shelf.objects.all())[TOPIC]
+    assert sorted(each.owner for each in names.deleted) == [0, 1]
+    assert names.is_deleted
+    await shelf.objects.forget(TOPIC)
+    assert await shelf.keys() == []
+
+
+async def test_a_topic_that_was_deleted_before_a_restore_stays_so() -> None:
+    shelf = Shelf()
+    await shelf.put(7)
+    await shelf.mark_deleted(owner=0)
+    assert (await shelf.objects.all())[TOPIC].is_deleted
+
+
+async def test_the_owner_is_asked_once_the_store_has_answered() -> None:
+    shelf = Shelf()
+    await shelf.put(0)
+    lists_before: list[int] = []
+
+    def owner() -> int:
+        lists_before.append(shelf.store.lists)
+        return 0
+
+    await shelf.objects.mark_deleted(TOPIC, owner=owner, has_tier=False)
+    assert lists_before == [1]

@@ -29,6 +29,14 @@ from everlog.format.trash import Trash, TrashedRange
 from everlog.format.walk import Walk
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import ObjectInfo
+from service.tiering.partition_names import EPOCH_STEP
+
+RESTORE_EPOCHS = EPOCH_STEP // 2
+"""Only a restore lies between epochs that are so far apart.
+
+It begins `EPOCH_STEP` above all that the names show, and who had the store may have been elected
+some hundred times since it made the last of those.
+"""
 
 
 class Standing(Enum):
@@ -93,8 +101,7 @@ class Census:
         key = parse_key(info.key)
         if isinstance(key, ForeignKey):
             return Standing.FOREIGN, key.reason
-        if isinstance(key, RootKey) and key.stamp.ver > self._pointer.stamp.ver + 1:
-            # Of the commits after the committed one, only the next can have been begun.
+        if isinstance(key, RootKey) and self._is_ahead(key):
             return Standing.AHEAD, f"it is commit {key.stamp.ver}, {self._place}"
         if info.modified_ms > self._before_ms:
             return Standing.YOUNG, ""
@@ -152,6 +159,18 @@ class Census:
         """Whether it is retired, or perhaps is: what ends in a range counts, unopened."""
         end = key.offsets.end
         return key.uid in self._trash or any(each.start < end <= each.end for each in self._ranges)
+
+    def _is_ahead(self, key: RootKey) -> bool:
+        """Whether it tells of commits to this tier that the pointer does not know.
+
+        A later claim explains nothing: every start makes one, also on a pointer that was set back.
+        """
+        owner = self._pointer.stamp
+        if key.stamp.epoch + RESTORE_EPOCHS <= owner.epoch:
+            # A restore has taken the store; whoever had it went on in metadata of its own.
+            return False
+        # Of the commits after the committed one, only the next can have been begun.
+        return key.stamp.ver > owner.ver + 1
 
     def _is_fenced(self, key: RootKey | SegmentKey) -> bool:
         """Whether somebody else has claimed the tier since it was made."""

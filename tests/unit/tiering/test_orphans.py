@@ -13,6 +13,7 @@ from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectInfo
 from service.tiering.orphans import Census, Finding, Standing
+from service.tiering.partition_names import EPOCH_STEP
 from tests.unit.format.samples import (
     GRACE_MS,
     NOW_MS,
@@ -153,6 +154,26 @@ def test_commits_that_the_pointer_does_not_know_are_told_apart_at_any_age(root: 
     finding = found(ahead, root, pointer_of(root), age_ms=-1)
     assert finding.standing is Standing.AHEAD
     assert "commit 4" in finding.reason
+
+
+@pytest.mark.rule("TIER-56")
+def test_what_was_committed_by_who_has_lost_the_store_to_a_restore_are_orphans(root: Root) -> None:
+    restored = LeaderEpoch(root.stamp.epoch + EPOCH_STEP)
+    pointer = claimed(pointer_of(root), epoch=restored)
+    # Terms in which it stored nothing: the restore has not seen them.
+    for unseen in (0, 40, EPOCH_STEP // 2):
+        made = Stamp(LeaderEpoch(root.stamp.epoch + unseen), root.stamp.claim + unseen, 60)
+        later = RootKey(path=PATH, stamp=made, uid=uid(98))
+        assert found(later, root, pointer).standing is Standing.ORPHAN
+        assert found(later, root, pointer_of(root)).standing is Standing.AHEAD
+
+
+def test_no_number_of_starts_on_a_pointer_that_was_set_back_hides_it(root: Root) -> None:
+    ahead = RootKey(path=PATH, stamp=stamp(60), uid=uid(98))
+    pointer = pointer_of(root)
+    for _ in range(100):
+        pointer = claimed(pointer, epoch=LeaderEpoch(pointer.stamp.epoch + 1))
+    assert found(ahead, root, pointer).standing is Standing.AHEAD
 
 
 def test_the_hint_is_part_of_the_tier_and_foreign_objects_are_nobody_s(root: Root) -> None:

@@ -20,6 +20,7 @@ from service.partition.archive import ArchiveParts
 from service.partition.archive_home import ArchiveHome
 from service.partition.archiver import Archiver
 from service.partition.deleted_tiers import DeletedTiers
+from service.partition.release_proof import release_proof
 from service.partition.tier_pointers import TierPointers
 from service.partition.topic_records import TopicRecords
 from service.tiering.authority import Authority
@@ -175,17 +176,13 @@ async def assemble(
         may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
     )
     site.run(archiver.run())
-    topics = _topic_objects(site, store)
-
-    def owner() -> int:
-        return 0 if transfer is None else transfer.home.owner
-
+    topics, home = _topic_objects(site, store), transfer.home if transfer else None
     deleted = DeletedTiers(
         cluster_id=site.cluster_id,
         metadata=site.metadata,
         sweeper=sweeper,
         records=topics,
-        owner=owner,
+        owner=lambda: home.owner if home else 0,
     )
     site.run(deleted.run())
     scrubber = make_scrubber(config, seams.clock, store=store, archiver=archiver, checksum=checksum)
@@ -194,7 +191,7 @@ async def assemble(
         archiver=archiver,
         deleted=deleted,
         scrubber=scrubber,
-        records=TopicRecords(topics, owner=owner, clock=seams.clock),
+        records=TopicRecords(topics, owner=lambda: home.owner if home else 0, clock=seams.clock),
         stats=stats,
         uploads=uploads,
         store=store,
@@ -227,7 +224,7 @@ def _archive_parts(
         ids=seams.ids,
         stats=shared.stats,
         orphan_grace_ms=config.archive_orphan_grace_ms,
-        may_release=lambda: transfer is None or transfer.home.is_known,
+        proof=release_proof(transfer.home if transfer else None, clock=seams.clock),
         uploads_per_turn_max=config.remote_upload_parallelism,
     )
 

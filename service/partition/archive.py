@@ -26,6 +26,7 @@ from service.partition.insistence import insist
 from service.partition.local_release import LocalRelease
 from service.partition.orphan_search import OrphanSearch
 from service.partition.partition_lag import PartitionLag
+from service.partition.release_proof import ReleaseProof
 from service.partition.small_objects import SmallObjects
 from service.partition.table import PartitionTable
 from service.partition.turns import Turns
@@ -56,7 +57,7 @@ class ArchiveParts:
     """What all partitions of a broker share.
 
     Attributes:
-        may_release: Whether the store has proved to be the one that holds what is tiered.
+        proof: That the store is the one that holds what is tiered.
     """
 
     hot: HotStore
@@ -68,7 +69,7 @@ class ArchiveParts:
     ids: IdSource
     stats: TierStats
     orphan_grace_ms: int
-    may_release: Callable[[], bool] = lambda: True
+    proof: ReleaseProof
     uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
     turns: Turns = field(default_factory=Turns)
     looks: FirstLooks = field(default_factory=FirstLooks)
@@ -112,7 +113,9 @@ class PartitionArchive:
         )
         self.small_objects = SmallObjects(parts.merger, clock=parts.clock, stats=parts.stats)
         self._parts = parts
-        self._local = LocalRelease(parts.hot, clock=parts.clock, may_release=parts.may_release)
+        self._local = LocalRelease(
+            parts.hot, clock=parts.clock, proof=parts.proof, is_over=lambda: self.is_fenced
+        )
         self._lag = PartitionLag(parts.clock)
 
     @property
@@ -186,8 +189,8 @@ class PartitionArchive:
     async def free_disk(self) -> None:
         """Let go of local segments that may go.
 
-        Needs nothing of the store, and may run beside a turn that waits for it: what is being
-        uploaded lies above the tier's end.
+        Waits for no store that is away, and may run beside a turn that does: what is being uploaded
+        lies above the tier's end.
         """
         if self.is_fenced or self.hot.failure is not None:
             return
@@ -202,12 +205,12 @@ class PartitionArchive:
 
     def releasable(self) -> Iterator[Segment]:
         """Yield what the disk may do without, oldest first; nothing without a tier (TIER-11)."""
-        if self.tiered is not None and not self.is_fenced:
+        if self.tiered is not None:
             yield from self._local.releasable(self.hot, self.tiered.tier.end)
 
     async def release_early(self, before: Offset) -> list[Segment]:
         """Release what may go of what ends by ``before``, whatever local retention says."""
-        if self.tiered is None or self.is_fenced:
+        if self.tiered is None:
             return []
         return await self._local.release(self.hot, before, self.tiered.tier.end)
 

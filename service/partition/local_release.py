@@ -14,6 +14,7 @@ from everlog.model.offsets import Offset
 from service.hot.log import HotLog
 from service.hot.segment import Segment
 from service.hot.store import HotStore
+from service.partition.release_proof import ReleaseProof
 from service.tiering.retention import UNLIMITED, Limits, LocalSegment, expired_before
 
 _log = structlog.get_logger(__name__)
@@ -22,22 +23,26 @@ _log = structlog.get_logger(__name__)
 class LocalRelease:
     """Removes local segments of one partition.
 
-    Nothing here needs the store, and it may run beside an upload: what is being uploaded lies above
-    the tier's end.
+    Nothing here waits for a store that is away, and it may run beside an upload: what is being
+    uploaded lies above the tier's end.
 
     Args:
-        may_release: Whether the store has proved to be the one that holds what is tiered.
+        proof: That the store is the one that holds what is tiered.
+        is_over: Whether the log is somebody else's by now; it may be while the proof is renewed.
     """
 
-    def __init__(self, store: HotStore, *, clock: Clock, may_release: Callable[[], bool]) -> None:
+    def __init__(
+        self, store: HotStore, *, clock: Clock, proof: ReleaseProof, is_over: Callable[[], bool]
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._may_release = may_release
+        self._proof = proof
+        self._is_over = is_over
         self._is_start_saved = False
 
     def releasable(self, hot: HotLog, tier_end: Offset) -> Iterator[Segment]:
         """Yield the segments that may go, oldest first; whether they should is another matter."""
-        if not self._may_release() or hot.is_held or hot.failure is not None:
+        if self._is_over() or not self._proof.holds or hot.is_held or hot.failure is not None:
             return
         # An empty active segment has no file yet: the last sealed one has to tell, at the next
         # start, where the log ends.
@@ -56,7 +61,9 @@ class LocalRelease:
 
     async def release(self, hot: HotLog, before: Offset, tier_end: Offset) -> list[Segment]:
         """Release what may go of what ends by ``before``; return it."""
-        may_go = [each for each in self.releasable(hot, tier_end) if each.next_offset <= before]
+        if not self._may_go(hot, before, tier_end) or not await self._proof.renew():
+            return []
+        may_go = self._may_go(hot, before, tier_end)  # others may have worked on the log meanwhile
         if not may_go:
             return []
         if not self._is_start_saved:
@@ -71,6 +78,9 @@ class LocalRelease:
                 local_start=hot.local_start,
             )
         return released
+
+    def _may_go(self, hot: HotLog, before: Offset, tier_end: Offset) -> list[Segment]:
+        return [each for each in self.releasable(hot, tier_end) if each.next_offset <= before]
 
     async def expire(self, hot: HotLog, limits: Limits) -> bool:
         """Delete what has outlived the retention of a log without a tier; tell whether any has."""

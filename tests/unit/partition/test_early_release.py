@@ -3,13 +3,18 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from everlog.model.errors import EverlogError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from service.hot.log import HotLog
+from service.partition.archive_home import StoreLostError
+from service.partition.release_proof import ReleaseProof
 from service.partition.tier_pointers import TierPointers
 from service.tiering.authority import Authority, ClaimRequest
 from tests.simulation.clock import SeededIds
@@ -17,6 +22,21 @@ from tests.unit.partition.crowded import KIB, SEGMENTS, UNTIERED, Crowded, crowd
 from tests.unit.tiering.site import HastyClock, metadata_tree, read_all, site
 
 EVERYTHING = 1 << 40
+
+
+def proof_of(
+    clock: HastyClock, *, is_known: bool = True, error: EverlogError | None = None
+) -> ReleaseProof:
+    """Make a proof whose next look fails with an error, and finds the store lost if it says so."""
+    known = [is_known]
+
+    async def confirm() -> None:
+        await asyncio.sleep(0)
+        if error is not None:
+            known[0] = isinstance(error, RetriableError)
+            raise error
+
+    return ReleaseProof(is_known=lambda: known[0], confirm=confirm, clock=clock)
 
 
 @pytest.fixture
@@ -101,11 +121,60 @@ async def test_nothing_goes_before_the_store_has_proved_to_be_the_archives(place
     partition = await place.filled(0)
     await place.archived(partition)
     (archive,) = place.site.cold.archiver.archives
-    archive._local._may_release = lambda: False
+    archive._local._proof = proof_of(place.clock, is_known=False)
     assert place.early.releasable(EVERYTHING) == 0
     assert await place.early.release(EVERYTHING) == 0
     assert await archive.release_early(Offset(1 << 40)) == []
     assert partition.hot.local_start == 0
+
+
+@pytest.mark.rule("TIER-56")
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_nothing_goes_once_a_restore_has_taken_the_store(
+    place: Crowded, *, is_early: bool
+) -> None:
+    partition = await place.filled(0)
+    await place.archived(partition)
+    (archive,) = place.site.cold.archiver.archives
+    archive._local._proof = proof_of(place.clock, error=StoreLostError("taken"))
+    assert place.early.releasable(EVERYTHING) > 0
+    if is_early:
+        assert await place.early.release(EVERYTHING) == 0
+    else:
+        archive.config = replace(archive.config, local_retention_ms=0)
+        await archive.free_disk()
+    assert partition.hot.local_start == 0
+    assert place.early.releasable(EVERYTHING) == 0
+
+
+@pytest.mark.rule("TIER-11")
+async def test_nothing_goes_of_a_partition_that_is_closed_during_the_look(place: Crowded) -> None:
+    partition = await place.filled(0)
+    await place.archived(partition)
+    (archive,) = place.site.cold.archiver.archives
+    archive._local._proof = proof_of(place.clock)
+    releasing = asyncio.create_task(archive.release_early(Offset(EVERYTHING)))
+    await asyncio.sleep(0)
+    await place.site.cold.archiver.close(partition.id)
+    assert await releasing == []
+    assert partition.hot.local_start == 0
+
+
+@pytest.mark.rule("TIER-35")
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_what_was_archived_goes_while_the_store_is_away(
+    place: Crowded, *, is_early: bool
+) -> None:
+    partition = await place.filled(0)
+    await place.archived(partition)
+    (archive,) = place.site.cold.archiver.archives
+    archive._local._proof = proof_of(place.clock, error=StoreUnavailableError("list", "-", "down"))
+    if is_early:
+        await place.early.release(EVERYTHING)
+    else:
+        archive.config = replace(archive.config, local_retention_ms=0)
+        await archive.free_disk()
+    assert partition.hot.local_start == partition.tiered_end > 0
 
 
 @pytest.mark.rule("TIER-11")

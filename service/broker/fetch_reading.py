@@ -61,6 +61,7 @@ class Pass:
         held: Bytes of all slow reads.
         is_urgent: Whether something has to be told at once: a log that diverges, or an error other
             than that of a store or a disk.
+        is_faulty: Whether there is an error of a store or a disk, which has to be told soon.
         leaders: Nodes that the results name as leaders.
     """
 
@@ -68,6 +69,7 @@ class Pass:
     size: int
     held: int
     is_urgent: bool
+    is_faulty: bool
     leaders: list[int]
 
 
@@ -106,7 +108,7 @@ class FetchReading:
     def run(self) -> Pass:
         """Make one pass. The first batch found is returned whatever its size (KIP-74)."""
         held = sum(each.held for each in self.wanted)
-        made = Pass([], 0, held, is_urgent=False, leaders=[])
+        made = Pass([], 0, held, is_urgent=False, is_faulty=False, leaders=[])
         for each in self.wanted:
             result = PartitionData(partition_index=each.index, high_watermark=-1, records=b"")
             if self._committed:
@@ -136,8 +138,11 @@ class FetchReading:
 
     def _refuse(self, each: Wanted, result: PartitionData, made: Pass, error: EverlogError) -> None:
         result.error_code = code_of(error)
-        # A store that is away stays away for a while: who is told at once asks again at once.
-        made.is_urgent |= result.error_code != ErrorCode.KAFKA_STORAGE_ERROR
+        if result.error_code == ErrorCode.KAFKA_STORAGE_ERROR:
+            # A store that is away stays away for a while: who is told at once asks again at once.
+            made.is_faulty = True
+        else:
+            made.is_urgent = True
         if isinstance(error, NotLeaderError | StaleLeaderEpochError):
             leader = self._leaders.leader_of(each.topic, each.topic_id, each.index)
             if leader is not None:

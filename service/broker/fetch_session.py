@@ -89,7 +89,7 @@ class FetchSession:
 
     Attributes:
         epoch: That the next request has to carry.
-        partitions: In the order of service: who got something goes to the end.
+        partitions: In the order of service: who got something, or an error, goes to the end.
         by_topic_id: Whether its requests name topics by their ids; a session never changes that.
         used_at: When its last request came, in seconds of the monotonic clock.
     """

@@ -135,6 +135,7 @@ class _Incremental:
             if each.tell(result):
                 wanted.append(asked)
                 news.append(result)
-                if result.records:
+                if result.records or result.error_code:
+                    # In front, what fails would take the place of what can be read each time.
                     session.put_last(key)
         return FetchResponse(session_id=session.id, responses=by_topic(wanted, news))

@@ -25,6 +25,9 @@ FETCH_BYTES_MAX = 55 * 1024 * 1024
 SLOW_READ_MS = 500
 """A fetch that finds nothing at hand waits so long for a read from a device or the object store."""
 
+STORAGE_ERROR_MS = 500
+"""An error of the store or of a disk is told so late, and no later, for want of anything else."""
+
 WAIT_MS_MAX = 5 * 60 * 1000
 """Nobody waits longer for data than this, whatever the request says."""
 
@@ -55,11 +58,13 @@ class _Waiting(Deferred):
         reading: FetchReading,
         answer: Callable[[Pass], FetchResponse],
         bytes_min: int,
+        fault_ms: int,
         alarm: _Alarm,
     ) -> None:
         super().__init__()
         self.reading = reading
         self.bytes_min = bytes_min
+        self._fault_ms = fault_ms
         self._answer = answer
         self._alarm = alarm
         alarm.wakes = self.wake
@@ -90,8 +95,17 @@ class _Waiting(Deferred):
         made = self.reading.run()
         if made.size >= self.bytes_min or made.is_urgent:
             self.settle(made)
-        else:
-            self._watch()
+            return
+        if made.is_faulty:
+            self._hurry()
+        self._watch()
+
+    def _hurry(self) -> None:
+        """Let the time be up soon, if it would not be sooner."""
+        loop, seconds = asyncio.get_running_loop(), self._fault_ms / 1000
+        if self._timer is not None and self._timer.when() > loop.time() + seconds:
+            self._timer.cancel()
+            self._timer = loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         if not self.is_resolved:
@@ -121,6 +135,7 @@ class FetchHandler:
         leaders: Tells who leads the others.
         sessions: Incremental fetch sessions (KIP-227).
         spawn: Starts the task of a slow read under an owner.
+        fault_ms: How late an error of the store or of a disk is told; see `STORAGE_ERROR_MS`.
     """
 
     def __init__(
@@ -131,12 +146,14 @@ class FetchHandler:
         sessions: FetchSessions,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         bytes_max: int = FETCH_BYTES_MAX,
+        fault_ms: int = STORAGE_ERROR_MS,
     ) -> None:
         self._partitions = partitions
         self._leaders = leaders
         self._sessions = sessions
         self._spawn = spawn
         self._bytes_max = bytes_max
+        self._fault_ms = fault_ms
 
     def __call__(self, context: RequestContext, request: FetchRequest) -> FetchResponse | Deferred:
         try:
@@ -158,12 +175,15 @@ class FetchHandler:
         if not made.size and any(each.slow for each in view.wanted):
             # There is something, only not at hand: an empty answer would say that there is nothing.
             bytes_min, wait_ms = max(bytes_min, 1), max(wait_ms, SLOW_READ_MS)
+        if made.is_faulty:
+            wait_ms = min(wait_ms, self._fault_ms)
         if made.size >= bytes_min or made.is_urgent or wait_ms <= 0 or not view.wanted:
             return self._answer(view, context.listener, made)
         waiting = _Waiting(
             reading=reading,
             answer=partial(self._answer, view, context.listener),
             bytes_min=bytes_min,
+            fault_ms=self._fault_ms,
             alarm=alarm,
         )
         waiting.wait(wait_ms)

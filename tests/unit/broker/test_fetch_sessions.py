@@ -164,6 +164,20 @@ def test_who_got_something_is_served_after_the_others() -> None:
     assert [each.index for each in view.wanted] == [1, 3, 0, 2]
 
 
+def test_what_fails_is_served_after_the_others() -> None:
+    desk = Desk()
+    session_id = desk.start(range(3))
+    view = desk.open(range(0), session_id=session_id, epoch=1)
+    view.respond(
+        [
+            PartitionData(partition_index=each.index, error_code=0 if each.index else 56)
+            for each in view.wanted
+        ]
+    )
+    view = desk.open(range(0), session_id=session_id, epoch=2)
+    assert [each.index for each in view.wanted] == [1, 2, 0]
+
+
 def test_partitions_are_added_moved_and_forgotten() -> None:
     desk = Desk()
     session_id = desk.start(range(2))

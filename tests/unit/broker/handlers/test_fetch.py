@@ -285,6 +285,28 @@ async def test_who_reads_from_a_store_that_is_away_is_told_when_his_time_is_up()
         assert only(await answered(alone)).error_code == ErrorCode.KAFKA_STORAGE_ERROR
 
 
+@pytest.mark.rule("TIER-24")
+@pytest.mark.parametrize("is_slow", [True, False])
+async def test_an_error_of_the_store_does_not_wait_for_all_of_the_readers_time(
+    *, is_slow: bool
+) -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+
+        async def away_slowly(offset: Offset, bounds: Any) -> Any:
+            raise StoreUnavailableError("read", "key", "it is away")
+
+        def away(offset: Offset, bounds: Any) -> Any:
+            raise StoreUnavailableError("read", "key", "it is away")
+
+        partition.log.read = away_slowly if is_slow else away  # type: ignore[method-assign, assignment]
+        waiting = place.fetch_handler(fault_ms=20)(
+            context(VERSION), to_fetch("t", max_wait_ms=60_000)
+        )
+        assert isinstance(waiting, Deferred)
+        assert only(await answered(waiting)).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+
+
 @pytest.mark.rule("TIER-38")
 async def test_slow_partitions_bring_no_more_into_memory_than_a_response_may_hold() -> None:
     async with town() as place:

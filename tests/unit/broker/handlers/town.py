@@ -12,7 +12,7 @@ from everlog.model.offsets import LeaderEpoch
 from service.broker.context import RequestContext
 from service.broker.fetch_session_cache import FetchSessionCache
 from service.broker.fetch_sessions import FetchSessions
-from service.broker.handlers.fetch import FetchHandler
+from service.broker.handlers.fetch import STORAGE_ERROR_MS, FetchHandler
 from service.broker.handlers.produce import ProduceHandler
 from service.broker.leaders import Leaders
 from service.hot.log import HotLog
@@ -93,7 +93,9 @@ class Town:
             clock=self.clock,
         )
 
-    def fetch_handler(self, *, bytes_max: int = 1 << 20) -> FetchHandler:
+    def fetch_handler(
+        self, *, bytes_max: int = 1 << 20, fault_ms: int = STORAGE_ERROR_MS
+    ) -> FetchHandler:
         cache = FetchSessionCache(clock=self.clock, ids=SeededIds())
         return FetchHandler(
             partitions=self.table,
@@ -101,6 +103,7 @@ class Town:
             sessions=FetchSessions(cache=cache),
             spawn=self.tasks.create_task,
             bytes_max=bytes_max,
+            fault_ms=fault_ms,
         )
 
     async def restart(self) -> None:

@@ -146,10 +146,7 @@ class SystemDisk:
 
     def list_dir(self, path: str) -> list[tuple[str, int]]:
         with _translated("list", path), os.scandir(path) as entries:
-            return sorted(
-                (entry.name + "/", 0) if entry.is_dir() else (entry.name, entry.stat().st_size)
-                for entry in entries
-            )
+            return sorted(filter(None, map(_named_size, entries)))
 
     def rename(self, old: str, new: str) -> None:
         with _translated("rename", old):
@@ -192,3 +189,13 @@ class SystemDisk:
             # As df counts: what is kept for the superuser is neither free nor used.
             usable = found.f_blocks - found.f_bfree + found.f_bavail
             return found.f_bavail * found.f_frsize, usable * found.f_frsize
+
+
+def _named_size(entry: os.DirEntry[str]) -> tuple[str, int] | None:
+    """Return the name and bytes of an entry; None if it has just been removed."""
+    if entry.is_dir():
+        return entry.name + "/", 0
+    try:
+        return entry.name, entry.stat().st_size
+    except FileNotFoundError:
+        return None

@@ -1,6 +1,5 @@
 """Puts the cold side of a broker together: authority, transfer worker, cache, archiver."""
 
-import asyncio
 import errno
 import os
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ from service.partition.release_proof import release_proof
 from service.partition.tier_pointers import TierPointers
 from service.partition.topic_records import TopicRecords
 from service.tiering.authority import Authority
+from service.tiering.cache_directory import CacheDirectory
 from service.tiering.range_checksum import ChecksumRange, checksum_through
-from service.tiering.range_sources import empty_directory
 from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
 from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
@@ -98,7 +97,10 @@ async def open_cold_side(site: TierSite) -> ColdSide:
     probe = probe_key(site.cluster_id, config.broker_id)
     logs = config.logging_level, config.logging_format
     worker = WorkerSupervisor(
-        lambda: launch_worker(url, probe, *logs), clock=seams.clock, ids=seams.ids
+        lambda: launch_worker(url, probe, *logs),
+        clean=_cache_directory(site).remove_unfinished,
+        clock=seams.clock,
+        ids=seams.ids,
     )
     site.run(worker.run())
     location = parse_store_url(url)
@@ -160,7 +162,8 @@ async def assemble(
     config, seams = site.config, site.seams
     stats = stats or TierStats()
     sweeper = Sweeper(store, stats=stats)
-    cache_dir = await _empty_cache_dir(site)
+    cache = _cache_directory(site)
+    await cache.empty()
     authority = Authority(
         TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
     )
@@ -168,9 +171,9 @@ async def assemble(
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=cold_logs(site, store, authority, stats, cache_dir),
+        make_tiered=cold_logs(site, store, authority, stats, cache.path),
         parts=_archive_parts(
-            site, making, Shared(sweeper, uploads, stats), cache_dir=cache_dir, transfer=transfer
+            site, making, Shared(sweeper, uploads, stats), cache_dir=cache.path, transfer=transfer
         ),
         check_seconds=config.log_retention_check_interval_ms / 1000,
         may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
@@ -253,13 +256,9 @@ def may_search(home: ArchiveHome, config: BrokerConfig, now_ms: int) -> bool:
     return home.is_known and now_ms - home.restored_ms >= config.archive_orphan_grace_ms
 
 
-async def _empty_cache_dir(site: TierSite) -> str:
-    """Make the directory of what is on its way to or from the store, or empty it."""
-    directory = site.config.remote_cache_dir or f"{site.config.data_dir}/{CACHE_DIR}"
-    await asyncio.get_running_loop().run_in_executor(
-        site.seams.read_executor, empty_directory, site.seams.disk, directory
-    )
-    return directory
+def _cache_directory(site: TierSite) -> CacheDirectory:
+    path = site.config.remote_cache_dir or f"{site.config.data_dir}/{CACHE_DIR}"
+    return CacheDirectory(path, disk=site.seams.disk, executor=site.seams.read_executor)
 
 
 def probe_key(cluster_id: str, broker_id: int) -> str:

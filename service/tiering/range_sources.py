@@ -11,6 +11,7 @@ from typing_extensions import override
 from everlog.format.checksum import crc32c
 from everlog.format.errors import CorruptObjectError
 from everlog.model.clock import IdSource
+from everlog.model.errors import EverlogError
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore
 from service.model.disk import Disk, File
@@ -20,7 +21,6 @@ from service.tiering.fetch_queue import FetchQueue
 from service.tiering.open_files import OpenFiles
 from service.tiering.single_flight import SingleFlight, Spawn
 from service.tiering.stats import TierStats
-from service.tiering.worker.merging import MERGE_SUFFIX
 
 VERIFIED_MAX = 65_536
 """Ranges of local objects that are known to be sound: 256 GiB at 4 MiB each."""
@@ -199,7 +199,12 @@ class CachedRanges(_Fetching):
         self._number += 1
         name = f"{of.entry.uid.hex()}-{wanted.position}-{wanted.length}"
         path = f"{self._directory}/{name}-{self._incarnation}-{self._number}{CACHE_SUFFIX}"
-        found = await self._store.read_into_file(of.key, wanted.position, wanted.length, path)
+        try:
+            found = await self._store.read_into_file(of.key, wanted.position, wanted.length, path)
+        except EverlogError:
+            # A transfer process may have ended between the last byte and its answer.
+            await self._remove([CachedRange(path, 0)])
+            raise
         if found == of.crc32c(wanted):
             return path
         await self._remove([CachedRange(path, 0)])
@@ -286,11 +291,3 @@ def _unlink_all(disk: Disk, paths: list[str]) -> None:
             disk.unlink(path)
         except FileNotFoundError:
             continue
-
-
-def empty_directory(disk: Disk, directory: str) -> None:
-    """Make the cache's directory and remove what earlier processes left in it. Blocks."""
-    disk.make_dirs(directory)
-    for name, _ in disk.list_dir(directory):
-        if CACHE_SUFFIX in name or MERGE_SUFFIX in name:
-            disk.unlink(f"{directory}/{name}")

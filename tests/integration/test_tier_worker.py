@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.app.tier_wiring import probe_key
+from service.app.tier_wiring import CACHE_DIR, probe_key
 from service.model.broker_config import BrokerConfig
 from service.partition.partition import Partition
 from tests.contract.object_stores import (
@@ -108,6 +108,26 @@ async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
         await released(partition)
         assert worker.restarts >= 1
         assert await read_all(partition) == appended
+
+
+async def test_what_a_killed_worker_leaves_goes_before_the_next_one_begins(
+    tmp_path: Path, metadata: Metadata
+) -> None:
+    settings = {"store.url": f"file://{tmp_path}/store"}
+    async with site(tmp_path / "broker", metadata, settings=settings) as running:
+        await running.open(TOPIC)
+        assert running.cold.transfer is not None
+        worker = running.cold.transfer.worker
+        cache = tmp_path / "broker" / CACHE_DIR
+        for name in ("a.chunk", "b.chunk-1.part", "c-0.merge"):
+            await asyncio.to_thread((cache / name).write_bytes, b"x")
+        async with asyncio.timeout(30):
+            while worker.pid is None:
+                await asyncio.sleep(0.01)
+            os.kill(worker.pid, signal.SIGKILL)
+            while not worker.restarts or worker.pid is None:
+                await asyncio.sleep(0.01)
+        assert os.listdir(cache) == ["a.chunk"]
 
 
 async def test_the_worker_ends_with_its_broker(tmp_path: Path, metadata: Metadata) -> None:

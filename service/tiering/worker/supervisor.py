@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from everlog.model.clock import Clock, IdSource
-from everlog.model.errors import CorruptionError
+from everlog.model.errors import CorruptionError, EverlogError
 from everlog.stores.backoff import RetryPolicy, wait_s
 from service.tiering.worker.channel import Answer, Channel, Fields, worker_gone
 
@@ -56,15 +56,27 @@ LaunchWorker = Callable[[], Awaitable[WorkerProcess]]
 class WorkerSupervisor:
     """Starts the worker, again whenever it ends, ever more slowly if it ends early.
 
+    Args:
+        launch: Starts it.
+        clean: Removes files that a worker has left; called between the end of one and the next.
+
     Attributes:
         restarts: How often a worker has ended without being asked to.
         pid: Of the running worker; None while there is none.
     """
 
-    def __init__(self, launch: LaunchWorker, *, clock: Clock, ids: IdSource) -> None:
+    def __init__(
+        self,
+        launch: LaunchWorker,
+        *,
+        clean: Callable[[], Awaitable[None]],
+        clock: Clock,
+        ids: IdSource,
+    ) -> None:
         self.restarts = 0
         self.pid: int | None = None
         self._launch = launch
+        self._clean = clean
         self._clock = clock
         self._ids = ids
         self._channel: Channel | None = None
@@ -82,6 +94,7 @@ class WorkerSupervisor:
             else:
                 status = await self._attend(process)
                 _log.error("transfer_worker_ended", pid=process.pid, status=status)
+                await self._clear_up()
             self.restarts += 1
             failures = 0 if self._clock.monotonic() - began > STEADY_SECONDS else failures + 1
             wait = wait_s(
@@ -121,6 +134,13 @@ class WorkerSupervisor:
             # From now on calls wait for the next worker.
             self._channel, self.pid = None, None
             self._started.clear()
+
+    async def _clear_up(self) -> None:
+        try:
+            await self._clean()
+        except EverlogError as error:
+            # The next worker needs none of it; it is tried again when that one ends.
+            _log.warning("transfer_files_not_removed", reason=str(error))
 
     async def _attend(self, process: WorkerProcess) -> int:
         """Serve calls through a worker until it ends; return its exit status."""

@@ -1,6 +1,8 @@
 """Ranges are fetched once at a time, in their turn."""
 
 import asyncio
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,12 +10,16 @@ import pytest
 from typing_extensions import override
 
 from everlog.stores.errors import StoreUnavailableError
-from everlog.stores.object_key import object_key
+from everlog.stores.memory import MemoryObjectStore
+from everlog.stores.object_key import ObjectKey, object_key
+from service.app.system_disk import SystemDisk
 from service.tiering.chunk_cache import CachedRange
 from service.tiering.cold_objects import ObjectRange
 from service.tiering.fetch_queue import FetchQueue
-from service.tiering.range_sources import _Fetching
+from service.tiering.open_files import OpenFiles
+from service.tiering.range_sources import CachedRanges, _Fetching
 from service.tiering.stats import TierStats
+from tests.contract.object_stores import SeededIds, SteadyClock
 
 OBJECT: Any = SimpleNamespace(entry=SimpleNamespace(uid=b"uid"))
 DOWN = StoreUnavailableError("read", object_key("a"), "down")
@@ -80,3 +86,32 @@ async def test_a_fetch_that_fails_leaves_its_place_to_the_next() -> None:
         source.failure = None
         assert await source.get(0) == CachedRange("path", 0)
     assert (len(source._queue), source._turns) == (0, {})
+
+
+class AbsentAnswer(MemoryObjectStore):
+    """Brings a range whole, and says that it has not: its transfer process ended in between."""
+
+    @override
+    async def read_into_file(self, key: ObjectKey, start: int, length: int, path: str) -> int:
+        await asyncio.to_thread(Path(path).write_bytes, bytes(length))
+        raise DOWN
+
+
+async def test_a_range_that_came_without_an_answer_leaves_no_file(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        ranges = CachedRanges(
+            AbsentAnswer(clock=SteadyClock()),
+            directory=str(tmp_path),
+            bytes_max=1000,
+            disk=SystemDisk(),
+            files=OpenFiles(SystemDisk(), executor=None),
+            executor=None,
+            ids=SeededIds(),
+            queue=FetchQueue(bytes_max=1000, fetches_max=1),
+            spawn=tasks.create_task,
+            stats=TierStats(),
+        )
+        thing: Any = SimpleNamespace(entry=OBJECT.entry, key=object_key("a"))
+        with pytest.raises(StoreUnavailableError):
+            await ranges.fetch(thing, part(0), lane="t", keep=False)
+    assert os.listdir(tmp_path) == []

@@ -25,6 +25,7 @@ from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
+from service.model.disk import DiskError
 from service.tiering.worker.channel import Channel
 from service.tiering.worker.downloads import Downloads
 from service.tiering.worker.faults import decode_fault, encode_fault
@@ -189,7 +190,13 @@ async def test_a_worker_that_ends_is_started_again_and_calls_go_on() -> None:
             started.append(worker)
             return worker
 
-        supervisor = WorkerSupervisor(launch, clock=SteadyClock(), ids=SeededIds())
+        async def clean() -> None:
+            assert started[-1].server is not None
+            is_over.append(started[-1].server.done())
+            raise DiskError("unlink", "file", "it refuses")  # no reason to do without a worker
+
+        is_over: list[bool] = []
+        supervisor = WorkerSupervisor(launch, clean=clean, clock=SteadyClock(), ids=SeededIds())
         running = tasks.create_task(supervisor.run())
         remote = WorkerObjectStore(supervisor)
         await remote.create(KEY, b"x")
@@ -204,6 +211,7 @@ async def test_a_worker_that_ends_is_started_again_and_calls_go_on() -> None:
                     await asyncio.sleep(0.01)
         assert supervisor.restarts == 2
         assert len(started) == 3
+        assert is_over == [True]
         running.cancel()
 
 

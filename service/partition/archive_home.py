@@ -145,11 +145,16 @@ class ArchiveHome:
 
     async def keep(self) -> None:
         """Ask until the store is known, and go on asking whether it still is, until cancelled."""
+        pause = self._confirm_seconds
         while True:
             await self.run()
-            await asyncio.sleep(self._confirm_seconds)
-            with suppress(EverlogError):  # a store that is away now is still ours
+            await asyncio.sleep(pause)
+            try:
                 await self.confirm()
+                pause = self._confirm_seconds
+            except EverlogError:
+                # A store that is away is still ours, but may come back with another owner.
+                pause = self._retry_seconds
 
     async def confirm(self) -> None:
         """Make sure that no restore has taken the store since.

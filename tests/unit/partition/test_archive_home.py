@@ -72,19 +72,23 @@ def a_store() -> MemoryObjectStore:
     return MemoryObjectStore(clock=SteadyClock())
 
 
-def home_of(metadata: Metadata, store: ObjectStore, url: str = "file:///a") -> ArchiveHome:
+def home_of(
+    metadata: Metadata, store: ObjectStore, url: str = "file:///a", **seconds: float
+) -> ArchiveHome:
     return ArchiveHome(
         url=url,
         cluster_id=CLUSTER,
         metadata=metadata.store,
         store=store,
         ids=SeededIds(hash(url)),
-        retry_seconds=0,
+        **{"retry_seconds": 0, **seconds},
     )
 
 
-async def taken(metadata: Metadata, store: ObjectStore, url: str = "file:///a") -> ArchiveHome:
-    home = home_of(metadata, store, url)
+async def taken(
+    metadata: Metadata, store: ObjectStore, url: str = "file:///a", **seconds: float
+) -> ArchiveHome:
+    home = home_of(metadata, store, url, **seconds)
     await home.settle()
     await home.run()
     return home

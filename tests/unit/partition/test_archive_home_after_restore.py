@@ -1,13 +1,17 @@
 """Whoever had a store before a restore finds out, and leaves it alone from then on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
+from typing_extensions import override
 
 from everlog.format.object_keys import Uid
 from everlog.stores.errors import StoreUnavailableError
-from everlog.stores.object_store import ObjectStore
+from everlog.stores.memory import MemoryObjectStore
+from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectInfo, ObjectStore
 from service.app.home_gate import HomeGate
 from service.app.tier_wiring import may_search
 from service.coordination.archive_record import ArchiveRecord, create_archive_record
@@ -17,6 +21,7 @@ from service.tiering.store_owner import newest_owner, next_owner, take_store
 from service.tiering.worker.channel import Answer, Fields
 from tests.contract.object_stores import SteadyClock
 from tests.simulation.clock import SeededIds
+from tests.simulation.loop import SimLoop, run_simulated
 from tests.unit.partition.test_archive_home import (
     AwayStore,
     a_store,
@@ -153,6 +158,40 @@ async def test_a_broker_that_runs_on_looks_every_now_and_then(metadata: Metadata
     await until(lambda: home.is_elsewhere)
     assert not home.is_known
     keeping.cancel()
+
+
+class Looks(MemoryObjectStore):
+    """Notes when somebody looks who has it, and is away at some of these times."""
+
+    def __init__(self, *, away: set[int]) -> None:
+        super().__init__(clock=SteadyClock())
+        self.at: list[float] = []
+        self._away = away
+
+    @override
+    async def list(
+        self, prefix: str, *, start_after: str | None = None, limit: int = LIST_OBJECTS_MAX
+    ) -> Sequence[ObjectInfo]:
+        self.at.append(asyncio.get_running_loop().time())
+        if len(self.at) in self._away:
+            raise StoreUnavailableError("list", prefix, "down")
+        return await super().list(prefix, start_after=start_after, limit=limit)
+
+
+def test_who_could_not_look_looks_again_soon() -> None:
+    """A store that is away when it is looked at may come back with another owner."""
+    looks = Looks(away={3, 4})
+
+    async def keep_for_a_while(_: SimLoop) -> None:
+        async with metadata_tree() as metadata:
+            home = await taken(metadata, looks, retry_seconds=5, confirm_seconds=60)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(200):
+                    await home.keep()
+
+    run_simulated(1, keep_for_a_while)
+    pauses = [round(after - before) for before, after in pairwise(looks.at)]
+    assert pauses == [60, 60, 5, 5, 60]
 
 
 async def test_nothing_is_deleted_without_a_look_at_who_has_the_store(metadata: Metadata) -> None:

@@ -15,7 +15,6 @@ from service.tiering.cold_log import ColdLog
 from service.tiering.cold_objects import ColdObjects
 from service.tiering.fetch_ahead import FetchAhead
 from service.tiering.fetch_queue import FetchQueue
-from service.tiering.manifest_cache import ManifestCache
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.open_files import OpenFiles
 from service.tiering.partition_tier import PartitionTier
@@ -30,16 +29,18 @@ def retired_ms(config: BrokerConfig) -> int:
 
 
 def cold_logs(
-    site: TierSite, store: ObjectStore, authority: Authority, stats: TierStats, cache_dir: str
+    site: TierSite,
+    store: ObjectStore,
+    manifests: ManifestStore,
+    authority: Authority,
+    stats: TierStats,
+    cache_dir: str,
 ) -> Callable[[Held, PartitionPath], Tiered]:
     """Make what all cold logs share; return what makes the cold log of one partition."""
     config, seams = site.config, site.seams
     range_bytes = config.remote_fetch_range_bytes
     files = OpenFiles(seams.disk, executor=seams.cold_executor)
     objects = ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes)
-    manifests = ManifestStore(
-        store, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
-    )
     ranges = _ranges(site, store, files, stats, cache_dir)
     readers = ReadAhead(
         window_max=config.remote_prefetch_ranges_max,

@@ -1,19 +1,17 @@
 """Puts the cold side of a broker together: authority, transfer worker, cache, archiver."""
 
-import errno
-import os
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_store import ObjectStore
-from everlog.stores.url import DirectoryLocation, StoreLocation, absolute_url, parse_store_url
+from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
 from service.app.cold_logs import cold_logs, retired_ms
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import make_scrubber
+from service.app.store_place import make_place
 from service.app.tier_site import TierSite
 from service.app.worker_launch import launch_worker
-from service.coordination.identity import StartRefusedError
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import ArchiveParts
 from service.partition.archive_home import ArchiveHome
@@ -24,6 +22,8 @@ from service.partition.tier_pointers import TierPointers
 from service.partition.topic_records import TopicRecords
 from service.tiering.authority import Authority
 from service.tiering.cache_directory import CacheDirectory
+from service.tiering.manifest_cache import ManifestCache
+from service.tiering.manifest_store import ManifestStore
 from service.tiering.range_checksum import ChecksumRange, checksum_through
 from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
 from service.tiering.scrubber import Scrubber
@@ -110,7 +110,7 @@ async def open_cold_side(site: TierSite) -> ColdSide:
         metadata=site.metadata,
         store=WorkerObjectStore(HastyCaller(worker)),
         ids=seams.ids,
-        make_place=lambda: _make_place(location),
+        make_place=lambda: make_place(location),
     )
     await home.settle()
     site.run(home.keep())
@@ -122,31 +122,17 @@ async def open_cold_side(site: TierSite) -> ColdSide:
             store = WorkerObjectStore(gate, local_path=files.local_path)
         case _:
             store = WorkerObjectStore(gate, on_hedge=stats.count_hedge)
-    # A failing upload waits here, where others may go meanwhile, and not over there.
+    # A failing upload or commit waits here, where others may go meanwhile, and not over there.
     hasty = HastyCaller(gate)
     return await assemble(
         site,
         store,
         Making(upload=through_worker(hasty), merge=merged_by_worker(hasty)),
         transfer=TransferSite(worker, home),
+        hasty=WorkerObjectStore(hasty),
         checksum=checksum_through(gate),
         stats=stats,
     )
-
-
-def _make_place(location: StoreLocation) -> None:
-    """Make the directory of a new store; blocks, once in the life of a cluster."""
-    if not isinstance(location, DirectoryLocation):
-        return
-    try:
-        os.makedirs(location.path, exist_ok=True)
-        if not os.access(location.path, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise StartRefusedError(
-            f"the store file://{location.path} cannot be made ({error.strerror}): give a "
-            "directory that this process may write to, as --store or store.url"
-        ) from error
 
 
 async def assemble(
@@ -154,11 +140,12 @@ async def assemble(
     store: ObjectStore,
     making: Making,
     *,
+    hasty: ObjectStore | None = None,
     transfer: TransferSite | None = None,
     checksum: ChecksumRange | None = None,
     stats: TierStats | None = None,
 ) -> ColdSide:
-    """Make the cold side over a store, whatever that is."""
+    """Make the cold side over a store, whatever that is; ``hasty`` calls to it give up soon."""
     config, seams = site.config, site.seams
     stats = stats or TierStats()
     sweeper = Sweeper(store, stats=stats)
@@ -167,11 +154,14 @@ async def assemble(
     authority = Authority(
         TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
     )
+    manifests = ManifestStore(
+        store, hasty=hasty, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
+    )
     uploads = UploadGate(_upload_limits(config), clock=seams.clock)
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=cold_logs(site, store, authority, stats, cache.path),
+        make_tiered=cold_logs(site, store, manifests, authority, stats, cache.path),
         parts=_archive_parts(
             site, making, Shared(sweeper, uploads, stats), cache_dir=cache.path, transfer=transfer
         ),

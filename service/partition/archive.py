@@ -234,7 +234,9 @@ class PartitionArchive:
         plans = await self._plans(tier)
         if not plans:
             return False
-        await self._insist(tier.root)  # without it nothing could be committed
+        await self._insist(
+            partial(tier.root, is_hasty=True)
+        )  # without it nothing could be committed
         await self._upload_and_commit(tier, plans)
         return self.has_work
 

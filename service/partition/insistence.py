@@ -8,6 +8,7 @@ import structlog
 from everlog.model.clock import IdSource
 from everlog.model.errors import RetriableError
 from everlog.stores.backoff import RetryPolicy, wait_s
+from everlog.stores.errors import is_throttle
 from service.tiering.uploader import BackOff
 
 FOR_EVER = RetryPolicy(transient_wait_s_min=0.1, deadline_s=None)
@@ -34,7 +35,9 @@ async def insist(
             return await call()
         except RetriableError as error:
             failures += 1
-            wait = wait_s(FOR_EVER, failures=failures, throttled=False, chance=ids.uniform())
+            wait = wait_s(
+                FOR_EVER, failures=failures, throttled=is_throttle(error), chance=ids.uniform()
+            )
             if failures & (failures - 1) == 0:
                 _log.warning(
                     "tier_commit_failed",

@@ -22,14 +22,33 @@ PAGE_BYTES_MAX = 4 << 20
 
 
 class ManifestStore:
-    """Reads and writes manifests; what it returns has been verified against its digest."""
+    """Reads and writes manifests; what it returns has been verified against its digest.
 
-    def __init__(self, store: ObjectStore, *, cache: ManifestCache | None = None) -> None:
+    Args:
+        store: Where they are.
+        hasty: The same store, for whoever tries again himself; its calls give up soon. What goes
+            wrong is then known at once, and not once a call has been repeated for a minute.
+        cache: For what was used lately.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        hasty: ObjectStore | None = None,
+        cache: ManifestCache | None = None,
+    ) -> None:
         self._store = store
+        self._hasty = hasty or store
         self._cache = ManifestCache() if cache is None else cache
 
-    async def root(self, path: PartitionPath, ref: RootRef) -> Root:
+    async def root(self, path: PartitionPath, ref: RootRef, *, is_hasty: bool = False) -> Root:
         """Fetch a root, or find it among what was used lately.
+
+        Args:
+            path: Whose it is.
+            ref: Which.
+            is_hasty: Whether to give up soon.
 
         Raises:
             ObjectMissingError: It is gone.
@@ -38,13 +57,14 @@ class ManifestStore:
         """
         root = self.cached_root(ref)
         if root is None:
-            root = await second_look(lambda: self._root(path, ref))
+            store = self._hasty if is_hasty else self._store
+            root = await second_look(lambda: self._root(store, path, ref))
             self.keep_root(root)
         return root
 
-    async def _root(self, path: PartitionPath, ref: RootRef) -> Root:
+    async def _root(self, store: ObjectStore, path: PartitionPath, ref: RootRef) -> Root:
         key = ref.key(path)
-        body = await self._store.read_all(object_key(key.text), size_max=ROOT_BYTES_MAX)
+        body = await store.read_all(object_key(key.text), size_max=ROOT_BYTES_MAX)
         return decode_root(body, key=key, digest=ref.sha256)
 
     def cached_root(self, ref: RootRef) -> Root | None:
@@ -81,7 +101,7 @@ class ManifestStore:
         return found if isinstance(found, Page) else None
 
     async def put(self, root: Root, encoded: EncodedRoot, pages: Sequence[NewPage]) -> None:
-        """Store new pages and then the root that refers to them; safe to repeat.
+        """Store new pages and then the root that refers to them; gives up soon, safe to repeat.
 
         Raises:
             StoreUnavailableError: The outcome is unknown.
@@ -93,19 +113,19 @@ class ManifestStore:
     async def hint(self, path: PartitionPath, pointer: Pointer) -> None:
         """Tell readers without a broker where the newest root is; nobody depends on it."""
         key = object_key(LatestKey(path=path).text)
-        await self._store.overwrite(key, encode_pointer(pointer))
+        await self._hasty.overwrite(key, encode_pointer(pointer))
 
     async def _create(self, text: str, body: bytes) -> None:
         key = object_key(text)
         try:
-            await self._store.create(key, body)
+            await self._hasty.create(key, body)
         except ObjectExistsError:
             # An earlier attempt of ours: names are never used twice.
             await second_look(lambda: self._compare(key, body))
 
     async def _compare(self, key: ObjectKey, body: bytes) -> None:
         try:
-            stored = await self._store.read_all(key, size_max=ROOT_BYTES_MAX)
+            stored = await self._hasty.read_all(key, size_max=ROOT_BYTES_MAX)
         except ObjectMissingError as error:
             raise not_shown_yet("create", key) from error
         if stored != body:

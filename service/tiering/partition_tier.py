@@ -128,8 +128,11 @@ class PartitionTier:
         ref = self.pointer.root
         return None if ref is None else self._manifests.cached_root(ref)
 
-    async def root(self) -> Root | None:
+    async def root(self, *, is_hasty: bool = False) -> Root | None:
         """Return the committed root, from the store if need be; None before any commit.
+
+        Args:
+            is_hasty: Whether to give up soon, for whoever tries again himself.
 
         Raises:
             ObjectMissingError: It is gone.
@@ -137,7 +140,7 @@ class PartitionTier:
             StoreUnavailableError: The store did not answer.
         """
         while (ref := self.pointer.root) is not None:
-            root = await self._manifests.root(self.path, ref)
+            root = await self._manifests.root(self.path, ref, is_hasty=is_hasty)
             if self.pointer.root == ref:  # no commit has come in between
                 self._note(ref, root)
                 return root

@@ -1,18 +1,31 @@
 """What the metrics page says of uploads, also while the store is away."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from service.app.tier_lag import OTHERS, lag_by_topic
 from service.app.tier_metrics import tier_metrics
 from service.telemetry.metrics import Metric
-from tests.contract.object_stores import FailingStore
-from tests.unit.tiering.site import HastyClock, Site, metadata_tree, site
+from service.tiering.uploader import in_process
+from tests.contract.object_stores import FailingStore, ResultT
+from tests.unit.tiering.site import HastyClock, Site, metadata_tree, nothing_fails, site
+
+
+class PatientStore(FailingStore):
+    """Repeats what fails until it works, as the transfer process does for a minute."""
+
+    @override
+    async def _run(self, name: str, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        while self.plan() != nothing_fails():
+            await asyncio.sleep(0.01)
+        return await super()._run(name, call)
+
 
 SEGMENTS = {"segment.bytes": str(16 << 10), "remote.object.bytes": str(16 << 10)}
 
@@ -67,3 +80,35 @@ async def test_no_more_than_so_many_topics_are_named(tmp_path: Path) -> None:
         archives = list(running.cold.archiver.archives)
         assert set(lag_by_topic(archives, running.table, now_ms=0)) == {"t"}
         assert set(lag_by_topic(archives, running.table, now_ms=0, topics_max=0)) == {OTHERS}
+
+
+@pytest.mark.rule("TIER-22")
+@pytest.mark.parametrize("is_read_first", [True, False])
+async def test_an_outage_shows_before_the_transfer_process_has_given_up(
+    tmp_path: Path, *, is_read_first: bool
+) -> None:
+    """Whatever fails first: a commit, or the read of the root before an upload."""
+    clock = HastyClock()
+    memory = MemoryObjectStore(clock=clock)
+    hasty, patient = FailingStore(memory, nothing_fails), PatientStore(memory, nothing_fails)
+    async with (
+        metadata_tree() as metadata,
+        site(
+            tmp_path, metadata, store=patient, hasty=hasty, seal=in_process(memory), clock=clock
+        ) as running,
+    ):
+        partition = await running.open(SEGMENTS)
+        await running.append(partition, batches=64, batch_bytes=1000)
+        await running.tiered_to(partition, partition.hot.active.base_offset)
+        (archive,) = running.cold.archiver.archives
+        assert archive.tiered is not None
+        if is_read_first:
+            archive.tiered.tier.forget_root()
+        hasty.plan = patient.plan = lambda: (StoreUnavailableError("any", "-", "down"), None)
+        await running.append(partition, batches=64, batch_bytes=1000)
+        async with asyncio.timeout(10):
+            while not page(running)["everlog_tier_stalled_seconds"]:
+                await asyncio.sleep(0.005)
+        hasty.plan = patient.plan = nothing_fails
+        await running.tiered_to(partition, partition.hot.active.base_offset)
+        assert page(running)["everlog_tier_stalled_seconds"] == 0

@@ -197,6 +197,7 @@ async def site(
     metadata: Metadata,
     *,
     store: ObjectStore | None = None,
+    hasty: ObjectStore | None = None,
     seal: SealAndPut | None = None,
     settings: dict[str, str] | None = None,
     clock: Any = None,
@@ -239,7 +240,7 @@ async def site(
             run=lambda work: running.append(tasks.create_task(work)),
             spawn=tasks.create_task,
         )
-        cold = await _cold_side(place, store, seal)
+        cold = await _cold_side(place, store, seal, hasty)
         yield Site(hot=hot, table=table, cold=cold, metadata=metadata, clock=clock)
         for task in reversed(running):
             task.cancel()
@@ -266,12 +267,15 @@ def _seams(clock: Clock, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
 
 
 async def _cold_side(
-    place: TierSite, store: ObjectStore | None, seal: SealAndPut | None
+    place: TierSite,
+    store: ObjectStore | None,
+    seal: SealAndPut | None,
+    hasty: ObjectStore | None,
 ) -> ColdSide:
     if store is None:
         return await open_cold_side(place)
     making = Making(upload=seal or in_process(store), merge=merged_in_process(store))
-    return await assemble(place, store, making)
+    return await assemble(place, store, making, hasty=hasty)
 
 
 def _fail(error: Exception) -> None:

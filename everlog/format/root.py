@@ -99,11 +99,15 @@ class Root:
 
     def fault(self) -> str | None:
         """Return which of its invariants a root breaks, if it breaks any."""
+        return self.list_fault() or self._trash_fault()
+
+    def list_fault(self) -> str | None:
+        """Return the same but for the trash, which may be longer than all that is live."""
         return (
             self._table_fault()
             or self._offset_fault()
             or self._totals_fault()
-            or self._trash_fault()
+            or self._names_fault()
         )
 
     def _table_fault(self) -> str | None:
@@ -143,10 +147,15 @@ class Root:
             return f"its end has epoch {self.tiered_end_epoch}"
         return None
 
-    def _trash_fault(self) -> str | None:
-        live = {self.uid, *self.refs.rows.blobs("uid"), *self.entries.rows.blobs("uid")}
-        if len(live) != 1 + len(self.refs) + len(self.entries):
+    def _names_fault(self) -> str | None:
+        if len(self._live_uids()) != 1 + len(self.refs) + len(self.entries):
             return "it lists an object twice"
-        if not live.isdisjoint(self.trash.uids()):
+        return None
+
+    def _trash_fault(self) -> str | None:
+        if not self._live_uids().isdisjoint(self.trash.uids()):
             return "a live object is in the trash"
         return None
+
+    def _live_uids(self) -> set[bytes]:
+        return {self.uid, *self.refs.rows.blobs("uid"), *self.entries.rows.blobs("uid")}

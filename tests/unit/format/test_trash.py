@@ -51,6 +51,19 @@ def filled(additions: list[tuple[list[Trashed], int]]) -> Trash:
 
 
 @given(ADDITIONS)
+def test_the_names_in_the_trash_are_those_of_its_items(
+    additions: list[tuple[list[Trashed], int]],
+) -> None:
+    named = set()
+    for thing in (item.thing for item in filled(additions).items()):
+        if not isinstance(thing, TrashedRange):
+            named.add(thing.uid)
+        elif thing.offsets.end == thing.page.offsets.end:
+            named.add(thing.page.uid)
+    assert filled(additions).uids() == named
+
+
+@given(ADDITIONS)
 def test_items_come_back_in_order_and_from_bytes(
     additions: list[tuple[list[Trashed], int]],
 ) -> None:

@@ -144,9 +144,10 @@ class Trash:
         for kind, not_before_ms, fields in self._raw():
             yield TrashItem(not_before_ms, _thing(kind, fields))
 
-    def due(self, now_ms: int) -> tuple[TrashItem, ...]:
-        """Return the items that may be deleted by now; drop them when they are gone."""
-        return tuple(takewhile(lambda item: item.not_before_ms <= now_ms, self.items()))
+    def due(self, now_ms: int, *, items_max: int | None = None) -> tuple[TrashItem, ...]:
+        """Return the oldest items that may be deleted by now; drop them when they are gone."""
+        due = takewhile(lambda item: item.not_before_ms <= now_ms, self.items())
+        return tuple(islice(due, items_max))
 
     @property
     def worth_from_ms(self) -> int | None:

@@ -148,7 +148,8 @@ async def assemble(
     """Make the cold side over a store, whatever that is; ``hasty`` calls to it give up soon."""
     config, seams = site.config, site.seams
     stats = stats or TierStats()
-    sweeper = Sweeper(store, stats=stats)
+    early_ms = retired_ms(config) - config.archive_reader_grace_ms
+    sweeper = Sweeper(store, stats=stats, early_ms=early_ms)
     cache = _cache_directory(site)
     await cache.empty()
     authority = Authority(

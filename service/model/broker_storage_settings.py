@@ -255,7 +255,8 @@ _ARCHIVE = (
         documentation=(
             "How far back a restore to an earlier time (everlog tier restore --at) can go, in "
             "milliseconds: so long stays what is no longer part of the archive, at least "
-            "archive.reader.grace.ms."
+            "archive.reader.grace.ms. Less of a partition whose retired objects and manifests "
+            "would take 2 MiB to list, as after a day of slices every five seconds."
         ),
     ),
     _long(

@@ -15,11 +15,13 @@ import structlog
 
 from everlog.format.object_keys import PageKey, PartitionPath, RootKey, SegmentKey, Uid
 from everlog.format.trash import (
+    Trash,
     Trashed,
     TrashedPage,
     TrashedRange,
     TrashedRoot,
     TrashedSegment,
+    TrashItem,
     contents,
 )
 from everlog.format.walk import drive_async
@@ -27,12 +29,19 @@ from everlog.model.errors import CorruptionError
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectInfo, ObjectStore
+from service.model.setting_type import LONG_MAX
 from service.tiering.orphans import Census, Finding, Standing
 from service.tiering.partition_tier import PartitionTier
 from service.tiering.stats import TierStats
 
 ITEMS_MAX = 1000
 """Items of trash that are deleted for one commit; a delete request of S3 takes as many keys."""
+
+TRASH_BYTES_MAX = 2 << 20
+"""Of a root that is stored at every commit, and can be read up to 16 MiB.
+
+At a slice every five seconds it lasts for a day (98 bytes a slice), at one a second for five hours.
+"""
 
 FINDINGS_PER_ROUND = 64
 """Names that are judged without letting the loop do something else; each takes some 30 us."""
@@ -76,23 +85,30 @@ _KINDS = 3
 
 
 class Sweeper:
-    """Deletes objects."""
+    """Deletes objects.
 
-    def __init__(self, store: ObjectStore, *, stats: TierStats) -> None:
+    Args:
+        early_ms: What only a restore to an earlier time wants may go so long before its time, where
+            the trash is too long.
+    """
+
+    def __init__(self, store: ObjectStore, *, stats: TierStats, early_ms: int = 0) -> None:
+        self._early_ms = early_ms
         self._store = store
         self._stats = stats
 
     async def empty_trash(self, tier: PartitionTier, *, now_ms: int, items_min: int = 1) -> int:
         """Delete the oldest items of a tier's trash that are due; return how many items.
 
-        The next commit has to strike them off. Fewer than ``items_min`` are left for later.
+        The next commit has to strike them off. Fewer than ``items_min`` are left for later. Of a
+        trash beyond `TRASH_BYTES_MAX` the oldest are due as soon as no reader wants them.
 
         Raises:
             ObjectsNotDeletedError: Some are still there.
             StoreUnavailableError: The store did not answer.
         """
         root = await tier.root()
-        due = () if root is None else root.trash.due(now_ms)[:ITEMS_MAX]
+        due = () if root is None else self._due(tier, root.trash, now_ms)
         if len(due) < items_min:
             return 0
         keys: list[ObjectKey] = []
@@ -105,6 +121,22 @@ class Sweeper:
                     keys = []
         await self._delete(keys)
         return len(due)
+
+    def _due(self, tier: PartitionTier, trash: Trash, now_ms: int) -> Sequence[TrashItem]:
+        due = trash.due(now_ms, items_max=ITEMS_MAX)
+        if due or len(trash.data) <= TRASH_BYTES_MAX or not self._early_ms:
+            return due
+        due = trash.due(min(now_ms + self._early_ms, LONG_MAX - 1), items_max=ITEMS_MAX)
+        if due:
+            _log.warning(
+                "restore_window_cut",
+                partition=tier.path.prefix,
+                missing_ms=due[-1].not_before_ms - now_ms,
+                reason=f"its trash has more than {TRASH_BYTES_MAX} bytes",
+                advice="archive.restore.window.ms is not reached there; for that, slices have to "
+                "be fewer (remote.copy.lag.max.ms)",
+            )
+        return due
 
     async def remove_orphans(
         self,

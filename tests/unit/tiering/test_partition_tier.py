@@ -13,6 +13,7 @@ from everlog.format.object_keys import PartitionPath, Uid
 from everlog.format.replacing import Replacement, StaleRewriteError
 from everlog.format.retention import Cut
 from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, PAGED_FORMAT
+from everlog.format.trash import Trash, TrashedSegment
 from everlog.format.walk import drive_async
 from everlog.model.errors import RejectedError
 from everlog.model.ids import PartitionId, TopicId
@@ -26,7 +27,7 @@ from service.tiering.authority import Authority, ClaimRequest
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.partition_tier import PartitionTier, TierChange
 from service.tiering.stats import TierStats
-from service.tiering.sweeper import Sweeper
+from service.tiering.sweeper import ITEMS_MAX, TRASH_BYTES_MAX, Sweeper
 from service.tiering.uploader import Uploaded
 from tests.contract.object_stores import FailingStore
 from tests.fault.fault_plan import FaultPlan, Once
@@ -171,6 +172,32 @@ async def test_what_expires_stays_until_its_grace_is_over(
     root = tier.cached_root
     assert root is not None
     assert len(root.trash) == 1
+
+
+@pytest.mark.rule("TIER-10")
+async def test_a_list_that_is_too_long_keeps_only_what_readers_may_want(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    # The restore window is a day, the grace of readers an hour.
+    tier = await claimed(metadata, store, clock, grace_ms=24 * HOUR_MS)
+    sweeper = Sweeper(store, stats=TierStats(), early_ms=23 * HOUR_MS)
+    items = TRASH_BYTES_MAX // 57 + 1
+    retired = clock.now_ms
+    await tier.commit(TierChange(uploaded=objects_from(tier, 0, 1)))
+    root = tier.cached_root
+    assert root is not None
+    thing = TrashedSegment(
+        offsets=OffsetRange(Offset(0), Offset(10)), stamp=root.stamp, uid=Uid(IDS.uuid())
+    )
+    long = Trash().added([thing] * items, not_before_ms=retired + 24 * HOUR_MS)
+    for trash, late_ms, wanted in (
+        (long, HOUR_MS - 1, 0),
+        (long, HOUR_MS, ITEMS_MAX),
+        (long.dropped(1), HOUR_MS, 0),
+        (long.dropped(items - 5), 24 * HOUR_MS, 5),
+    ):
+        tier._manifests.keep_root(replace(root, trash=trash))
+        assert await sweeper.empty_trash(tier, now_ms=retired + late_ms) == wanted
 
 
 @pytest.mark.rule("TIER-16")

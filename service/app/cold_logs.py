@@ -10,7 +10,7 @@ from service.app.tier_site import TierSite
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import Tiered
 from service.tiering.authority import Authority, Held
-from service.tiering.chunk_cache import PASSING_SHARE, RangeId
+from service.tiering.chunk_cache import PASSING_SHARE
 from service.tiering.cold_log import ColdLog
 from service.tiering.cold_objects import ColdObjects
 from service.tiering.fetch_ahead import FetchAhead
@@ -19,7 +19,8 @@ from service.tiering.manifest_store import ManifestStore
 from service.tiering.open_files import OpenFiles
 from service.tiering.partition_tier import PartitionTier
 from service.tiering.prefetch import ReadAhead
-from service.tiering.range_sources import CachedRanges, LocalRanges, RangeSource
+from service.tiering.range_sources import CachedRanges, FetchOrder, LocalRanges, RangeSource
+from service.tiering.scan_pace import ScanPace
 from service.tiering.stats import TierStats
 
 
@@ -28,11 +29,30 @@ def retired_ms(config: BrokerConfig) -> int:
     return max(config.archive_reader_grace_ms, config.archive_restore_window_ms)
 
 
+def fetch_order(site: TierSite) -> FetchOrder:
+    """Make what decides when something is fetched, for all partitions."""
+    config, seams = site.config, site.seams
+    return FetchOrder(
+        queue=FetchQueue(
+            bytes_max=config.remote_fetch_bytes_in_flight_max,
+            fetches_max=config.remote_fetch_parallelism,
+        ),
+        pace=ScanPace(
+            processor=seams.processor,
+            rounds=lambda: sum(lane.rounds for lane in site.hot.round_stats.values()),
+            bytes_per_second_min=config.remote_scan_bytes_per_second_min,
+        ),
+        clock=seams.clock,
+    )
+
+
 def cold_logs(
     site: TierSite,
     store: ObjectStore,
     manifests: ManifestStore,
     authority: Authority,
+    order: FetchOrder,
+    *,
     stats: TierStats,
     cache_dir: str,
 ) -> Callable[[Held, PartitionPath], Tiered]:
@@ -41,7 +61,7 @@ def cold_logs(
     range_bytes = config.remote_fetch_range_bytes
     files = OpenFiles(seams.disk, executor=seams.cold_executor)
     objects = ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes)
-    ranges = _ranges(site, store, files, stats, cache_dir)
+    ranges = _ranges(site, store, files, order, stats=stats, cache_dir=cache_dir)
     readers = ReadAhead(
         window_max=config.remote_prefetch_ranges_max,
         # What is fetched ahead must not push out what it was fetched for.
@@ -83,15 +103,17 @@ def cold_logs(
 
 
 def _ranges(
-    site: TierSite, store: ObjectStore, files: OpenFiles, stats: TierStats, cache_dir: str
+    site: TierSite,
+    store: ObjectStore,
+    files: OpenFiles,
+    order: FetchOrder,
+    *,
+    stats: TierStats,
+    cache_dir: str,
 ) -> RangeSource:
     config, seams = site.config, site.seams
-    queue: FetchQueue[RangeId] = FetchQueue(
-        bytes_max=config.remote_fetch_bytes_in_flight_max,
-        fetches_max=config.remote_fetch_parallelism,
-    )
     if is_local(store):
-        return LocalRanges(store, files=files, queue=queue, spawn=site.spawn, stats=stats)
+        return LocalRanges(store, files=files, order=order, spawn=site.spawn, stats=stats)
     return CachedRanges(
         store,
         directory=cache_dir,
@@ -100,7 +122,7 @@ def _ranges(
         files=files,
         executor=seams.cold_executor,
         ids=seams.ids,
-        queue=queue,
+        order=order,
         spawn=site.spawn,
         stats=stats,
     )

@@ -8,8 +8,10 @@ from everlog.model.clock import Clock, IdSource
 from service.app.system import SystemClock, SystemIds
 from service.app.system_disk import SystemDisk
 from service.app.system_network import SystemNetwork
+from service.app.system_processor import SystemProcessor
 from service.model.disk import Disk
 from service.model.network import Network
+from service.model.processor import Processor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Seams:
     ids: IdSource
     disk: Disk
     network: Network
+    processor: Processor
     flush_executor: Executor | None
     read_executor: Executor | None
     cold_executor: Executor | None = None
@@ -41,6 +44,7 @@ def system_seams(*, flush_threads: int, read_threads: int) -> Seams:
         ids=SystemIds(),
         disk=SystemDisk(),
         network=SystemNetwork(),
+        processor=SystemProcessor(),
         flush_executor=ThreadPoolExecutor(flush_threads, thread_name_prefix="flush"),
         read_executor=ThreadPoolExecutor(read_threads, thread_name_prefix="read"),
         cold_executor=ThreadPoolExecutor(read_threads, thread_name_prefix="cold"),

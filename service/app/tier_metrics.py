@@ -74,6 +74,11 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
         "Partitions whose uploads have failed for so long that /readyz names them.",
         len(stalled_archives(archives, now)),
     )
+    yield gauge(
+        "everlog_tier_scan_bytes_per_second_max",
+        "What scans of the archive are held to for the sake of producers; 0 while they are not.",
+        cold.pace.bytes_per_second or 0,
+    )
     yield from scrub_metrics(cold.scrubber)
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)

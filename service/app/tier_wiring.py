@@ -6,7 +6,7 @@ from urllib.parse import quote
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
-from service.app.cold_logs import cold_logs, retired_ms
+from service.app.cold_logs import cold_logs, fetch_order, retired_ms
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import make_scrubber
 from service.app.store_place import make_place
@@ -26,6 +26,7 @@ from service.tiering.manifest_cache import ManifestCache
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.range_checksum import ChecksumRange, checksum_through
 from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
+from service.tiering.scan_pace import ScanPace
 from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
@@ -71,6 +72,7 @@ class ColdSide:
 
     Attributes:
         records: Have to be told of the cluster's image, and run.
+        pace: How fast the archive may be scanned.
         uploads: What is on its way to the store, and what waits.
         store: Every call to the object store goes through it.
         transfer: Where it goes; None when the store is in this process.
@@ -81,6 +83,7 @@ class ColdSide:
     scrubber: Scrubber
     records: TopicRecords
     stats: TierStats
+    pace: ScanPace
     uploads: UploadGate
     store: ObjectStore
     transfer: TransferSite | None
@@ -158,11 +161,14 @@ async def assemble(
     manifests = ManifestStore(
         store, hasty=hasty, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
     )
+    order = fetch_order(site)
     uploads = UploadGate(_upload_limits(config), clock=seams.clock)
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=cold_logs(site, store, manifests, authority, stats, cache.path),
+        make_tiered=cold_logs(
+            site, store, manifests, authority, order, stats=stats, cache_dir=cache.path
+        ),
         parts=_archive_parts(
             site, making, Shared(sweeper, uploads, stats), cache_dir=cache.path, transfer=transfer
         ),
@@ -187,6 +193,7 @@ async def assemble(
         scrubber=scrubber,
         records=TopicRecords(topics, owner=lambda: home.owner if home else 0, clock=seams.clock),
         stats=stats,
+        pace=order.pace,
         uploads=uploads,
         store=store,
         transfer=transfer,

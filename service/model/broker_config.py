@@ -120,6 +120,7 @@ class BrokerConfig:
     remote_fetch_parallelism: int
     remote_fetch_bytes_in_flight_max: int
     remote_prefetch_ranges_max: int
+    remote_scan_bytes_per_second_min: int
     remote_upload_parallelism: int
     remote_upload_bytes_in_flight_max: int
     remote_upload_bytes_per_second: int

@@ -198,6 +198,16 @@ _ARCHIVE = (
             "itself; 0 turns reading ahead off."
         ),
     ),
+    _long(
+        name="remote.scan.bytes.per.second.min",
+        default=32 * MIB,
+        low=MIB,
+        documentation=(
+            "What consumers that go through the archive in order may always read. They get more "
+            "unless producers have to wait for a processor meanwhile; a high value leaves none "
+            "of them held back."
+        ),
+    ),
     _int(
         name="remote.upload.parallelism",
         default=4,

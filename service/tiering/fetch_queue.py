@@ -1,12 +1,13 @@
 """Pure: which fetch goes next, under a budget of bytes and requests.
 
-What somebody waits for goes before what is fetched ahead, and always finds a part of the budget
-that nothing else may take. Among equals the lanes, one for each partition, take turns, so that
-nobody's scan starves another's.
+What somebody has jumped to goes first, then what somebody waits for who reads in order, then what
+is fetched ahead; what somebody waits for always finds a part of the budget that nothing else may
+take. Among equals the lanes, one for each partition, take turns, so that nobody's scan starves
+another's. Scans, but no jumps, also need a permission each.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -65,6 +66,7 @@ class FetchQueue(Generic[KeyT]):
     def __init__(self, *, bytes_max: int, fetches_max: int) -> None:
         self._bytes_max = bytes_max
         self._fetches_max = fetches_max
+        self._jumps: _Lanes[KeyT] = _Lanes()
         self._urgent: _Lanes[KeyT] = _Lanes()
         self._ahead: _Lanes[KeyT] = _Lanes()
         self._running: dict[KeyT, int] = {}
@@ -72,37 +74,46 @@ class FetchQueue(Generic[KeyT]):
 
     def __len__(self) -> int:
         """Return how many wait."""
-        return len(self._urgent) + len(self._ahead)
+        return len(self._jumps) + len(self._urgent) + len(self._ahead)
 
-    def add(self, key: KeyT, *, lane: Hashable, length: int, urgent: bool) -> None:
+    def add(
+        self, key: KeyT, *, lane: Hashable, length: int, urgent: bool, jump: bool = False
+    ) -> None:
         """Take in a fetch that is neither waiting nor under way."""
-        (self._urgent if urgent else self._ahead).add(key, _Fetch(lane, length))
+        waiting = self._jumps if jump else self._urgent if urgent else self._ahead
+        waiting.add(key, _Fetch(lane, length))
 
     def urge(self, key: KeyT) -> None:
         """Note that somebody waits for a fetch now."""
         if key in self._ahead:
             self._urgent.add(key, self._ahead.pop(key))
 
-    def start(self) -> Iterator[KeyT]:
-        """Yield the fetches that may begin now, and count them as under way."""
-        while (key := self._next()) is not None:
+    def start(self, may_scan: Callable[[int], bool] = lambda _: True) -> Iterator[KeyT]:
+        """Yield the fetches that may begin now, and count them as under way.
+
+        Args:
+            may_scan: Permits a scan to fetch so many bytes; what it refuses stays where it is.
+        """
+        while (key := self._next(may_scan)) is not None:
             yield key
 
     def end(self, key: KeyT) -> None:
         """Give back what a fetch had, or its place in the queue."""
-        for waiting in (self._urgent, self._ahead):
+        for waiting in (self._jumps, self._urgent, self._ahead):
             if key in waiting:
                 waiting.pop(key)
         self._bytes -= self._running.pop(key, 0)
 
-    def _next(self) -> KeyT | None:
-        waiting = self._urgent or self._ahead
+    def _next(self, may_scan: Callable[[int], bool]) -> KeyT | None:
+        waiting = self._jumps or self._urgent or self._ahead
         first = waiting.peek()
         if first is None:
             return None
         key, fetch = first
-        share = 0 if waiting is self._urgent else RESERVED_SHARE
+        share = RESERVED_SHARE if waiting is self._ahead else 0
         if self._running and not self._has_room(fetch.length, share):
+            return None
+        if waiting is not self._jumps and not may_scan(fetch.length):
             return None
         waiting.pop(key)
         self._running[key] = fetch.length

@@ -4,13 +4,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Protocol
 
 from typing_extensions import override
 
 from everlog.format.checksum import crc32c
 from everlog.format.errors import CorruptObjectError
-from everlog.model.clock import IdSource
+from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore
@@ -19,6 +20,7 @@ from service.tiering.chunk_cache import CachedRange, ChunkCache, RangeId
 from service.tiering.cold_objects import ColdObject, ObjectRange
 from service.tiering.fetch_queue import FetchQueue
 from service.tiering.open_files import OpenFiles
+from service.tiering.scan_pace import ScanPace
 from service.tiering.single_flight import SingleFlight, Spawn
 from service.tiering.stats import TierStats
 
@@ -77,11 +79,23 @@ def _id(of: ColdObject, wanted: ObjectRange) -> RangeId:
     return RangeId(of.entry.uid, wanted.position, wanted.length)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchOrder:
+    """What decides when a fetch begins."""
+
+    queue: FetchQueue[RangeId]
+    pace: ScanPace
+    clock: Clock
+
+
 class _Fetching:
     """What both sources share: a range is fetched once at a time, and when it is its turn."""
 
-    def __init__(self, *, queue: FetchQueue[RangeId], spawn: Spawn, stats: TierStats) -> None:
-        self._queue = queue
+    def __init__(self, *, order: FetchOrder, spawn: Spawn, stats: TierStats) -> None:
+        self._queue = order.queue
+        self._pace = order.pace
+        self._clock = order.clock
+        self._timer: asyncio.TimerHandle | None = None
         self._turns: dict[RangeId, asyncio.Event] = {}
         self._flights: SingleFlight[RangeId, CachedRange] = SingleFlight(spawn)
         self._stats = stats
@@ -106,7 +120,7 @@ class _Fetching:
             self._queue.urge(range_id)
             self._start()
         else:
-            self._line_up(range_id, lane, urgent=True)
+            self._line_up(range_id, lane, urgent=True, jump=keep)
         return await self._flights.do(range_id, lambda: self._in_turn(of, wanted, keep=keep))
 
     def begin(self, of: ColdObject, wanted: ObjectRange, *, lane: Hashable) -> bool:
@@ -117,9 +131,11 @@ class _Fetching:
         _ = self._flights.begin(range_id, lambda: self._in_turn(of, wanted, keep=False))
         return True
 
-    def _line_up(self, range_id: RangeId, lane: Hashable, *, urgent: bool) -> None:
+    def _line_up(
+        self, range_id: RangeId, lane: Hashable, *, urgent: bool, jump: bool = False
+    ) -> None:
         self._turns[range_id] = asyncio.Event()
-        self._queue.add(range_id, lane=lane, length=range_id.length, urgent=urgent)
+        self._queue.add(range_id, lane=lane, length=range_id.length, urgent=urgent, jump=jump)
         self._start()
         self._stats.fetch_waits += not self._turns[range_id].is_set()
 
@@ -136,8 +152,18 @@ class _Fetching:
         return found
 
     def _start(self) -> None:
-        for range_id in self._queue.start():
+        for range_id in self._queue.start(self._may_scan):
             self._turns[range_id].set()
+
+    def _may_scan(self, length: int) -> bool:
+        delay = self._pace.take(length, now=self._clock.monotonic())
+        if delay and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._start_again)
+        return not delay
+
+    def _start_again(self) -> None:
+        self._timer = None
+        self._start()
 
 
 class CachedRanges(_Fetching):
@@ -157,11 +183,11 @@ class CachedRanges(_Fetching):
         files: OpenFiles,
         executor: Executor | None,
         ids: IdSource,
-        queue: FetchQueue[RangeId],
+        order: FetchOrder,
         spawn: Spawn,
         stats: TierStats,
     ) -> None:
-        super().__init__(queue=queue, spawn=spawn, stats=stats)
+        super().__init__(order=order, spawn=spawn, stats=stats)
         self._store = store
         self._directory = directory
         self._disk = disk
@@ -227,11 +253,11 @@ class LocalRanges(_Fetching):
         store: ObjectStore,
         *,
         files: OpenFiles,
-        queue: FetchQueue[RangeId],
+        order: FetchOrder,
         spawn: Spawn,
         stats: TierStats,
     ) -> None:
-        super().__init__(queue=queue, spawn=spawn, stats=stats)
+        super().__init__(order=order, spawn=spawn, stats=stats)
         self._store = store
         self._files = files
         self._verified: OrderedDict[RangeId, CachedRange] = OrderedDict()

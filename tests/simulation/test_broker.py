@@ -32,6 +32,7 @@ from tests.simulation.clock import SeededIds
 from tests.simulation.disk import SimDisk
 from tests.simulation.loop import LoopClock, SimLoop, run_simulated
 from tests.simulation.network import SimNetwork
+from tests.simulation.processor import ProcessorForOne
 
 PORT = 9092
 TOPIC = "simulated"
@@ -114,6 +115,7 @@ class World:
             ids=self._ids,
             disk=disk,
             network=self.network,
+            processor=ProcessorForOne(),
             flush_executor=None,
             read_executor=None,
         )

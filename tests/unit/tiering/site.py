@@ -18,6 +18,7 @@ from everlog.stores.object_store import ObjectStore
 from service.app.seams import Seams
 from service.app.system_disk import SystemDisk
 from service.app.system_network import SystemNetwork
+from service.app.system_processor import SystemProcessor
 from service.app.tier_site import TierSite
 from service.app.tier_wiring import ColdSide, Making, assemble, open_cold_side
 from service.coordination.embedded.server import TreeServer
@@ -260,6 +261,7 @@ def _seams(clock: Clock, threads: ThreadPoolExecutor, *, seed: int) -> Seams:
         ids=SeededIds(seed),
         disk=SystemDisk(),
         network=SystemNetwork(),
+        processor=SystemProcessor(),
         flush_executor=threads,
         read_executor=threads,
         cold_executor=threads,

@@ -129,3 +129,22 @@ def test_everything_has_its_turn_within_the_budget(
         waiting.end(done[-1])
     assert sorted(done) == sorted(lengths)
     assert (waiting._bytes, len(waiting)) == (0, 0)
+
+
+def test_a_jump_goes_before_scans_and_needs_no_permission() -> None:
+    fetches = queue()
+    line_up(fetches, "a1")
+    line_up(fetches, "b1", urgent=False)
+    fetches.add("c1", lane="c", length=10, urgent=True, jump=True)
+    assert list(fetches.start(lambda _: False)) == ["c1"]
+    assert len(fetches) == 2
+    assert list(fetches.start(lambda length: length == 10)) == ["a1", "b1"]
+
+
+def test_a_jump_that_is_given_up_leaves_the_queue() -> None:
+    fetches = queue(fetches_max=1)
+    line_up(fetches, "a1")
+    assert list(fetches.start()) == ["a1"]
+    fetches.add("c1", lane="c", length=10, urgent=True, jump=True)
+    fetches.end("c1")
+    assert len(fetches) == 0

@@ -17,20 +17,35 @@ from service.tiering.chunk_cache import CachedRange
 from service.tiering.cold_objects import ObjectRange
 from service.tiering.fetch_queue import FetchQueue
 from service.tiering.open_files import OpenFiles
-from service.tiering.range_sources import CachedRanges, _Fetching
+from service.tiering.range_sources import CachedRanges, FetchOrder, _Fetching
+from service.tiering.scan_pace import ScanPace
 from service.tiering.stats import TierStats
 from tests.contract.object_stores import SeededIds, SteadyClock
+from tests.simulation.loop import LoopClock, SimLoop, run_simulated
+from tests.simulation.processor import ProcessorForOne
 
 OBJECT: Any = SimpleNamespace(entry=SimpleNamespace(uid=b"uid"))
 DOWN = StoreUnavailableError("read", object_key("a"), "down")
 
 
+def unheld() -> ScanPace:
+    return ScanPace(processor=ProcessorForOne(), rounds=lambda: 0, bytes_per_second_min=1)
+
+
+def order(pace: ScanPace) -> FetchOrder:
+    """Fetches go one by one."""
+    return FetchOrder(
+        queue=FetchQueue(bytes_max=1000, fetches_max=1),
+        pace=pace,
+        clock=LoopClock(asyncio.get_running_loop()),
+    )
+
+
 class Source(_Fetching):
     """Has nothing at hand, and notes what it begins to bring."""
 
-    def __init__(self, tasks: asyncio.TaskGroup) -> None:
-        queue = FetchQueue[Any](bytes_max=1000, fetches_max=1)
-        super().__init__(queue=queue, spawn=tasks.create_task, stats=TierStats())
+    def __init__(self, tasks: asyncio.TaskGroup, pace: ScanPace | None = None) -> None:
+        super().__init__(order=order(pace or unheld()), spawn=tasks.create_task, stats=TierStats())
         self.begun: list[int] = []
         self.gate = asyncio.Event()
         self.failure: StoreUnavailableError | None = None
@@ -50,8 +65,8 @@ class Source(_Fetching):
     def send_for(self, position: int) -> bool:
         return self.begin(OBJECT, part(position), lane="t")
 
-    async def get(self, position: int) -> CachedRange:
-        return await self.fetch(OBJECT, part(position), lane="t", keep=False)
+    async def get(self, position: int, *, keep: bool = False) -> CachedRange:
+        return await self.fetch(OBJECT, part(position), lane="t", keep=keep)
 
 
 def part(position: int) -> ObjectRange:
@@ -107,7 +122,7 @@ async def test_a_range_that_came_without_an_answer_leaves_no_file(tmp_path: Path
             files=OpenFiles(SystemDisk(), executor=None),
             executor=None,
             ids=SeededIds(),
-            queue=FetchQueue(bytes_max=1000, fetches_max=1),
+            order=order(unheld()),
             spawn=tasks.create_task,
             stats=TierStats(),
         )
@@ -115,3 +130,34 @@ async def test_a_range_that_came_without_an_answer_leaves_no_file(tmp_path: Path
         with pytest.raises(StoreUnavailableError):
             await ranges.fetch(thing, part(0), lane="t", keep=False)
     assert os.listdir(tmp_path) == []
+
+
+class Held(ScanPace):
+    """Lets a scan have a fetch every second, at which it is asked again."""
+
+    def __init__(self) -> None:
+        super().__init__(processor=ProcessorForOne(), rounds=lambda: 0, bytes_per_second_min=1)
+        self.asked: list[float] = []
+
+    @override
+    def take(self, length: int, *, now: float) -> float:
+        self.asked.append(now)
+        return -now % 1.0
+
+
+def test_a_scan_that_is_held_back_goes_on_by_itself_and_a_jump_passes_it() -> None:
+    async def main(loop: SimLoop) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            pace = Held()
+            source = Source(tasks, pace)
+            source.gate.set()
+            await asyncio.sleep(0.5)
+            scan = tasks.create_task(source.get(0))
+            assert source.send_for(10)
+            await source.get(20, keep=True)
+            assert (source.begun, loop.time()) == ([20], 0.5)
+            await scan
+        assert (source.begun, loop.time()) == ([20, 0, 10], 1.0)
+        assert max(pace.asked.count(each) for each in pace.asked) < 10
+
+    run_simulated(1, main)

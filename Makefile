@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := everlog service tests bench
 
-.PHONY: run test check bench fmt setup lint types imports conformance fault scale walk clean
+.PHONY: run test check bench fmt setup lint types imports conformance fault scale mutations walk clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -66,6 +66,10 @@ fault: setup
 scale: setup
 	EVERLOG_TEST_ENTRIES=$(or $(ENTRIES),10000000) \
 	  EVERLOG_TEST_PARTITIONS=$(or $(PARTITIONS),10000) $(BIN)/pytest -q -s tests/scale $(ARGS)
+
+# Takes each rule of docs/failure-modes.md out, in a copy, and sees its tests fail; `make mutations RULES=TIER-8`.
+mutations: setup
+	$(BIN)/python -m tests.mutation $(RULES)
 
 walk: setup
 	@$(BIN)/python -m tests.walk $(if $(STORE),--store $(STORE)) $(ARGS)

@@ -287,6 +287,7 @@ async def test_objects_take_the_place_of_others_in_pages_and_in_the_root(
 
 
 @pytest.mark.rule("TIER-2")
+@pytest.mark.rule("TIER-29")
 async def test_what_has_expired_or_was_replaced_meanwhile_is_not_replaced_again(
     metadata: Metadata, store: FailingStore, clock: HastyClock
 ) -> None:

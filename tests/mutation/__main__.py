@@ -29,7 +29,7 @@ def main(rules: list[str]) -> int:
             copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
             copy(ROOT / each, tree / each)
         tests = sorted({test for each in wanted for test in each.tests})
-        if _run(tests, tree) != PASSED:
+        if _run(tests, tree, show=True) != PASSED:
             print("the tests do not pass as they are")
             return 1
         survivors = [survivor for each in wanted for survivor in _survivors(each, tree)]
@@ -62,7 +62,7 @@ def _files_of(test: str, tree: Path) -> set[str]:
     return {str(each.relative_to(tree)) for each in runs}
 
 
-def _run(tests: Sequence[str], tree: Path) -> int:
+def _run(tests: Sequence[str], tree: Path, *, show: bool = False) -> int:
     """Run tests in the copy; return pytest's exit status."""
     files = sorted(set().union(*(_files_of(each, tree) for each in tests)))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header"]
@@ -75,6 +75,8 @@ def _run(tests: Sequence[str], tree: Path) -> int:
         )
     except subprocess.TimeoutExpired:
         return FAILED  # it waits for ever for what the rule would have brought
+    if show and done.returncode:
+        print(done.stdout.decode())
     return done.returncode
 
 

@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := everlog service tests bench
 
-.PHONY: run test check bench fmt setup lint types imports conformance fault scale mutations walk clean
+# Hundreds of short processes are started here; none of them compiles everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: run test check bench fmt setup lint types imports conformance fault examples scale mutations walk clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -24,8 +27,9 @@ $(STAMP): pyproject.toml constraints.txt
 run: setup
 	@exec $(BIN)/everlog dev $(ARGS)
 
+# Files side by side, the longest first (tests/spreading.py).
 test: setup
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n $(or $(WORKERS),auto) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check $(SOURCES)
@@ -48,6 +52,7 @@ bench: setup
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
 # The long forms; `make test` runs short ones of each. `make fault SUITE=kill|offsets|outage|restore|tier` runs one.
 FAULT_kill := tests/fault/test_kill_nine.py
@@ -62,6 +67,9 @@ fault: setup
 	  EVERLOG_TEST_STORE_FAULTS=$(or $(FAULTS),500) EVERLOG_TEST_CAMPAIGNS=$(or $(CAMPAIGNS),20) \
 	  EVERLOG_TEST_RESTORE_PARTITIONS=$(or $(PARTITIONS),1000) \
 	  $(BIN)/pytest -q -s $(if $(SUITE),$(or $(FAULT_$(SUITE)),$(error SUITE is kill, offsets, outage, restore or tier)),tests/fault $(FAULT_tier)) $(ARGS)
+
+examples: setup
+	EVERLOG_TEST_EXAMPLES=1 $(BIN)/pytest -q -n $(or $(WORKERS),auto) --maxprocesses 4 --timeout 900 tests/unit $(ARGS)
 
 scale: setup
 	EVERLOG_TEST_ENTRIES=$(or $(ENTRIES),10000000) \

@@ -10,9 +10,9 @@ from pathlib import Path
 from bench.client import Clients
 from bench.errors import BenchError
 from bench.peers.peer import Archive, Flush, Peer
-from bench.ports import free_port
 from bench.sample import Metrics, Sample
 from bench.server import Server, Site, serving
+from everlog.testing.ports import free_port
 
 COLD_LIMIT_S = 600.0
 _LOOK_S = 0.5

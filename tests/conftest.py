@@ -1,10 +1,25 @@
-"""Servers that take seconds to start and that any test may use: one of each for all of them."""
+"""What all tests share: how they are spread, and one of each server that takes seconds to start."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests import examples
 from tests.contract.object_stores import moto_endpoint, seaweedfs_endpoint, weed_binary
+from tests.spreading import Spreading
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--keep-seconds",
+        action="store_true",
+        help="write down what each file takes, by which the next run is spread over processes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Spreading(config))
+    examples.use()
 
 
 @pytest.fixture(scope="session")

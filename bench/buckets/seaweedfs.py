@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from bench.errors import BenchError
 from bench.tool import output_of
 from everlog.stores.s3_client import s3_client
 from everlog.stores.s3_settings import S3Settings
+from everlog.testing.ports import free_port
 
 BUCKET = "everlog"
 REGION = "us-east-1"
@@ -200,17 +200,9 @@ def _command(program: str, home: Path, bucket: str, ports: Mapping[str, int]) ->
 def _ports(kept: Path) -> dict[str, int]:
     """Name a port for each purpose: those of the last time, by which its parts know each other."""
     if not kept.exists():
-        kept.write_text(json.dumps(_free_ports()))
+        kept.write_text(json.dumps({name: free_port() for name in _PORTS}))
     found: dict[str, int] = json.loads(kept.read_text())
     return found
-
-
-def _free_ports() -> dict[str, int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in _PORTS]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return {name: each.getsockname()[1] for name, each in zip(_PORTS, sockets, strict=True)}
 
 
 def _wait_ready(bucket: Bucket, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.comparison import EVERLOG
 from bench.errors import BenchError
 from bench.peers.peer import Archive, Flush
-from bench.ports import free_port
 from bench.tool import output_of
+from everlog.testing.ports import free_port
 
 COMMAND_VARIABLE = "BENCH_EVERLOG_COMMAND"
 """Not `EVERLOG_...`: the server takes those for settings."""

@@ -16,8 +16,8 @@ from bench.comparison import KAFKA
 from bench.errors import BenchError
 from bench.peers.maven import Artifact, fetch_jars
 from bench.peers.peer import Archive, Flush
-from bench.ports import free_port
 from bench.tool import output_of
+from everlog.testing.ports import free_port
 
 VERSION = "4.1.0"
 LOG4J_VERSION = "2.24.3"

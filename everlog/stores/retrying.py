@@ -9,7 +9,7 @@ from crc32c import crc32c as crc32c_of
 from everlog.model.buffer import Buffer
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RetriableError
-from everlog.stores.backoff import RetryPolicy, wait_s
+from everlog.stores.backoff import RetryPolicy, Waits
 from everlog.stores.body import BodyPart, body_size
 from everlog.stores.errors import (
     ObjectExistsError,
@@ -210,25 +210,24 @@ class _Attempts:
         policy: RetryPolicy,
         on_retry: OnRetry | None,
     ) -> None:
-        self.failures = 0
         self._operation = operation
         self._clock = clock
         self._ids = ids
         self._policy = policy
+        self._waits = Waits(policy)
         self._on_retry = on_retry
         self._started = clock.monotonic()
 
+    @property
+    def failures(self) -> int:
+        return self._waits.failures
+
     async def may_repeat(self, error: RetriableError) -> bool:
         """Note a failure and wait; return False at once if the policy allows no further attempt."""
-        self.failures += 1
+        chance = self._ids.uniform()
+        wait = self._waits.after_failure(throttled=is_throttle(error), chance=chance)
         if self.failures == self._policy.attempts_max:
             return False
-        wait = wait_s(
-            self._policy,
-            failures=self.failures,
-            throttled=is_throttle(error),
-            chance=self._ids.uniform(),
-        )
         deadline_s = self._policy.deadline_s
         if deadline_s is not None and self._clock.monotonic() + wait > self._started + deadline_s:
             return False

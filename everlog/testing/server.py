@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from everlog.model.errors import EverlogError
+from everlog.testing.ports import free_port
 
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 20.0
@@ -57,8 +58,8 @@ class RunningServer:
     def __init__(self, data_dir: Path, *, log_path: Path, settings: Mapping[str, str]) -> None:
         self.data_dir = data_dir
         self.log_path = log_path
-        self.bootstrap = ""
-        self.http_url = ""
+        self.bootstrap = f"127.0.0.1:{free_port()}"
+        self.http_url = f"http://127.0.0.1:{free_port()}"
         self._settings = dict(settings)
         self._process: subprocess.Popen[str] | None = None
 
@@ -79,7 +80,7 @@ class RunningServer:
         return self._process.pid
 
     def start(self) -> None:
-        """Start, on the ports it had before, and wait until clients are served.
+        """Start, always on the same ports, and wait until clients are served.
 
         Raises:
             ServerStartError: It did not become ready.
@@ -94,9 +95,7 @@ class RunningServer:
                 stderr=log,
                 text=True,
             )
-        line = self._ready_line()
-        self.bootstrap = line[line.index("kafka") + 1]
-        self.http_url = line[line.index("http") + 1]
+        self._wait_ready()
 
     def stop(self) -> None:
         """Stop cleanly; nothing happens if it is stopped.
@@ -134,7 +133,7 @@ class RunningServer:
             command += ["--set", f"{name}={value}"]
         return command
 
-    def _ready_line(self) -> list[str]:
+    def _wait_ready(self) -> None:
         process = self._process
         assert process is not None
         assert process.stdout is not None
@@ -142,9 +141,8 @@ class RunningServer:
         deadline.start()
         try:
             for line in process.stdout:
-                words = line.split()
-                if words[: len(_READY)] == _READY:
-                    return words
+                if line.split()[: len(_READY)] == _READY:
+                    return
         finally:
             deadline.cancel()
         status = process.wait()
@@ -205,8 +203,7 @@ def running_server(data_dir: Path | None = None, /, **settings: object) -> Itera
 
 
 def _port_of(address: str) -> str:
-    """Return the port that an address ends with; 0, for any free one, if there is none yet."""
-    return address.rpartition(":")[2] or "0"
+    return address.rpartition(":")[2]
 
 
 def _text(value: object) -> str:

@@ -176,7 +176,7 @@ class DiskWatch:
         used = self.limits.high.used_of(usage)
         tell(
             "local_disk_level",
-            level=level.name.lower(),
+            disk_level=level.name.lower(),
             used=used,
             high=used + room.high,
             critical=used + room.critical,

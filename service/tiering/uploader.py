@@ -12,7 +12,7 @@ from everlog.format.segment_sections import EpochStart
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import CorruptionError, RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch
-from everlog.stores.backoff import RetryPolicy, wait_s
+from everlog.stores.backoff import RetryPolicy, Waits
 from everlog.stores.body import FilePart
 from everlog.stores.errors import StoreCorruptionError, StoreThrottledError
 from everlog.stores.object_store import ObjectStore
@@ -25,6 +25,11 @@ from service.tiering.worker.storing import upload_object
 from service.tiering.worker.transfers import order_fields, sealed_fields
 
 FOR_EVER = RetryPolicy(deadline_s=None)
+
+REFUSED = RetryPolicy(transient_wait_s_min=1.0, transient_wait_s_max=30.0, deadline_s=None)
+"""A refusal needs a person, so it is tried again without haste."""
+
+Failure = CorruptionError | RejectedError | RetriableError
 
 BackOff = Callable[[float], Awaitable[None]]
 """Waits so many seconds before the next attempt."""
@@ -105,7 +110,7 @@ class Uploader:
         Raises:
             CorruptObjectError: The local segments do not hold what was planned.
         """
-        failures = 0
+        waits, refusals = Waits(self._policy), Waits(REFUSED)
         uid = Uid(self._ids.uuid())
         created_ms = self._clock.wall_ms()
         while True:
@@ -123,31 +128,27 @@ class Uploader:
             except StoreCorruptionError as error:
                 # Something else may be under that name now: never touch it again (TIER-26).
                 uid = Uid(self._ids.uuid())
-                failure: CorruptionError | RejectedError | RetriableError = error
+                failure: Failure = error
             except (RetriableError, RejectedError) as error:
                 failure = error
-            failures += 1
-            await back_off(self._wait_s(failure, failures, key))
-
-    def _wait_s(
-        self,
-        failure: CorruptionError | RejectedError | RetriableError,
-        failures: int,
-        key: SegmentKey,
-    ) -> float:
-        """Report a failure; return how long to wait."""
-        # Refusals need a person, so they are tried as slowly as throttled calls.
-        slowly = isinstance(failure, StoreThrottledError | RejectedError)
-        wait = wait_s(self._policy, failures=failures, throttled=slowly, chance=self._ids.uniform())
-        if failures & (failures - 1) == 0:
-            _log.warning(
-                "upload_failed",
-                object=key.text,
-                failures=failures,
-                reason=str(failure),
-                wait_s=wait,
+            kind = refusals if isinstance(failure, RejectedError) else waits
+            wait = kind.after_failure(
+                throttled=isinstance(failure, StoreThrottledError), chance=self._ids.uniform()
             )
-        return wait
+            _report(failure, waits.failures + refusals.failures, key, wait)
+            await back_off(wait)
+
+
+def _report(failure: Failure, failures: int, key: SegmentKey, wait: float) -> None:
+    """Say why an upload waits, ever more rarely."""
+    if failures & (failures - 1) == 0:
+        _log.warning(
+            "upload_failed",
+            object=key.text,
+            failures=failures,
+            reason=str(failure),
+            wait_s=wait,
+        )
 
 
 def _uploaded(key: SegmentKey, created_ms: int, facts: Fields) -> Uploaded:

@@ -16,6 +16,7 @@ from tests.conformance.group import Group
 from tests.conformance.records import PARTITIONS, RECORDS_DEFAULT, record_count
 from tests.conformance.servers import running_server
 from tests.conformance.waiting import wait_until_true
+from tests.spreading import tell_what_is_left_out
 
 _HERE = Path(__file__).parent
 _TIMEOUT_SECONDS = 120
@@ -26,14 +27,19 @@ _topic_numbers = count(1)
 
 
 def pytest_report_collectionfinish() -> list[str]:
-    return [f"conformance leaves out {line}" for line in left_out()]
+    return _left_out()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    tell_what_is_left_out(config, _left_out())
     timeout = pytest.mark.timeout(_TIMEOUT_SECONDS * max(1, record_count() // RECORDS_DEFAULT))
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(timeout)
+
+
+def _left_out() -> list[str]:
+    return [f"conformance leaves out {line}" for line in left_out()]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,7 +1,6 @@
 """The server under test: Everlog, Apache Kafka 4.1.0, or one that somebody else has started."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from everlog.testing.ports import free_port
 from tests.conformance.package_cache import maven_jars
 
 BOOTSTRAP_ENV = "CONFORMANCE_BOOTSTRAP"
@@ -87,7 +87,7 @@ def _ready_address(process: subprocess.Popen[str], log: Path) -> str:
 
 @contextmanager
 def _kafka(directory: Path, settings: Mapping[str, str]) -> Iterator[str]:
-    broker, controller = _free_ports(2)
+    broker, controller = free_port(), free_port()
     data = directory / "data"
     properties = {
         "process.roles": "broker,controller",
@@ -120,15 +120,6 @@ def _kafka(directory: Path, settings: Mapping[str, str]) -> Iterator[str]:
                 yield bootstrap
             finally:
                 _stop(process)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now. Kafka cannot say which port it took when given 0."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _await_metadata(process: subprocess.Popen[str], bootstrap: str, log: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from everlog.testing.ports import free_port
+
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 20
 
@@ -32,7 +34,7 @@ class BrokerProcess:
     ) -> None:
         self.directory = directory
         self.log_path = directory / "everlog.log"
-        self.port = 0
+        self.port = free_port()
         self._settings = settings or {}
         self._store = store
         self._process: subprocess.Popen[str] | None = None
@@ -88,7 +90,7 @@ class BrokerProcess:
         return self.directory / "data"
 
     def start(self) -> None:
-        """Start the broker, on the port that it had before, and wait for its ready line."""
+        """Start the broker, always on the same port, and wait for its ready line."""
         program = Path(sys.executable).with_name("everlog")
         command = [str(program), "dev", "--data-dir", str(self.data_dir)]
         command += ["--port", str(self.port), "--http-port", "0"]
@@ -99,7 +101,7 @@ class BrokerProcess:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
-            self.port = int(self._ready_address().rpartition(":")[2])
+            self._wait_ready()
         except BrokerDiedError:
             self._end("kill")
             raise
@@ -136,7 +138,7 @@ class BrokerProcess:
         self._process.stdout.close()
         self._process = None
 
-    def _ready_address(self) -> str:
+    def _wait_ready(self) -> None:
         process = self._process
         assert process is not None
         assert process.stdout is not None
@@ -146,7 +148,7 @@ class BrokerProcess:
             for line in process.stdout:
                 words = line.split()
                 if words[:2] == ["everlog", "ready"]:
-                    return words[words.index("kafka") + 1]
+                    return
         finally:
             deadline.cancel()
         raise BrokerDiedError(f"it ended without a ready line:\n{self.log_tail()}")

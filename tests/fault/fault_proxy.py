@@ -25,6 +25,9 @@ from tests.fault.stale_listing import stale_listing
 STORM_REQUESTS = (3, 25)
 """A storm answers so many requests with 503 SlowDown, whoever sends them."""
 
+STORM_SECONDS_MAX = 3.0
+"""Then it is over: what throttles is a rate, and nobody throttles a request in five seconds."""
+
 FRESH_SECONDS = 3.0
 """For so long an object may not be seen, and a listing may be old."""
 
@@ -137,6 +140,7 @@ class FaultProxy:
         assert address.port is not None
         self._upstream = (address.hostname, address.port)
         self._storm = 0
+        self._storm_end = 0.0
         self._open: set[asyncio.StreamWriter] = set()
         self._created: dict[str, float] = {}
         self._deleted: dict[str, float] = {}
@@ -175,7 +179,8 @@ class FaultProxy:
         self._open.discard(writer)
 
     def _choose(self, request: S3Request) -> Fault | None:
-        if self._storm and self.plan.is_on:
+        now = asyncio.get_running_loop().time()
+        if self._storm and now < self._storm_end and self.plan.is_on:
             self._storm -= 1
             return Fault.SLOW_DOWN
         possible = _BY_OPERATION[request.operation]
@@ -186,6 +191,7 @@ class FaultProxy:
         fault = self.plan.choose(possible, times=_TIMES.get(request.operation, 1.0))
         if fault is Fault.SLOW_DOWN:
             self._storm = self.plan.random.randint(*STORM_REQUESTS)
+            self._storm_end = now + STORM_SECONDS_MAX
         return fault
 
     async def _answer(

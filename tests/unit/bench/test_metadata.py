@@ -23,7 +23,7 @@ from kio.static.primitive import i32
 
 from bench.errors import BenchError
 from bench.metadata import Metadata, decode_response, encode_request, wait_until
-from bench.ports import free_port
+from everlog.testing.ports import free_port
 
 
 def partition(index: int, leader: int, error: ErrorCode = ErrorCode.none) -> object:

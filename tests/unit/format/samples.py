@@ -18,6 +18,7 @@ from everlog.format.root import Root
 from everlog.format.root_codec import encode_root
 from everlog.model.ids import TopicId
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
+from tests.examples import TIMES
 
 PATH = PartitionPath(
     cluster_id="Ab_-9cluster-id-22char", topic_id=TopicId(bytes(range(16))), partition=7
@@ -136,7 +137,7 @@ def given(
     """Hypothesis's ``given`` without its deadline: on a busy machine a duration says nothing."""
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        relaxed = hypothesis.settings(deadline=None, max_examples=examples)
+        relaxed = hypothesis.settings(deadline=None, max_examples=examples * TIMES)
         return relaxed(hypothesis.given(*strategies)(test))
 
     return decorate

@@ -16,6 +16,7 @@ from service.hot.log import HotLog
 from service.hot.store import HotStore
 from service.hot.swap import read_cleaned
 from service.model.log import LogSlice, ReadBounds
+from tests.examples import TIMES
 from tests.simulation.clock import ManualClock
 from tests.simulation.disk import SimDisk
 from tests.unit.hot.keyed_log import (
@@ -95,7 +96,7 @@ BATCHES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15 * TIMES)
 @given(batches=BATCHES, segment_bytes=st.integers(150, 900), keys_max=st.integers(1, 8))
 def test_a_cleaning_does_what_brute_force_does(
     batches: list[tuple[list[tuple[bytes | None, bytes | None]], Codec]],

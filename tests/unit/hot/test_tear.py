@@ -34,7 +34,7 @@ def disk() -> SimDisk:
 
 def dense(rng: random.Random, size: int) -> bytearray:
     """Make a batch of one record without a zero sector."""
-    value = bytes(rng.randrange(1, 256) for _ in range(size))
+    value = rng.randbytes(size).replace(b"\0", b"\1")
     return build_batch([Record(key=None, value=value, timestamp_ms=1000)])
 
 

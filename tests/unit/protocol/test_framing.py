@@ -14,6 +14,7 @@ from service.protocol.framing import (
     FrameReceiver,
     FrameTooLargeError,
 )
+from tests.examples import TIMES
 
 STAGING = 16 * 1024
 
@@ -44,7 +45,7 @@ _large = st.integers(OWN_MEMORY_BYTES_MIN - 3, 3 * OWN_MEMORY_BYTES_MIN).map(
 
 
 @given(st.lists(_small | _large, max_size=12), st.lists(st.integers(0, 100_000), max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80 * TIMES)
 def test_any_split_of_the_stream_gives_the_same_frames(
     bodies: list[bytes], cuts: list[int]
 ) -> None:
@@ -54,7 +55,7 @@ def test_any_split_of_the_stream_gives_the_same_frames(
 
 
 @given(st.lists(_small, min_size=1, max_size=5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20 * TIMES)
 def test_byte_by_byte_gives_the_same_frames(bodies: list[bytes]) -> None:
     data = stream_of(bodies)
     assert (

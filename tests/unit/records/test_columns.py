@@ -14,6 +14,7 @@ from everlog.records.columns import (
     read_columns,
 )
 from everlog.records.reader import read_records
+from tests.examples import TIMES
 
 _blobs = st.none() | st.binary(max_size=200)
 RECORDS = st.builds(
@@ -37,7 +38,7 @@ def slices(body: bytes, positions: list[int], lengths: list[int]) -> list[bytes 
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * TIMES)
 def test_columns_hold_what_the_records_hold(records: list[Record]) -> None:
     batch = build_batch(records)
     body = bytes(batch[HEADER_BYTES:])
@@ -57,7 +58,7 @@ def test_columns_hold_what_the_records_hold(records: list[Record]) -> None:
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=30), st.integers(1, 7))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30 * TIMES)
 def test_pieces_make_up_the_whole(records: list[Record], rows_max: int) -> None:
     body = body_of(records)
     pieces = list(iter_columns(body, len(records), rows_max=rows_max))
@@ -77,7 +78,7 @@ def opened(body: bytes, count: int) -> RecordColumns | None:
 
 
 @given(st.binary(max_size=300), st.integers(-(2**31), 2**31 - 1) | st.integers(0, 10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100 * TIMES)
 def test_any_bytes_are_read_or_refused(body: bytes, count: int) -> None:
     found = opened(body, count)
     if found is not None and count:
@@ -85,7 +86,7 @@ def test_any_bytes_are_read_or_refused(body: bytes, count: int) -> None:
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=8), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80 * TIMES)
 def test_a_changed_byte_is_never_read_beyond_its_record(
     records: list[Record], data: st.DataObject
 ) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everlog.stores.file_listing import list_files
+from tests.examples import TIMES
 
 NAMES = st.sampled_from(["a", "a-b", "a.b", "a0", "A", "b", "=", "_"])
 KEYS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
@@ -20,7 +21,7 @@ def make(root: Path, keys: set[str]) -> set[str]:
     return files
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60 * TIMES)
 @given(st.sets(KEYS, max_size=12), st.one_of(st.just(""), KEYS), st.one_of(st.just(""), KEYS))
 def test_files_are_listed_as_their_keys_sort(keys: set[str], prefix: str, after: str) -> None:
     with TemporaryDirectory() as folder:

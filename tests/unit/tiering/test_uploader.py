@@ -1,6 +1,7 @@
 """An object gets into the store under one name or another, whatever the store does."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from everlog.model.ids import TopicId
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.records.batch import stamp
 from everlog.records.builder import Record, build_batch
-from everlog.stores.errors import StoreUnavailableError
+from everlog.stores.errors import StoreDeniedError, StoreThrottledError, StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from service.tiering.planner import FileRange, UploadPlan
@@ -32,11 +33,19 @@ EPOCH = LeaderEpoch(1)
 
 
 class Attempt:
-    """The upload of one object over a store that fails once."""
+    """The upload of one object over a store that fails once, or first in the ways it is told."""
 
-    def __init__(self, directory: Path, kind: StoreFault) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        kind: StoreFault,
+        *,
+        first: Sequence[EverlogError] = (),
+    ) -> None:
         self.objects = MemoryObjectStore(clock=HastyClock())
         self.plan = Once(kind)
+        self.waits: list[float] = []
+        self._first = list(first)
         self.failures: list[type[EverlogError]] = []
         self._path = directory / "segment"
         self._batch = build_batch([Record(key=None, value=b"everlog", timestamp_ms=1)])
@@ -48,6 +57,8 @@ class Attempt:
 
         async def watched(order: SealOrder) -> Fields:
             try:
+                if self._first:
+                    raise self._first.pop(0)
                 return await seal_and_put(order)
             except EverlogError as error:
                 self.failures.append(type(error))
@@ -69,8 +80,11 @@ class Attempt:
             stamp=Stamp(EPOCH, 1, 1),
             lineage=[EpochStart(EPOCH, Offset(0))],
             since_ms=0,
-            back_off=asyncio.sleep,
+            back_off=self._back_off,
         )
+
+    async def _back_off(self, seconds: float) -> None:
+        self.waits.append(seconds)
 
 
 @pytest.mark.rule("TIER-7")
@@ -115,3 +129,26 @@ def test_a_new_object_that_is_not_shown_yet_keeps_its_name_and_needs_no_person(
     entry = run_hurried(attempt.run).entry
     assert list(attempt.objects._objects) == [entry.key(PATH).text]
     assert set(attempt.failures) == {StoreUnavailableError}
+
+
+@pytest.mark.rule("TIER-27")
+def test_after_a_long_outage_a_store_that_throttles_is_asked_again_within_a_second(
+    tmp_path: Path,
+) -> None:
+    away = StoreUnavailableError("upload", "k", "away")
+    slow = StoreThrottledError("upload", "k", "SlowDown")
+    attempt = Attempt(tmp_path, StoreFault.LOST, first=[away] * 20 + [slow])
+    run_hurried(attempt.run)
+    assert attempt.waits[19] >= 2.5
+    assert attempt.waits[20] <= 1
+
+
+def test_a_refusal_is_tried_again_ever_more_slowly_and_keeps_the_waits_of_others_short(
+    tmp_path: Path,
+) -> None:
+    refused = StoreDeniedError("upload", "k", "AccessDenied")
+    away = StoreUnavailableError("upload", "k", "away")
+    attempt = Attempt(tmp_path, StoreFault.LOST, first=[refused] * 8 + [away])
+    run_hurried(attempt.run)
+    assert attempt.waits[7] >= 15
+    assert attempt.waits[8] <= 0.01

@@ -6,6 +6,7 @@
     meta/{cluster}/owner-{number:06d}-{uid26}.json                        who has it since a restore
     meta/{cluster}/topics/{topic id, 32 hex}/{owner:06d}-{version:010d}-{uid26}.json   a topic
     meta/{cluster}/topics/{topic id, 32 hex}/deleted-{owner:06d}-{uid26}.json         it was deleted
+    meta/{cluster}/cuts/{created ms:013d}-{owner:06d}-{uid26}.json[.gz]   the cluster at a time
 
 All of them are written once. The greatest owner counts, and the greatest record of a topic; that a
 topic was deleted counts unless a later owner has a record of it.
@@ -29,6 +30,7 @@ META = "meta/"
 
 OWNER_MAX = 10**6 - 1
 VERSION_MAX = 10**10 - 1
+CREATED_MS_MAX = 10**13 - 1
 
 _CLUSTER = re.compile(r"meta/([^/]+)/cluster\.json")
 _OWNER = re.compile(r"meta/([^/]+)/owner-([0-9]{6})-([a-z2-7]{26})\.json")
@@ -38,6 +40,7 @@ _TOPIC = re.compile(
 _DELETED = re.compile(
     r"meta/([^/]+)/topics/([0-9a-f]{32})/deleted-(?:([0-9]{6})-)?([a-z2-7]{26})\.json"
 )
+_CUT = re.compile(r"meta/([^/]+)/cuts/([0-9]{13})-([0-9]{6})-([a-z2-7]{26})\.json(\.gz)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,42 @@ class DeletedTopicKey:
         return f"{topic_prefix(self.cluster_id, self.topic_id)}{name}"
 
 
-MetaKey = ClusterKey | OwnerKey | TopicRecordKey | DeletedTopicKey
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutKey:
+    """Name of a cut.
+
+    Attributes:
+        created_ms: By then everything that it names was there.
+        owner: Number of the owner who made it; 0 for the cluster's first.
+        is_packed: Whether it is compressed.
+    """
+
+    cluster_id: str
+    created_ms: int
+    owner: int
+    uid: Uid
+    is_packed: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.created_ms <= CREATED_MS_MAX or not 0 <= self.owner <= OWNER_MAX:
+            raise InvalidKeyError(f"a cut of owner {self.owner} at {self.created_ms} has no name")
+
+    @property
+    def order(self) -> tuple[int, int, Uid]:
+        """The cut with the greatest one is the newest.
+
+        Owners first: what one has done before it found out about its successor does not count.
+        """
+        return self.owner, self.created_ms, self.uid
+
+    @property
+    def text(self) -> str:
+        """The key, without the store's prefix."""
+        name = f"{self.created_ms:013d}-{self.owner:06d}-{uid_text(self.uid)}.json"
+        return f"{cuts_prefix(self.cluster_id)}{name}{'.gz' if self.is_packed else ''}"
+
+
+MetaKey = ClusterKey | OwnerKey | TopicRecordKey | DeletedTopicKey | CutKey
 """Names of a cluster's own objects."""
 
 
@@ -137,6 +175,11 @@ def cluster_prefix(cluster_id: str) -> str:
 def owners_prefix(cluster_id: str) -> str:
     """Return what the names of a cluster's owners begin with."""
     return f"{cluster_prefix(cluster_id)}owner-"
+
+
+def cuts_prefix(cluster_id: str) -> str:
+    """Return what the names of a cluster's cuts begin with."""
+    return f"{cluster_prefix(cluster_id)}cuts/"
 
 
 def topics_prefix(cluster_id: str) -> str:
@@ -167,6 +210,14 @@ def _parsed(text: str) -> MetaKey | None:
         return ClusterKey(cluster_id=match[1])
     if match := _OWNER.fullmatch(text):
         return OwnerKey(cluster_id=match[1], number=int(match[2]), uid=uid_bytes(match[3]))
+    if match := _CUT.fullmatch(text):
+        return CutKey(
+            cluster_id=match[1],
+            created_ms=int(match[2]),
+            owner=int(match[3]),
+            uid=uid_bytes(match[4]),
+            is_packed=match[5] is not None,
+        )
     if match := _TOPIC.fullmatch(text):
         return TopicRecordKey(
             cluster_id=match[1],

@@ -14,7 +14,11 @@ _TAIL = re.compile(rb'(\{.*),"crc32c":"([0-9a-f]{8})"\}\n?', re.DOTALL)
 def seal_json(fields: Mapping[str, Any]) -> bytes:
     """Write an object of at least one field, ``format`` among them."""
     text = json.dumps(fields, separators=(",", ":"), ensure_ascii=True)
-    body = text.removesuffix("}").encode("ascii")
+    return seal_body(text.removesuffix("}").encode("ascii"))
+
+
+def seal_body(body: bytes) -> bytes:
+    """Write an object whose text is there already, but for the brace that ends it."""
     return b'%s,"crc32c":"%08x"}\n' % (body, crc32c(body))
 
 

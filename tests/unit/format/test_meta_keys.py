@@ -3,6 +3,7 @@
 import pytest
 
 from everlog.format.meta_keys import (
+    CutKey,
     DeletedTopicKey,
     MetaKey,
     OwnerKey,
@@ -32,6 +33,8 @@ KEYS: list[MetaKey] = [
     record(3, 45),
     deleted(3),
     deleted(None),
+    CutKey(cluster_id=CLUSTER, created_ms=1_700_000_000_000, owner=3, uid=uid(1)),
+    CutKey(cluster_id=CLUSTER, created_ms=0, owner=0, uid=uid(1), is_packed=True),
 ]
 
 
@@ -52,6 +55,9 @@ def test_a_name_gives_its_key_back(key: MetaKey) -> None:
         f"meta/{CLUSTER}/topics/{TOPIC.hex()}/topic.json",
         f"meta/{CLUSTER}/topics/{TOPIC.hex().upper()}/deleted-{'a' * 26}.json",
         f"meta/{CLUSTER}/topics/{TOPIC.hex()}/deleted-12-{'a' * 26}.json",
+        f"meta/{CLUSTER}/cuts/1700000000000-000003-{'a' * 25}b.json",
+        f"meta/{CLUSTER}/cuts/1700000000000-000003-{'a' * 26}.json.zst",
+        f"meta/{CLUSTER}/cuts/170000000000-000003-{'a' * 26}.json",
         "meta/a:b/cluster.json",
     ],
 )
@@ -82,3 +88,13 @@ def test_a_deletion_of_an_owner_that_its_name_does_not_tell_is_the_oldest() -> N
 def test_a_record_has_numbers_that_a_name_can_hold(owner: int, version: int) -> None:
     with pytest.raises(InvalidKeyError):
         record(owner, version)
+
+
+def test_a_cut_of_a_later_owner_is_newer_whatever_the_clocks_said() -> None:
+    def cut(created_ms: int, owner: int) -> CutKey:
+        return CutKey(cluster_id=CLUSTER, created_ms=created_ms, owner=owner, uid=uid(1))
+
+    ordered = [cut(5, 0), cut(9, 0), cut(4, 1), cut(6, 1)]
+    assert ordered == sorted(ordered, key=lambda each: each.order)
+    with pytest.raises(InvalidKeyError):
+        cut(10**13, 0)

@@ -12,8 +12,10 @@ from typing import Any
 import structlog
 
 from everlog.model.ids import PartitionId
+from service.app.cut_wiring import cluster_cuts
 from service.app.disk_wiring import disk_watch
 from service.app.handlers import HandlerServices, build_handlers
+from service.app.node_limits import group_limits, listener_limits
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
 from service.app.seams import Seams
 from service.app.tier_site import TierSite
@@ -30,7 +32,6 @@ from service.coordination.registration import BrokerDescription, register_broker
 from service.coordination.topic_plan import TopicDefaults
 from service.coordination.topics import TopicRegistry
 from service.groups.coordinator import GroupCoordinator
-from service.groups.limits import GroupLimits
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Broker, ClusterImage, Endpoint
@@ -39,7 +40,8 @@ from service.model.serving import Peer
 from service.model.setting_type import Value
 from service.model.topic_config import validate_overrides
 from service.net.budget import InflightBudget
-from service.net.listener import ClientListener, ListenerLimits
+from service.net.listener import ClientListener
+from service.partition.cluster_cuts import ClusterCuts
 from service.partition.disk_gate import DiskGate
 from service.partition.disk_watch import DiskWatch
 from service.partition.keeper import PartitionKeeper
@@ -93,6 +95,7 @@ class BrokerNode:
         self.disk_gate = DiskGate(seams.clock)
         self.disk: DiskWatch | None = None
         self.groups: GroupCoordinator | None = None
+        self._cuts: ClusterCuts | None = None
         self.table = PartitionTable()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
         self.hot = HotStore(
@@ -150,12 +153,21 @@ class BrokerNode:
         await self._images.load()
         broker = await self._register(identity, endpoints)
         controller = await self._lead(broker)
-        cold = self.cold = await self._open_cold_side(self._tier_site(identity.cluster_id))
+        site = self._tier_site(identity.cluster_id)
+        cold = self.cold = await self._open_cold_side(site)
         keeper = await self._open_logs(broker, cold, is_first=identity.is_new)
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
         await self.disk.measure()
         self._run(self.disk.run())
-        self._serve(controller, keeper)
+        groups = self._serve(controller, keeper)
+        self._cuts = cluster_cuts(
+            site,
+            cold,
+            image=lambda: self._images.image,
+            defaults=self._topic_defaults,
+            groups=groups,
+        )
+        self._run(self._cuts.run())
         for listener in self._listeners.values():
             await listener.start()
         self.is_ready = True
@@ -167,6 +179,8 @@ class BrokerNode:
         for listener in self._listeners.values():
             listener.close()
             listener.close_connections()
+        if self._cuts is not None:
+            await self._cuts.make_last()
         for task in reversed(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -176,7 +190,7 @@ class BrokerNode:
     async def _bind(self) -> dict[str, int]:
         """Bind every listener; nothing is accepted yet, so the ports are only held."""
         ports: dict[str, int] = {}
-        limits = _listener_limits(self._config)
+        limits = listener_limits(self._config)
         for address in self._config.listeners:
             listener = ClientListener(
                 name=address.listener,
@@ -263,8 +277,8 @@ class BrokerNode:
         _log.info("logs_opened", partitions=len(self.table), **before)
         return keeper
 
-    def _serve(self, controller: Controller, keeper: PartitionKeeper) -> None:
-        """Give requests their meaning."""
+    def _serve(self, controller: Controller, keeper: PartitionKeeper) -> GroupCoordinator:
+        """Give requests their meaning; return who has the groups."""
         topics = self._topics(controller)
         offsets_topic = ClusterOffsetsTopic(
             topics=topics,
@@ -281,7 +295,7 @@ class BrokerNode:
             ),
             clock=self._seams.clock,
             ids=self._seams.ids,
-            limits=_group_limits(self._config),
+            limits=group_limits(self._config),
         )
         keeper.on_applied(groups.leadership_changed)
         self._images.subscribe(
@@ -312,6 +326,7 @@ class BrokerNode:
         )
         self._run(built.produce.run())
         self._dispatcher = Dispatcher(handlers=built.by_key, on_defect=_report_defect)
+        return groups
 
     def _topics(self, controller: Controller) -> TopicRegistry:
         return TopicRegistry(
@@ -354,29 +369,6 @@ def _assigned(image: ClusterImage, broker: Broker) -> set[PartitionId]:
         for number, state in enumerate(topic.partitions)
         if broker.id in state.replicas
     }
-
-
-def _listener_limits(config: BrokerConfig) -> ListenerLimits:
-    return ListenerLimits(
-        connections_max=config.max_connections,
-        connections_per_ip_max=config.max_connections_per_ip,
-        idle_seconds_max=config.connections_max_idle_ms / 1000,
-        frame_seconds_max=config.socket_request_timeout_ms / 1000,
-        frame_bytes_max=config.socket_request_max_bytes,
-    )
-
-
-def _group_limits(config: BrokerConfig) -> GroupLimits:
-    return GroupLimits(
-        group_size_max=config.group_max_size,
-        session_timeout_ms_min=config.group_min_session_timeout_ms,
-        session_timeout_ms_max=config.group_max_session_timeout_ms,
-        initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
-        offset_metadata_chars_max=config.offset_metadata_max_bytes,
-        offsets_retention_ms=config.offsets_retention_minutes * 60_000,
-        offsets_retention_check_ms=config.offsets_retention_check_interval_ms,
-        append_timeout_ms=config.offsets_commit_timeout_ms,
-    )
 
 
 def _end_process(error: DiskError) -> None:

@@ -26,6 +26,7 @@ from service.groups.errors import (
     InvalidGroupIdError,
     UnknownMemberError,
 )
+from service.groups.handing_over import hand_over
 from service.groups.hosted import HostedGroup
 from service.groups.limits import GroupLimits
 from service.groups.offset_record import CommittedOffset
@@ -35,6 +36,7 @@ from service.groups.sessions import Departure
 from service.groups.shard import Shard, ShardState
 from service.groups.shards import Shards
 from service.groups.timers import Timers
+from service.model.committed_offsets import CommittedOffsets
 
 _log = structlog.get_logger(__name__)
 
@@ -177,6 +179,14 @@ class GroupCoordinator:
         """Forget the offsets and the groups that nobody needs any more; `run` does so in time."""
         for shard in self._shards.active():
             await committing.expire(shard)
+
+    async def hand_over(self) -> CommittedOffsets:
+        """Return the durable offsets of all groups that are coordinated here, in slices.
+
+        Raises:
+            CoordinatorLoadingError: Some of them are still being read.
+        """
+        return await hand_over(self._shards)
 
     # ---- administration
 

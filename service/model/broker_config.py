@@ -128,6 +128,7 @@ class BrokerConfig:
     remote_merge_bytes_per_second: int
     archive_reader_grace_ms: int
     archive_restore_window_ms: int
+    archive_cut_interval_ms: int
     archive_orphan_grace_ms: int
     archive_scrub_bytes_per_day: int
     archive_scrub_round_ms: int

@@ -270,6 +270,17 @@ _ARCHIVE = (
         ),
     ),
     _long(
+        name="archive.cut.interval.ms",
+        default=10 * MINUTE_MS,
+        low=100,
+        documentation=(
+            "How often the committed offsets of groups, the settings of brokers and the names and "
+            "settings of all topics are written to the archive, if anything has changed, in "
+            "milliseconds: so old they are at most when everlog tier restore brings them back. "
+            "Written at a clean stop, too; not at all while no topic is tiered."
+        ),
+    ),
+    _long(
         name="archive.orphan.grace.ms",
         default=DAY_MS,
         low=HOUR_MS,

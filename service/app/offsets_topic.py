@@ -67,7 +67,7 @@ class PartitionOffsetsLog:
         try:
             led = self._led(partition, leader_epoch)
             end = 0
-            for batch in self._batches(records):
+            for batch in offsets_batches(records, now_ms=self._clock.wall_ms()):
                 self._disk.take_reserved(len(batch))
                 end = led.append(memoryview(batch)).end_offset
         except EverlogError as error:
@@ -100,21 +100,6 @@ class PartitionOffsetsLog:
         found.check_epoch(leader_epoch)
         return found
 
-    def _batches(self, records: Sequence[OffsetsRecord]) -> list[bytearray]:
-        now_ms = self._clock.wall_ms()
-        batches: list[bytearray] = []
-        some: list[Record] = []
-        size = 0
-        for key, value in records:
-            some.append(Record(key=key, value=value, timestamp_ms=now_ms))
-            size += len(key) + len(value or b"")
-            if size >= BATCH_BYTES_MAX:
-                batches.append(build_batch(some))
-                some, size = [], 0
-        if some:
-            batches.append(build_batch(some))
-        return batches
-
 
 class ClusterOffsetsTopic:
     """Creates the topic when the first group looks for its coordinator."""
@@ -140,6 +125,22 @@ class ClusterOffsetsTopic:
         if isinstance(outcome, EverlogError) and not isinstance(outcome, TopicExistsError):
             raise outcome
         await self._keeper.settled()
+
+
+def offsets_batches(records: Sequence[OffsetsRecord], *, now_ms: int) -> list[bytearray]:
+    """Return records in as many batches as it takes."""
+    batches: list[bytearray] = []
+    some: list[Record] = []
+    size = 0
+    for key, value in records:
+        some.append(Record(key=key, value=value, timestamp_ms=now_ms))
+        size += len(key) + len(value or b"")
+        if size >= BATCH_BYTES_MAX:
+            batches.append(build_batch(some))
+            some, size = [], 0
+    if some:
+        batches.append(build_batch(some))
+    return batches
 
 
 def _records_of(batches: memoryview) -> tuple[list[OffsetsRecord], int]:

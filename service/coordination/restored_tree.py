@@ -12,7 +12,12 @@ from service.coordination.metadata_store import Create, MetadataStore, Op
 from service.coordination.payloads import pack
 from service.coordination.topic_edits import creation
 from service.coordination.tree_layout import lay_out_tree
-from service.coordination.znodes import CLUSTER_ID, PRODUCER_IDS, tier_path
+from service.coordination.znodes import (
+    CLUSTER_ID,
+    PRODUCER_IDS,
+    broker_config_path,
+    tier_path,
+)
 from service.model.cluster import PartitionState, TopicImage
 
 PRODUCER_IDS_PER_OWNER = 1 << 40
@@ -55,6 +60,7 @@ async def write_restored_tree(
     archive: ArchiveRecord,
     owner: int,
     broker_id: NodeId,
+    settings: Mapping[NodeId | None, Mapping[str, str]],
 ) -> None:
     """Write everything; the cluster's id comes last, and makes it a tree that a broker joins.
 
@@ -65,6 +71,7 @@ async def write_restored_tree(
         archive: The store, and the id by which it knows its owner.
         owner: Number of that owner.
         broker_id: Has all partitions.
+        settings: Dynamic ones of brokers; under None those for all.
 
     Raises:
         NodeError: The tree is not empty.
@@ -75,6 +82,8 @@ async def write_restored_tree(
     await store.set(PRODUCER_IDS, first, version=0)
     for ops in _transactions(topics, broker_id):
         await store.multi(ops)
+    for each, config in settings.items():
+        await store.create(broker_config_path(each), pack({"config": dict(config)}))
     await create_archive_record(store, archive)
     await store.create(CLUSTER_ID, pack({"id": cluster_id}))
 

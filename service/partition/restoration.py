@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from everlog.format.cut import Cut
 from everlog.format.meta_keys import META, OwnerKey, parse_meta_key
 from everlog.format.object_keys import ClusterKey, PartitionPath
 from everlog.format.topic_record import TopicRecord
@@ -17,6 +18,8 @@ from everlog.model.errors import CorruptionError, EverlogError, RejectedError, R
 from everlog.model.ids import TopicId
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore, list_all
+from service.model.cluster import INTERNAL_TOPICS
+from service.partition.restored_from_cut import pinned_roots, with_cut
 from service.partition.restored_topics import (
     FoundTopic,
     TopicOutcome,
@@ -75,7 +78,12 @@ async def clusters_in(store: ObjectStore) -> list[str]:
 
 
 class Restoration:
-    """Works out what a cluster's store makes possible; used once."""
+    """Works out what a cluster's store makes possible; used once.
+
+    Args:
+        cut: The newest one by the time to restore. A restore to that time takes the roots that it
+            names; any takes from it what the store knows of no other way.
+    """
 
     def __init__(
         self,
@@ -86,6 +94,7 @@ class Restoration:
         clock: Clock,
         ids: IdSource,
         progress: RestoreProgress,
+        cut: Cut | None = None,
     ) -> None:
         self._store = store
         self._cluster_id = cluster_id
@@ -94,6 +103,9 @@ class Restoration:
         self._objects = TopicObjects(store, cluster_id=cluster_id, clock=clock, ids=ids)
         self._partitions = PartitionRestore(store, clock=clock, ids=ids, at_ms=request.at_ms)
         self._tiers: dict[TopicId, dict[int, RestoredTier | EverlogError]] = {}
+        self._cut = cut
+        self._in_cut = frozenset(() if cut is None else (each.topic_id for each in cut.topics))
+        self._pins = {} if cut is None or request.at_ms is None else pinned_roots(cut)
 
     async def work_out(self) -> list[TopicOutcome]:
         """Return what becomes of each topic; nothing is written.
@@ -103,9 +115,9 @@ class Restoration:
             RetriableError: The store did not answer for too long; nothing has been restored.
         """
         names = await self._objects.all()
-        dead = {topic_id for topic_id, each in names.items() if each.is_deleted}
+        dead = {topic_id for topic_id, each in names.items() if self._is_dead(topic_id, each)}
         alive = {topic_id: each for topic_id, each in names.items() if topic_id not in dead}
-        topics = await self._records(alive)
+        topics = with_cut(await self._records(alive), self._cut, dead)
         known = [each for each in topics.values() if self._is_asked_for(_names_of(each))]
         wanted = {each.topic_id for each in known}
 
@@ -120,9 +132,8 @@ class Restoration:
             FoundTopic(topic_id=topic_id, record=None, tiers={})
             for topic_id in self._tiers.keys() - topics.keys()
         ]
-        outcomes = topic_outcomes(
-            [replace(each, tiers=self._tiers.get(each.topic_id, {})) for each in known]
-        )
+        found = [replace(each, tiers=self._tiers.get(each.topic_id, {})) for each in known]
+        outcomes = topic_outcomes([each for each in found if not each.was_deleted])
         self._check(outcomes, topics)
         return outcomes
 
@@ -170,8 +181,17 @@ class Restoration:
             topic_id=topic_id, record=oldest, tiers={}, notes=notes, is_later=oldest is not None
         )
 
+    def _is_dead(self, topic_id: TopicId, names: TopicNames) -> bool:
+        """Whether a topic was deleted, as far as the owner counts who made the cut."""
+        if self._cut is None or topic_id not in self._in_cut:
+            return names.is_deleted
+        owner = self._cut.owner
+        return names.is_deleted and any(each.owner >= owner for each in names.deleted)
+
     def _is_asked_for(self, names: set[str]) -> bool:
-        return not self._request.topics or not self._request.topics.isdisjoint(names)
+        if not self._request.topics or not self._request.topics.isdisjoint(names):
+            return True
+        return not INTERNAL_TOPICS.isdisjoint(names)
 
     async def _find(
         self, known: Sequence[FoundTopic], is_wanted: Callable[[TopicId], bool]
@@ -194,7 +214,7 @@ class Restoration:
             count = _partitions(topic)
             await asyncio.gather(*(go_through(self._prefix(topic, n)) for n in range(count)))
             # It may have grown since its record was written.
-            while await go_through(self._prefix(topic, count)):
+            while topic.is_tiered and await go_through(self._prefix(topic, count)):
                 count += 1
 
         if asked and asked <= {name for topic in known for name in _names_of(topic)}:
@@ -211,7 +231,8 @@ class Restoration:
         tiers = self._tiers.setdefault(path.topic_id, {})
         size = 0
         try:
-            tier = tiers[path.partition] = await self._partitions.restore(names)
+            pinned = self._pins.get((path.topic_id, path.partition))
+            tier = tiers[path.partition] = await self._partitions.restore(names, pinned=pinned)
             size = 0 if tier.pointer is None else tier.pointer.bytes
         except RetriableError:
             raise  # a store that is away is no reason to leave anything out
@@ -223,7 +244,7 @@ class Restoration:
         """Refuse what is asked for and not there."""
         there = {name for each in outcomes for name in (each.name, each.topic_id.hex())}
         missing = sorted(self._request.topics - there)
-        if missing or not outcomes:
+        if missing or all(each.name in INTERNAL_TOPICS for each in outcomes):
             names = sorted(each.record.name for each in topics.values() if each.record is not None)
             what = f"topic {missing[0]!r}" if missing else "topics"
             raise NothingToRestoreError(
@@ -238,4 +259,5 @@ def _names_of(topic: FoundTopic) -> set[str]:
 
 
 def _partitions(topic: FoundTopic) -> int:
-    return 0 if topic.record is None else topic.record.partitions
+    """Return how many partitions may have objects, as far as its record tells."""
+    return topic.record.partitions if topic.record is not None and topic.is_tiered else 0

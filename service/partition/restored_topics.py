@@ -12,13 +12,15 @@ from service.coordination.restored_tree import RestoredPartition, RestoredTopic
 from service.coordination.topic_errors import InvalidTopicNameError
 from service.coordination.topic_names import check_topic_name
 from service.coordination.topic_plan import PARTITIONS_MAX
-from service.model.config_definition import InvalidConfigError
+from service.model.config_definition import InvalidConfigError, Setting
 from service.model.topic_settings import RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
 from service.tiering.partition_names import EPOCH_STEP
 from service.tiering.partition_restore import RestoredTier, Source
 
 Tiers = Mapping[int, RestoredTier | EverlogError]
 """Of a topic's partitions, by number: what was found, or why nothing could be."""
+
+_NEVER_LED = LeaderEpoch(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class TopicOutcome:
         restored: None if it is not.
         problem: Why it is not; None also if there is nothing to restore.
         notes: What is not as it was, or should be.
+        is_tiered: Whether it has an archive; others come back without records.
     """
 
     name: TopicName
@@ -39,6 +42,7 @@ class TopicOutcome:
     restored: RestoredTopic | None
     problem: str | None
     notes: Sequence[str]
+    is_tiered: bool = True
 
     @property
     def found(self) -> list[RestoredTier]:
@@ -55,6 +59,9 @@ class FoundTopic:
         problem: Why nothing can be said about it at all.
         notes: What is wrong with its records.
         is_later: Whether all its records are from after the time to restore.
+        is_tiered: Whether it has an archive.
+        epoch: A leader epoch that it has been in.
+        is_from_cut: Whether nothing but a cut knows it.
     """
 
     topic_id: TopicId
@@ -63,6 +70,14 @@ class FoundTopic:
     problem: str | None = None
     notes: Sequence[str] = ()
     is_later: bool = False
+    is_tiered: bool = True
+    epoch: LeaderEpoch = _NEVER_LED
+    is_from_cut: bool = False
+
+    @property
+    def was_deleted(self) -> bool:
+        """Whether it is only in the cut because that is older than the topic's end."""
+        return self.is_from_cut and self.is_tiered and not self.tiers
 
 
 def recovered_name(topic_id: TopicId) -> TopicName:
@@ -73,7 +88,8 @@ def recovered_name(topic_id: TopicId) -> TopicName:
 def topic_outcomes(found: Sequence[FoundTopic]) -> list[TopicOutcome]:
     """Work out all topics, in the order of their names; one that is wrong never stops another.
 
-    Of several that have the same name the newest keeps it (TIER-34).
+    Of several that have the same name the newest keeps it (TIER-34); one without records that
+    would lose its name is gone.
     """
     newest: dict[TopicName, FoundTopic] = {}
     for topic in found:
@@ -83,7 +99,11 @@ def topic_outcomes(found: Sequence[FoundTopic]) -> list[TopicOutcome]:
         if holder is None or _age(topic) > _age(holder):
             newest[topic.record.name] = topic
     named = {topic.topic_id for topic in newest.values()}
-    outcomes = [_outcome(topic, keeps_name=topic.topic_id in named) for topic in found]
+    outcomes = [
+        _outcome(topic, keeps_name=topic.topic_id in named)
+        for topic in found
+        if topic.is_tiered or topic.topic_id in named
+    ]
     return sorted(outcomes, key=lambda each: each.name)
 
 
@@ -112,7 +132,7 @@ def _outcome(topic: FoundTopic, *, keeps_name: bool) -> TopicOutcome:
             name=name,
             topic_id=topic.topic_id,
             config=config,
-            partitions=[_partition(topic.tiers.get(number)) for number in range(count)],
+            partitions=[_partition(topic, number) for number in range(count)],
             extra={} if record is None else record.extra,
         )
     elif problem is None:
@@ -125,10 +145,13 @@ def _outcome(topic: FoundTopic, *, keeps_name: bool) -> TopicOutcome:
         restored=restored,
         problem=problem,
         notes=notes,
+        is_tiered=topic.is_tiered,
     )
 
 
-def readable_config(config: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def readable_config(
+    config: Mapping[str, str], definitions: Mapping[str, Setting] = TOPIC_SETTINGS
+) -> tuple[dict[str, str], list[str]]:
     """Return the settings to restore, and what is to be said about them.
 
     Settings that this version does not know are kept. Texts that it cannot read, or that are out
@@ -137,7 +160,7 @@ def readable_config(config: Mapping[str, str]) -> tuple[dict[str, str], list[str
     kept: dict[str, str] = {}
     notes: list[str] = []
     for name, text in config.items():
-        definition = TOPIC_SETTINGS.get(name)
+        definition = definitions.get(name)
         if definition is None:
             kept[name] = text
             if name not in RETIRED_TOPIC_SETTINGS:
@@ -185,11 +208,12 @@ def _is_there(topic: FoundTopic) -> bool:
     return topic.record is not None and not topic.is_later
 
 
-def _partition(tier: RestoredTier | EverlogError | None) -> RestoredPartition:
+def _partition(topic: FoundTopic, number: int) -> RestoredPartition:
+    tier, least = topic.tiers.get(number), LeaderEpoch(topic.epoch + EPOCH_STEP)
     if not isinstance(tier, RestoredTier):
-        return RestoredPartition(epoch=LeaderEpoch(EPOCH_STEP))
+        return RestoredPartition(epoch=least)
     pointer = b"" if tier.pointer is None else encode_pointer(tier.pointer)
-    return RestoredPartition(epoch=tier.epoch, pointer=pointer)
+    return RestoredPartition(epoch=max(tier.epoch, least), pointer=pointer)
 
 
 def source_text(outcome: TopicOutcome) -> str:
@@ -198,6 +222,8 @@ def source_text(outcome: TopicOutcome) -> str:
         return "not restored"
     if outcome.restored is None:
         return "left out"
+    if not outcome.is_tiered:
+        return "settings alone"
     sources = {each.source for each in outcome.found} - {Source.NOTHING, Source.LATER}
     ordered = [each.value for each in Source if each in sources]
     return ", ".join(ordered) if ordered else Source.NOTHING.value

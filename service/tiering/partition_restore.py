@@ -122,19 +122,25 @@ class PartitionRestore:
         if new is not None:
             await self._manifests.put(new.root, new.encoded, new.pages)
 
-    async def restore(self, names: PartitionNames) -> RestoredTier:
+    async def restore(self, names: PartitionNames, *, pinned: Uid | None = None) -> RestoredTier:
         """Work out the tier of a partition; nothing is stored.
+
+        Args:
+            names: Of its objects.
+            pinned: The root to go back to; if it is not whole, or None, it is searched for.
 
         Raises:
             CorruptionError: Nothing of it can be read.
-        RejectedError: Its objects are of a newer Everlog, or the store refuses.
+            RejectedError: Its objects are of a newer Everlog, or the store refuses.
             RetriableError: The store did not answer.
         """
         if names.is_empty:
             return await self._from_hint(names)
         above = names.stamp_above()
         search = RootSearch(names, store=self._store, manifests=self._manifests)
-        found = await search.newest(at_ms=self._at_ms)
+        found = None if pinned is None else await search.pinned(pinned)
+        if found is None:
+            found = await search.newest(at_ms=self._at_ms)
         if found is not None:
             return await self._from_root(names, found, above, search.faults)
         if self._at_ms is not None and names.roots and not search.faults:

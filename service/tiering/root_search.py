@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from everlog.format.entries import ENTRY_LAYOUT
-from everlog.format.object_keys import PartitionPath, RootKey, Uid
+from everlog.format.object_keys import PartitionPath, RootKey, Uid, uid_text
 from everlog.format.page_refs import ref_of
 from everlog.format.root import Root
 from everlog.format.span_table import SpanTable
@@ -32,6 +32,25 @@ class RootSearch:
         self._store = store
         self._manifests = manifests
 
+    async def pinned(self, uid: Uid) -> FoundRoot | None:
+        """Return the root with that uid if it verifies and its live objects are all there.
+
+        Raises:
+            UnsupportedFormatError: A newer Everlog wrote it.
+            RetriableError: The store did not answer.
+        """
+        key = next((each for each in self._names.roots if each.uid == uid), None)
+        if key is None:
+            self._pass_over(f"the root {uid_text(uid)} of the cut is not there")
+            return None
+        found = await self._read(key)
+        fault = found if isinstance(found, str) else await self._fault(found.root)
+        if fault is not None:
+            self._pass_over(f"{key.text}: {fault}")
+            return None
+        assert isinstance(found, FoundRoot), "what could not be read has a fault"
+        return found
+
     async def newest(self, *, at_ms: int | None) -> FoundRoot | None:
         """Return the newest root that verifies and whose live objects are all there.
 
@@ -47,15 +66,20 @@ class RootSearch:
         for key in roots[first:]:
             found = await self._read(key)
             if isinstance(found, str):
-                self.faults.append(f"{key.text}: {found}")
+                self._pass_over(f"{key.text}: {found}")
                 continue
             if at_ms is not None and found.root.created_ms > at_ms:
                 continue  # a clock went back
             fault = await self._fault(found.root)
             if fault is None:
                 return found
-            self.faults.append(f"{key.text}: {fault}")
+            self._pass_over(f"{key.text}: {fault}")
         return None
+
+    def _pass_over(self, fault: str) -> None:
+        # A root that a cut names may be met again.
+        if fault not in self.faults:
+            self.faults.append(fault)
 
     async def _first_made_by(self, roots: Sequence[RootKey], at_ms: int) -> int:
         """Return the place of the first root, newest first, that is not younger."""

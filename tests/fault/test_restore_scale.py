@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from everlog.format.cluster_marker import ClusterMarker, encode_marker
+from everlog.format.cut import Cut, CutOffset, CutTopic
 from everlog.format.object_keys import ClusterKey, PartitionPath, RootKey, parse_key
 from everlog.format.topic_record import TopicRecord
 from everlog.model.ids import TopicId, TopicName
+from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectStore, list_all
 from everlog.stores.url import open_store
 from service.app.system import SystemClock, SystemIds
+from service.groups.partitioning import OFFSETS_TOPIC
+from service.tiering.cut_objects import CutObjects, written
 from service.tiering.topic_objects import TopicObjects
 from tests.contract.object_stores import ACCESS_KEY, BUCKET, SECRET_KEY
 from tests.integration.command import PROGRAM
@@ -74,7 +78,42 @@ async def fill(url: str) -> None:
                 await maker.add(OBJECTS_PER_COMMIT)
 
     await asyncio.gather(*(one(number) for number in range(PARTITIONS)))
+    await put_cut(store)
     await store.close()
+
+
+async def put_cut(store: ObjectStore) -> None:
+    """Put a cut with as many groups as there are partitions, each with an offset in all topics."""
+    rows = [
+        [CutOffset(number, Offset(number), LeaderEpoch(1), "", None)]
+        for number in range(PARTITIONS // TOPICS)
+    ]
+    per_topic = {topic_id(number): PARTITIONS // TOPICS for number in range(TOPICS)}
+    names = {each: TopicName(f"topic-{number}") for number, each in enumerate(per_topic)}
+    offsets = TopicId(b"offsets".ljust(16, b"."))
+    cut = Cut(
+        cluster_id=CLUSTER,
+        owner=0,
+        created_ms=SystemClock().wall_ms(),
+        settings={},
+        topics=[
+            CutTopic(
+                name=names.get(each, OFFSETS_TOPIC),
+                topic_id=each,
+                partitions=count,
+                config={},
+                epoch=LeaderEpoch(1),
+                is_tiered=each in names,
+            )
+            for each, count in (*per_topic.items(), (offsets, 50))
+        ],
+        groups={
+            f"group-{number}": {each: rows[number % len(rows)] for each in per_topic}
+            for number in range(PARTITIONS)
+        },
+    )
+    objects = CutObjects(store, cluster_id=CLUSTER, ids=SystemIds())
+    await objects.put(cut, await written(cut))
 
 
 async def delete_roots(url: str) -> None:
@@ -121,3 +160,5 @@ def test_many_partitions_are_restored_with_their_manifests_and_without(
         objects = PARTITIONS * COMMITS * OBJECTS_PER_COMMIT
         assert sum(each["objects"] for each in found) == objects
         assert not any(each["notes"] or each["problem"] for each in found)
+        assert report["cut"]["groups"] == PARTITIONS
+        assert report["cut"]["offsets"] == PARTITIONS * TOPICS

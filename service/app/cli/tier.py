@@ -3,6 +3,7 @@
 import typer
 
 from service.app.cli.plain_command import PlainCommand
+from service.app.cli.tier_cuts import cuts
 from service.app.cli.tier_explain import explain
 from service.app.cli.tier_gc import gc
 from service.app.cli.tier_locate import locate
@@ -17,5 +18,5 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _command in (status, explain, locate, verify, gc, restore):
+for _command in (status, explain, locate, verify, gc, cuts, restore):
     app.command(cls=PlainCommand)(_command)

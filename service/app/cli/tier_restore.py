@@ -63,7 +63,7 @@ def restore(
     )
     configure_logs(level="warning", form="text")
     report = _restored(order)
-    _print(report, order.data_dir, output, is_trial=dry_run)
+    _print(report, order, output)
     if any(each.problem is not None for each in report.topics):
         raise typer.Exit(FAILURE_STATUS)
 
@@ -107,8 +107,11 @@ def _instant(text: str | None, *, now_ms: int) -> int | None:
     return found
 
 
-def _print(report: "RestoreReport", data_dir: str, output: Output, *, is_trial: bool) -> None:
-    facts = [topic_facts(each) for each in report.topics]
+def _print(report: "RestoreReport", order: "RestoreOrder", output: Output) -> None:
+    from service.app.cli.restored_cut import cut_facts, cut_lines, empty_topics
+
+    data_dir, is_trial = order.data_dir, order.is_trial
+    facts = [topic_facts(each) for each in report.topics if each.is_tiered]
     if output is Output.JSON:
         whole = {
             "cluster_id": report.cluster_id,
@@ -117,6 +120,9 @@ def _print(report: "RestoreReport", data_dir: str, output: Output, *, is_trial: 
             "dry_run": is_trial,
             "seconds": round(report.seconds, 3),
             "topics": facts,
+            "cut": cut_facts(report.cluster),
+            "empty_topics": empty_topics(report),
+            "notes": list(report.cluster.notes),
         }
         show_json(whole)
         return
@@ -125,6 +131,8 @@ def _print(report: "RestoreReport", data_dir: str, output: Output, *, is_trial: 
         notes = [*each["notes"], *([each["problem"]] if each["problem"] else [])]
         for note in notes:
             print(f"{each['topic']}: {note}")
+    for line in cut_lines(report, is_earlier=order.request.at_ms is not None):
+        print(line)
     print(summary(facts, report, data_dir, is_trial=is_trial))
 
 
@@ -160,11 +168,7 @@ def summary(
     if is_trial:
         return f"would restore {what}\nNothing changed (dry run). Repeat without --dry-run."
     start = f"everlog dev --data-dir '{data_dir}' --store '{report.store_url}'"
-    return (
-        f"restored {what}; cluster {report.cluster_id}\n"
-        f"Start it with: {start}\n"
-        "Committed offsets of groups and settings of brokers are not in the archive."
-    )
+    return f"restored {what}; cluster {report.cluster_id}\nStart it with: {start}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -175,7 +175,7 @@ async def test_a_directory_that_has_metadata_is_left_alone() -> None:
 
 async def test_logs_that_are_there_go_on_but_not_behind_an_earlier_time() -> None:
     bucket, disk = await a_bucket(), a_disk()
-    disk.make_dirs(f"{DATA}/logs/x")
+    disk.make_dirs(f"{DATA}/logs/{topic_id('a').hex()}/0")
     order = replace(ORDER, request=RestoreRequest(at_ms=bucket.clock.now_ms))
     with pytest.raises(DirectoryInUseError, match="holds logs"):
         await restored(bucket, disk, order=order)

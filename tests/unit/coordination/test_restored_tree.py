@@ -66,6 +66,7 @@ async def write(store: EmbeddedStore, *topics: RestoredTopic) -> None:
         archive=ARCHIVE,
         owner=3,
         broker_id=NodeId(7),
+        settings={None: {"retention.ms": "7"}, NodeId(2): {"a": "b"}},
     )
 
 
@@ -109,3 +110,9 @@ async def test_a_tree_that_has_a_cluster_is_not_written_over(store: EmbeddedStor
     await write(store, topic("a", 2))
     with pytest.raises(NodeError):
         await write(store, topic("a", 2))
+
+
+async def test_settings_of_brokers_come_back(store: EmbeddedStore) -> None:
+    await write(store, topic("a", 1))
+    image = await read_image(store, watch=lambda _: None)
+    assert image.broker_configs == {None: {"retention.ms": "7"}, 2: {"a": "b"}}

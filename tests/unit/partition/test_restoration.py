@@ -30,7 +30,7 @@ CLUSTER = "the-cluster"
 
 
 def topic_id(name: str) -> TopicId:
-    return TopicId(name.encode().ljust(16, b"."))
+    return TopicId(name.encode()[-16:].ljust(16, b"."))
 
 
 class Bucket:

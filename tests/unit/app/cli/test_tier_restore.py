@@ -5,9 +5,11 @@ from everlog.format.pointer import unclaimed
 from everlog.model.ids import TopicId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.app.cli.tier_restore import summary, topic_facts
+from service.app.restored_cluster import RestoredCluster, restored_cluster
 from service.app.restoring import RestoreReport
 from service.coordination.restored_tree import RestoredPartition, RestoredTopic
 from service.partition.restored_topics import TopicOutcome
+from service.tiering.cut_choice import ChosenCut
 from service.tiering.partition_restore import RestoredTier, Source
 
 TOPIC = TopicId(b"0123456789abcdef")
@@ -41,9 +43,17 @@ def outcome(*, problem: str | None = None) -> TopicOutcome:
     )
 
 
+def cluster_of(chosen: ChosenCut, *outcomes: TopicOutcome) -> RestoredCluster:
+    return restored_cluster(chosen, outcomes, local_logs=(), new_id=TopicId(bytes(16)))
+
+
 def said(*outcomes: TopicOutcome, is_trial: bool = False) -> str:
     report = RestoreReport(
-        cluster_id="c", store_url="file:///s", topics=list(outcomes), seconds=1.25
+        cluster_id="c",
+        store_url="file:///s",
+        topics=list(outcomes),
+        cluster=cluster_of(ChosenCut(), *outcomes),
+        seconds=1.25,
     )
     return summary([topic_facts(each) for each in outcomes], report, "/d", is_trial=is_trial)
 

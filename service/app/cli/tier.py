@@ -8,6 +8,7 @@ from service.app.cli.tier_explain import explain
 from service.app.cli.tier_gc import gc
 from service.app.cli.tier_locate import locate
 from service.app.cli.tier_restore import restore
+from service.app.cli.tier_scrub import scrub
 from service.app.cli.tier_status import status
 from service.app.cli.tier_verify import verify
 
@@ -18,5 +19,5 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _command in (status, explain, locate, verify, gc, copy, restore):
+for _command in (status, explain, locate, verify, scrub, gc, copy, restore):
     app.command(cls=PlainCommand)(_command)

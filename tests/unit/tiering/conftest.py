@@ -32,3 +32,11 @@ async def source(clock: HastyClock) -> MemoryObjectStore:
 async def tier(metadata: Metadata, source: MemoryObjectStore, clock: HastyClock) -> PartitionTier:
     """A tier of three roots of twelve objects."""
     return await made_tier(metadata, source, clock, objects=4)
+
+
+@pytest.fixture
+async def long_tier(
+    metadata: Metadata, source: MemoryObjectStore, clock: HastyClock
+) -> PartitionTier:
+    """A tier so long that it has a page."""
+    return await made_tier(metadata, source, clock, objects=300)

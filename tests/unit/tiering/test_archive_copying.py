@@ -32,19 +32,10 @@ from tests.unit.tiering.copies import (
     check_closed,
     copier,
     keys,
-    made_tier,
     problems,
 )
 from tests.unit.tiering.site import CLUSTER, TOPIC, HastyClock, Metadata
 from tests.unit.tiering.test_partition_tier import HOUR_MS, PATH, claimed
-
-
-@pytest.fixture
-async def long_tier(
-    metadata: Metadata, source: MemoryObjectStore, clock: HastyClock
-) -> PartitionTier:
-    """A tier so long that it has a page."""
-    return await made_tier(metadata, source, clock, objects=300)
 
 
 async def test_a_copy_has_every_object_that_the_source_names(

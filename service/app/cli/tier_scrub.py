@@ -185,7 +185,8 @@ def _show(found: Scrub, settings: dict[str, str | None], output: Output) -> None
         return
     print(f"Found    {scrub_text(found)}")
     print(
-        f"Round    {facts['round_ratio']:.0%} over, ends in {age_text(facts['round_ends_in_ms'])}"
+        f"Round    {int(100 * facts['round_ratio'])}% over, "
+        f"ends in {age_text(facts['round_ends_in_ms'])}"
     )
     print(f"Asked    {_asked_text(facts)}")
 

@@ -242,6 +242,7 @@ class BrokerNode:
             cluster_id=cluster_id,
             run=self._run,
             spawn=self._tasks.create_task,
+            scrub_since_ms=self._scrub_since_ms,
         )
 
     async def _open_logs(
@@ -357,6 +358,10 @@ class BrokerNode:
 
     def _topic_defaults(self) -> dict[str, Value]:
         return self._config.layers(self._images.image.broker_configs).topic_defaults()
+
+    def _scrub_since_ms(self) -> int:
+        layers = self._config.layers(self._images.image.broker_configs)
+        return int(str(layers.broker_value("archive.scrub.since.ms")))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._background.append(begin_unbroken(self._tasks, work))

@@ -1,27 +1,39 @@
 """Puts the scrubber of a broker together, and its numbers on the metrics page."""
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from everlog.model.clock import Clock
 from everlog.stores.object_store import ObjectStore
-from service.model.broker_config import BrokerConfig
+from service.app.tier_site import TierSite
 from service.partition.archiver import Archiver
 from service.telemetry.metrics import Metric, counter, gauge
+from service.tiering.asked_scrub import AskedRounds
 from service.tiering.object_verification import Fault
 from service.tiering.partition_tier import PartitionTier
 from service.tiering.range_checksum import ChecksumRange, checksum_of
 from service.tiering.scrubber import Scrubber, ScrubPace
 
 
-def make_scrubber(
-    config: BrokerConfig,
-    clock: Clock,
-    *,
-    store: ObjectStore,
-    archiver: Archiver,
-    checksum: ChecksumRange | None,
-) -> Scrubber:
+@dataclass(frozen=True, slots=True)
+class Scrubbing:
+    """What looks at archived objects again: in rounds by the clock, and when somebody asks."""
+
+    scrubber: Scrubber
+    asked: AskedRounds
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.scrubber.run())
+            tasks.create_task(self.asked.run())
+
+
+def make_scrubbing(
+    site: TierSite, *, store: ObjectStore, archiver: Archiver, checksum: ChecksumRange | None
+) -> Scrubbing:
     """Make what looks at the tiers that a broker owns; without ``checksum`` it reads by itself."""
+    config, clock = site.config, site.seams.clock
 
     def owned() -> list[PartitionTier]:
         return [
@@ -30,7 +42,7 @@ def make_scrubber(
             if each.tiered is not None and not each.is_fenced
         ]
 
-    return Scrubber(
+    scrubber = Scrubber(
         store,
         checksum=checksum or checksum_of(store),
         tiers=owned,
@@ -38,12 +50,16 @@ def make_scrubber(
         pace=ScrubPace(
             bytes_per_day=config.archive_scrub_bytes_per_day,
             round_ms=config.archive_scrub_round_ms,
+            asked_bytes_per_second=config.archive_scrub_asked_bytes_per_second,
         ),
     )
+    asked = AskedRounds(scrubber, tiers=owned, since_ms=site.scrub_since_ms, clock=clock)
+    return Scrubbing(scrubber, asked)
 
 
-def scrub_metrics(scrubber: Scrubber) -> Iterator[Metric]:
+def scrub_metrics(scrubbing: Scrubbing) -> Iterator[Metric]:
     """Yield what scrubbing has seen; nothing while it is turned off."""
+    scrubber, asked = scrubbing.scrubber, scrubbing.asked.latest
     if not scrubber.is_on:
         return
     stats, problems = scrubber.stats, scrubber.problems.values()
@@ -63,6 +79,14 @@ def scrub_metrics(scrubber: Scrubber) -> Iterator[Metric]:
         "How much of the round through all archived objects is over.",
         scrubber.round_ratio,
     )
+    yield gauge(
+        "everlog_tier_scrub_asked_timestamp_seconds",
+        "archive.scrub.since.ms of the last round that was asked for since the start, 0 without.",
+        asked.since_ms / 1000,
+    )
+    yield gauge("everlog_tier_scrub_asked_ratio", "How much of that round is over.", asked.ratio)
+    yield gauge("everlog_tier_scrub_asked_objects", "Objects read in that round.", asked.objects)
+    yield gauge("everlog_tier_scrub_asked_bytes", "Their bytes.", asked.done_bytes)
     missing = sum(1 for each in problems if each.fault is Fault.MISSING)
     yield gauge(
         "everlog_tier_scrub_missing_objects",

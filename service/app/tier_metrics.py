@@ -79,7 +79,7 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
         "What scans of the archive are held to for the sake of producers; 0 while they are not.",
         cold.pace.bytes_per_second or 0,
     )
-    yield from scrub_metrics(cold.scrubber)
+    yield from scrub_metrics(cold.scrubbing)
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)
 

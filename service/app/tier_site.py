@@ -20,6 +20,7 @@ class TierSite:
     Attributes:
         run: Owns tasks that live as long as the broker.
         spawn: Owns tasks that end by themselves.
+        scrub_since_ms: ``archive.scrub.since.ms`` by now.
     """
 
     config: BrokerConfig
@@ -30,3 +31,4 @@ class TierSite:
     cluster_id: str
     run: Run
     spawn: Run
+    scrub_since_ms: Callable[[], int] = lambda: 0

@@ -8,7 +8,7 @@ from everlog.stores.object_store import ObjectStore
 from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
 from service.app.cold_logs import cold_logs, fetch_order, retired_ms
 from service.app.home_gate import HomeGate
-from service.app.scrub_wiring import make_scrubber
+from service.app.scrub_wiring import Scrubbing, make_scrubbing
 from service.app.store_place import make_place
 from service.app.tier_site import TierSite
 from service.app.worker_launch import launch_worker
@@ -27,7 +27,6 @@ from service.tiering.manifest_store import ManifestStore
 from service.tiering.range_checksum import ChecksumRange, checksum_through
 from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
 from service.tiering.scan_pace import ScanPace
-from service.tiering.scrubber import Scrubber
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import Sweeper
 from service.tiering.topic_objects import TopicObjects
@@ -80,7 +79,7 @@ class ColdSide:
 
     archiver: Archiver
     deleted: DeletedTiers
-    scrubber: Scrubber
+    scrubbing: Scrubbing
     records: TopicRecords
     stats: TierStats
     pace: ScanPace
@@ -185,12 +184,12 @@ async def assemble(
         owner=lambda: home.owner if home else 0,
     )
     site.run(deleted.run())
-    scrubber = make_scrubber(config, seams.clock, store=store, archiver=archiver, checksum=checksum)
-    site.run(scrubber.run())
+    scrubbing = make_scrubbing(site, store=store, archiver=archiver, checksum=checksum)
+    site.run(scrubbing.run())
     return ColdSide(
         archiver=archiver,
         deleted=deleted,
-        scrubber=scrubber,
+        scrubbing=scrubbing,
         records=TopicRecords(topics, owner=lambda: home.owner if home else 0, clock=seams.clock),
         stats=stats,
         pace=order.pace,

@@ -132,6 +132,8 @@ class BrokerConfig:
     archive_orphan_grace_ms: int
     archive_scrub_bytes_per_day: int
     archive_scrub_round_ms: int
+    archive_scrub_since_ms: int
+    archive_scrub_asked_bytes_per_second: int
     zookeeper_connect: str | None
     zookeeper_session_timeout_ms: int
     zookeeper_connection_timeout_ms: int

@@ -65,7 +65,7 @@ def _in_other_units(synonym: Synonym) -> str:
 BROKER_OWN_SETTINGS: Mapping[str, Setting] = by_name(
     (*NETWORK_SETTINGS, *STORAGE_SETTINGS, *CLUSTER_SETTINGS)
 )
-"""What a broker itself goes by; read when it starts."""
+"""What a broker itself goes by; read when it starts, but for what is dynamic."""
 
 TOPIC_DEFAULT_SETTINGS: Mapping[str, Setting] = by_name(_topic_defaults())
 """What topics go by that say nothing themselves; can be changed while brokers run."""

@@ -308,6 +308,23 @@ _ARCHIVE = (
             "object, in milliseconds."
         ),
     ),
+    _long(
+        name="archive.scrub.since.ms",
+        default=0,
+        low=0,
+        dynamic=True,
+        documentation=(
+            "A time, in milliseconds since 1970: archived objects that were not read since then "
+            "are read now, in a round of their own. What is older than the broker's start is done "
+            "with; everlog tier scrub --now sets it."
+        ),
+    ),
+    _long(
+        name="archive.scrub.asked.bytes.per.second",
+        default=64 * MIB,
+        low=1,
+        documentation="Bytes that such a round reads in a second at most.",
+    ),
 )
 
 STORAGE_SETTINGS = (*_DISK, *_ARCHIVE)

@@ -116,7 +116,7 @@ class _Judge:
         self._before_ms = now_ms - grace_ms
         # Age counts for what nothing names, and only there.
         self._census = Census(pointer, self._root, now_ms=LATE_MS, grace_ms=0)
-        self._due = _DueTimes(Trash() if self._root is None else self._root.trash)
+        self._due = DueTimes(Trash() if self._root is None else self._root.trash)
 
     async def holding(self, info: ObjectInfo) -> Holding:
         finding = await drive_async(
@@ -146,7 +146,7 @@ class _Judge:
         return finding.standing, finding.reason
 
 
-class _DueTimes:
+class DueTimes:
     """When what is in a root's trash may go."""
 
     def __init__(self, trash: Trash) -> None:
@@ -159,6 +159,7 @@ class _DueTimes:
                 self._by_uid[item.thing.uid] = item.not_before_ms
 
     def of(self, info: ObjectInfo) -> int | None:
+        """Return from when on an object may be deleted; None if it is not in the trash."""
         key = parse_key(info.key)
         if isinstance(key, ForeignKey | LatestKey):
             return None

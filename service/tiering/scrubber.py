@@ -23,6 +23,7 @@ from everlog.format.root import Root
 from everlog.format.walk import drive_async
 from everlog.model.clock import Clock
 from everlog.model.errors import CorruptionError, EverlogError
+from everlog.model.offsets import Offset
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
@@ -48,6 +49,9 @@ from service.tiering.scrub_round import (
 STEPS_PER_ROUND = 5000
 """Two minutes between two steps of a round of a week."""
 
+ASKED_BYTES_PER_SECOND = 64 << 20
+"""Unless the broker's settings say otherwise."""
+
 BEHIND_MAX = 0.1
 """Part of a round; who is further behind, for the store did not answer, leaves out what was due."""
 
@@ -69,11 +73,13 @@ class ScrubPace:
     Attributes:
         bytes_per_day: Read of objects at most; 0 turns scrubbing off.
         round_ms: In so long the attributes of each object are asked for once.
+        asked_bytes_per_second: Read at most in a round that somebody has asked for.
         steps: Of a round.
     """
 
     bytes_per_day: int
     round_ms: int
+    asked_bytes_per_second: int = ASKED_BYTES_PER_SECOND
     steps: int = STEPS_PER_ROUND
 
     @property
@@ -89,6 +95,10 @@ class ScrubPace:
     def seconds_for(self, size: int) -> float:
         """Return how long reading so many bytes has to take."""
         return size * _DAY_SECONDS / self.bytes_per_day
+
+    def asked_seconds_for(self, size: int) -> float:
+        """Return the same for somebody who waits for it."""
+        return size / self.asked_bytes_per_second
 
 
 @dataclass(slots=True)
@@ -106,8 +116,20 @@ class ScrubStats:
     read_bytes: int = 0
 
 
+Seconds = Callable[[int], float]
+"""How long reading so many bytes has to take."""
+
+
 class _LostPageError(Exception):
-    """A page of a manifest cannot be read; that has been noted."""
+    """A page of a manifest cannot be read; that has been noted.
+
+    Attributes:
+        end: Of the offsets that it covers.
+    """
+
+    def __init__(self, end: Offset) -> None:
+        super().__init__(end)
+        self.end = end
 
 
 class Scrubber:
@@ -199,7 +221,8 @@ class Scrubber:
                 continue
             try:
                 due = await drive_async(
-                    entries_within(root, start, end), partial(self._page, tier, stretch)
+                    entries_within(root, start, end),
+                    partial(self._page, tier, stretch.round_number),
                 )
             except _LostPageError:
                 continue
@@ -208,8 +231,44 @@ class Scrubber:
                 is_read = entry.uid in self.problems or is_read_in(
                     stretch.round_number, entry.uid, share=share
                 )
-                problem = await self._problem(tier, entry, is_read=is_read)
+                problem = await self._problem(
+                    tier, entry, reading=self._pace.seconds_for if is_read else None
+                )
                 self._take(entry.uid, problem, stretch.round_number)
+
+    # ---- out of turn
+
+    async def entry_from(self, tier: PartitionTier, offset: Offset) -> Entry | None:
+        """Return the first object that ends after an offset; None if there is none any more.
+
+        What a lost page of the manifest leads to is left out; that has been noted.
+
+        Raises:
+            RetriableError: The store did not answer.
+        """
+        root = await self._root(tier, self._round_number)
+        while root is not None:
+            try:
+                return await drive_async(
+                    entry_at(root, max(offset, root.tiered_start)),
+                    partial(self._page, tier, self._round_number),
+                )
+            except _LostPageError as error:
+                offset = error.end
+        return None
+
+    async def look_now(self, tier: PartitionTier, entry: Entry) -> None:
+        """Look at an object and read it, out of turn, at the pace of somebody who waits.
+
+        Raises:
+            RetriableError: The store did not answer.
+        """
+        problem = await self._problem(tier, entry, reading=self._pace.asked_seconds_for)
+        self._take(entry.uid, problem, self._round_number)
+
+    @property
+    def _round_number(self) -> int:
+        return self._clock.wall_ms() // self._pace.round_ms
 
     # ---- manifests
 
@@ -233,33 +292,43 @@ class Scrubber:
         self._take(ref.uid, None, round_number)
         return root
 
-    async def _page(self, tier: PartitionTier, stretch: Stretch, page: PageId) -> Page:
+    async def _page(self, tier: PartitionTier, round_number: int, page: PageId) -> Page:
         try:
             found = await self._manifests.page(tier.path, page)
         except (ObjectMissingError, CorruptionError, UnsupportedFormatError) as error:
             problem = problem_of(page.key(tier.path), error, page.offsets, fault=Fault.MANIFEST)
-            self._take(page.uid, problem, stretch.round_number)
-            raise _LostPageError from error
-        self._take(page.uid, None, stretch.round_number)
+            self._take(page.uid, problem, round_number)
+            raise _LostPageError(page.offsets.end) from error
+        self._take(page.uid, None, round_number)
         return found
 
     # ---- objects
 
-    async def _problem(self, tier: PartitionTier, entry: Entry, *, is_read: bool) -> Problem | None:
-        """Return what is wrong with an object, also at a second look, while it is still live."""
-        problem = await self._look(tier, entry, is_read=is_read)
+    async def _problem(
+        self, tier: PartitionTier, entry: Entry, *, reading: Seconds | None
+    ) -> Problem | None:
+        """Return what is wrong with an object, also at a second look, while it is still live.
+
+        Args:
+            tier: Whose it is.
+            entry: As the manifest has it.
+            reading: At which pace it is read; None for not at all.
+        """
+        problem = await self._look(tier, entry, reading=reading)
         if problem is None or not await self._is_live(tier, entry):
             return None
-        return await self._look(tier, entry, is_read=is_read)
+        return await self._look(tier, entry, reading=reading)
 
-    async def _look(self, tier: PartitionTier, entry: Entry, *, is_read: bool) -> Problem | None:
+    async def _look(
+        self, tier: PartitionTier, entry: Entry, *, reading: Seconds | None
+    ) -> Problem | None:
         problem = await attribute_problem(self._store, tier.path, entry)
         self.stats.objects += 1
-        if problem is not None or not is_read:
+        if problem is not None or reading is None:
             return problem
-        return await self._read(tier, entry)
+        return await self._read(tier, entry, reading)
 
-    async def _read(self, tier: PartitionTier, entry: Entry) -> Problem | None:
+    async def _read(self, tier: PartitionTier, entry: Entry, reading: Seconds) -> Problem | None:
         key, found, at = entry.key(tier.path), 0, 0
         while at < entry.size_bytes:
             length = min(READ_BYTES, entry.size_bytes - at)
@@ -269,7 +338,7 @@ class Scrubber:
                 return problem_of(key, error, entry.offsets, fault=Fault.DAMAGED)
             found, at = joined(found, piece, length), at + length
             self.stats.read_bytes += length
-            await asyncio.sleep(self._pace.seconds_for(length))
+            await asyncio.sleep(reading(length))
         self.stats.read_objects += 1
         if found == entry.crc32c:
             return None

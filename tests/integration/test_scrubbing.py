@@ -24,7 +24,7 @@ async def test_every_object_is_read_over_there_and_damage_is_found(tmp_path: Pat
         await place.tiered_to(partition, partition.hot.active.base_offset)
         objects = sorted((tmp_path / "data/store").rglob("*.seg"))
         change_a_byte(objects[1])
-        scrubber = place.cold.scrubber
+        scrubber = place.cold.scrubbing.scrubber
         for _ in range(20):
             clock.now_ms += DAY_MS // 20
             await scrubber.catch_up()

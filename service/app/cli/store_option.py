@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, TypeVar
 
 import typer
@@ -67,28 +68,39 @@ def on_store(url: str, work: Callable[[ObjectStore], Awaitable[ResultT]]) -> Res
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise SystemExit(INTERRUPTED_STATUS) from None
     except ExceptionGroup as group:
-        raise _cause(group) from group
+        raise root_cause(group) from group
 
 
-async def _run(url: str, work: Callable[[ObjectStore], Awaitable[ResultT]]) -> ResultT:
+@asynccontextmanager
+async def opened_store(url: str) -> AsyncIterator[ObjectStore]:
+    """Open a store that repeats what fails for a while, and close it at the end.
+
+    Raises:
+        RejectedError: The URL names no store.
+    """
     from everlog.stores.retrying import RetryingObjectStore
     from everlog.stores.url import open_store
     from service.app.system import SystemClock, SystemIds
 
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     clock = SystemClock()
     store = RetryingObjectStore(
         open_store(url, clock=clock), clock=clock, ids=SystemIds(), policy=PATIENCE
     )
     try:
-        return await work(store)
+        yield store
     finally:
         await store.close()
 
 
-def _cause(error: Exception) -> Exception:
+async def _run(url: str, work: Callable[[ObjectStore], Awaitable[ResultT]]) -> ResultT:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    async with opened_store(url) as store:
+        return await work(store)
+
+
+def root_cause(error: Exception) -> Exception:
     """Return the first error of a group."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]

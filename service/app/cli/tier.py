@@ -1,22 +1,24 @@
-"""``everlog tier``: what is local and what is archived, whether it is whole, and back from it."""
+"""``everlog tier``: what is local and what is archived, whether it is whole, copies, and back."""
 
 import typer
 
 from service.app.cli.plain_command import PlainCommand
+from service.app.cli.tier_copy import copy
 from service.app.cli.tier_cuts import cuts
 from service.app.cli.tier_explain import explain
 from service.app.cli.tier_gc import gc
 from service.app.cli.tier_locate import locate
 from service.app.cli.tier_restore import restore
+from service.app.cli.tier_scrub import scrub
 from service.app.cli.tier_status import status
 from service.app.cli.tier_verify import verify
 
 app = typer.Typer(
-    help="Show what is local and what is in the archive, whether that is whole, and restore it.",
+    help="Show what is local and what is archived, whether that is whole; copy and restore it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
 )
 
-for _command in (status, explain, locate, verify, gc, cuts, restore):
+for _command in (status, explain, locate, verify, scrub, gc, cuts, copy, restore):
     app.command(cls=PlainCommand)(_command)

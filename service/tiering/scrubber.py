@@ -17,6 +17,7 @@ from everlog.format.checksum import joined
 from everlog.format.entries import Entry
 from everlog.format.errors import UnsupportedFormatError
 from everlog.format.lookup import entry_at
+from everlog.format.object_keys import PartitionPath
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
 from everlog.format.root import Root
@@ -58,6 +59,9 @@ MANIFEST_BYTES = 1 << 20
 """Kept of manifests within a step."""
 
 _DAY_SECONDS = 86_400
+
+Named = tuple[PartitionPath, Entry]
+"""An object, and below whose names it lies."""
 
 _log = structlog.get_logger(__name__)
 
@@ -208,7 +212,7 @@ class Scrubber:
                 is_read = entry.uid in self.problems or is_read_in(
                     stretch.round_number, entry.uid, share=share
                 )
-                problem = await self._problem(tier, entry, is_read=is_read)
+                problem = await self._problem(tier, (root.home_of(entry), entry), is_read=is_read)
                 self._take(entry.uid, problem, stretch.round_number)
 
     # ---- manifests
@@ -245,22 +249,23 @@ class Scrubber:
 
     # ---- objects
 
-    async def _problem(self, tier: PartitionTier, entry: Entry, *, is_read: bool) -> Problem | None:
+    async def _problem(self, tier: PartitionTier, named: Named, *, is_read: bool) -> Problem | None:
         """Return what is wrong with an object, also at a second look, while it is still live."""
-        problem = await self._look(tier, entry, is_read=is_read)
-        if problem is None or not await self._is_live(tier, entry):
+        problem = await self._look(named, is_read=is_read)
+        if problem is None or not await self._is_live(tier, named[1]):
             return None
-        return await self._look(tier, entry, is_read=is_read)
+        return await self._look(named, is_read=is_read)
 
-    async def _look(self, tier: PartitionTier, entry: Entry, *, is_read: bool) -> Problem | None:
-        problem = await attribute_problem(self._store, tier.path, entry)
+    async def _look(self, named: Named, *, is_read: bool) -> Problem | None:
+        home, entry = named
+        problem = await attribute_problem(self._store, home, entry)
         self.stats.objects += 1
         if problem is not None or not is_read:
             return problem
-        return await self._read(tier, entry)
+        return await self._read(home, entry)
 
-    async def _read(self, tier: PartitionTier, entry: Entry) -> Problem | None:
-        key, found, at = entry.key(tier.path), 0, 0
+    async def _read(self, home: PartitionPath, entry: Entry) -> Problem | None:
+        key, found, at = entry.key(home), 0, 0
         while at < entry.size_bytes:
             length = min(READ_BYTES, entry.size_bytes - at)
             try:

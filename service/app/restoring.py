@@ -18,7 +18,7 @@ from service.app.system import SystemClock, SystemIds
 from service.app.system_disk import SystemDisk
 from service.coordination.archive_record import ArchiveRecord
 from service.coordination.embedded.store import EmbeddedStore, open_tree
-from service.coordination.restored_tree import RestoredTopic, write_restored_tree
+from service.coordination.restored_tree import RestoredClones, RestoredTopic, write_restored_tree
 from service.hot.layout import LOGS_DIR
 from service.model.disk import Disk
 from service.partition.restoration import (
@@ -126,7 +126,7 @@ async def restore_from(
     topics = [each.restored for each in outcomes if each.restored is not None]
     if topics and not order.is_trial:
         owner = next_owner(seen, cluster_id, clock=clock, ids=ids)
-        await _write_aside(place.disk, order, owner, topics)
+        await _write_aside(place.disk, order, owner, topics, restoration.clones)
         await take_store(store, owner, uid=Uid(ids.uuid()))
         await _finish(restoration, outcomes)
         place.disk.rename(_aside(order), f"{order.data_dir}/{METADATA_DIR}")
@@ -192,7 +192,11 @@ def _aside(order: RestoreOrder) -> str:
 
 
 async def _write_aside(
-    disk: Disk, order: RestoreOrder, owner: OwnerRecord, topics: list[RestoredTopic]
+    disk: Disk,
+    order: RestoreOrder,
+    owner: OwnerRecord,
+    topics: list[RestoredTopic],
+    clones: RestoredClones,
 ) -> None:
     """Write the metadata where no broker looks for it."""
     aside = _aside(order)
@@ -208,6 +212,7 @@ async def _write_aside(
                 archive=ArchiveRecord(store_id=owner.store_id, url=order.store_url),
                 owner=owner.number,
                 broker_id=order.broker_id,
+                clones=clones,
             )
         finally:
             await server.close()

@@ -17,6 +17,8 @@ from everlog.model.errors import CorruptionError, EverlogError, RejectedError, R
 from everlog.model.ids import TopicId
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore, list_all
+from service.coordination.restored_tree import NO_CLONES
+from service.partition.restored_clones import restored_clones
 from service.partition.restored_topics import (
     FoundTopic,
     TopicOutcome,
@@ -75,7 +77,11 @@ async def clusters_in(store: ObjectStore) -> list[str]:
 
 
 class Restoration:
-    """Works out what a cluster's store makes possible; used once."""
+    """Works out what a cluster's store makes possible; used once.
+
+    Attributes:
+        clones: What has to stay for clones, once that is worked out.
+    """
 
     def __init__(
         self,
@@ -93,6 +99,7 @@ class Restoration:
         self._progress = progress
         self._objects = TopicObjects(store, cluster_id=cluster_id, clock=clock, ids=ids)
         self._partitions = PartitionRestore(store, clock=clock, ids=ids, at_ms=request.at_ms)
+        self.clones = NO_CLONES
         self._tiers: dict[TopicId, dict[int, RestoredTier | EverlogError]] = {}
 
     async def work_out(self) -> list[TopicOutcome]:
@@ -124,6 +131,7 @@ class Restoration:
             [replace(each, tiers=self._tiers.get(each.topic_id, {})) for each in known]
         )
         self._check(outcomes, topics)
+        self.clones = restored_clones(topics.values(), outcomes, dead=dead)
         return outcomes
 
     async def finish(self, outcomes: Sequence[TopicOutcome]) -> None:

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from tests.fault.broker_process import BrokerProcess
+from tests.integration.command import Command
 from tests.walk.broker_facts import metric
 
 SETTINGS = {
@@ -38,19 +39,23 @@ def produce(bootstrap: str, topic: str, first: int, count: int) -> None:
 
 def digest(bootstrap: str, topic: str) -> tuple[int, str]:
     """Number and digest of all records of a topic, read from the beginning."""
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "none", "enable.partition.eof": True}
-    )
-    found, count = sha256(), 0
-    for partition in range(PARTITIONS):
-        consumer.assign([TopicPartition(topic, partition, 0)])
-        while (message := consumer.poll(WAIT_SECONDS_MAX)) is not None and not message.error():
-            found.update(b"%d %d " % (partition, message.offset()) + message.value())
-            count += 1
+    config = {"group.id": "none", "enable.partition.eof": True, "fetch.wait.max.ms": 5}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **config})
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+    found: dict[int, list[bytes]] = {number: [] for number in range(PARTITIONS)}
+    left = PARTITIONS
+    while left:
+        message = consumer.poll(WAIT_SECONDS_MAX)
         assert message is not None
-        assert message.error().code() == KafkaError._PARTITION_EOF
+        error, offset = message.error(), message.offset()
+        if error is None:
+            found[message.partition() or 0].append(b"%d " % (offset or 0) + message.value())
+            continue
+        assert error.code() == KafkaError._PARTITION_EOF
+        left -= 1
     consumer.close()
-    return count, found.hexdigest()
+    whole = [value for number in range(PARTITIONS) for value in found[number]]
+    return len(whole), sha256(b"|".join(whole)).hexdigest()
 
 
 def create(admin: AdminClient, name: str, *, partitions: int = -1, **config: str) -> None:
@@ -105,6 +110,44 @@ def test_a_clone_outlives_its_source_and_the_bucket_ends_empty(tmp_path: Path) -
         assert digest(broker.bootstrap, "copy2") == larger
         admin.delete_topics(["copy2"])["copy2"].result(30)
         wait_until(lambda: only_marker(broker))
+
+
+@pytest.mark.rule("TIER-56")
+@pytest.mark.parametrize("source_is_deleted", [False, True])
+def test_a_clone_that_is_restored_finds_its_source_s_objects_and_keeps_them(
+    tmp_path: Path, *, source_is_deleted: bool
+) -> None:
+    url = f"file://{tmp_path}/store"
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    with BrokerProcess(tmp_path / "first", SETTINGS, store=url) as broker:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+        create(admin, "source", partitions=PARTITIONS)
+        produce(broker.bootstrap, "source", 0, 60)
+        archived(broker)
+        create(admin, "copy", archive_clone_from="source")
+        produce(broker.bootstrap, "copy", 100, 20)
+        archived(broker)
+        whole = digest(broker.bootstrap, "copy")
+        if source_is_deleted:
+            admin.delete_topics(["source"])["source"].result(30)
+            wait_until(lambda: swept(broker.log_path, "source"))
+    data_dir = str(tmp_path / "second" / "data")
+    facts = Command("127.0.0.1:1").facts("tier", "restore", "--store", url, "--data-dir", data_dir)
+    restored = {each["topic"] for each in facts["topics"]}
+    assert restored == ({"copy"} if source_is_deleted else {"copy", "source"})
+    with BrokerProcess(tmp_path / "second", SETTINGS, store=url) as broker:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+        assert digest(broker.bootstrap, "copy") == whole
+        if not source_is_deleted:
+            admin.delete_topics(["source"])["source"].result(30)
+            wait_until(lambda: swept(broker.log_path, "source"))
+        broker.stop()
+        broker.start()
+        assert digest(broker.bootstrap, "copy") == whole
+        admin.delete_topics(["copy"])["copy"].result(30)
+        store = tmp_path / "store"
+        wait_until(lambda: not any(store.rglob("*.seg")))
 
 
 def segments(broker: BrokerProcess) -> int:

@@ -3,6 +3,7 @@
 import typer
 
 from service.app.cli.plain_command import PlainCommand
+from service.app.cli.tier_clone import clone
 from service.app.cli.tier_explain import explain
 from service.app.cli.tier_gc import gc
 from service.app.cli.tier_locate import locate
@@ -11,11 +12,11 @@ from service.app.cli.tier_status import status
 from service.app.cli.tier_verify import verify
 
 app = typer.Typer(
-    help="Show what is local and what is in the archive, whether that is whole, and restore it.",
+    help="Show what is local and what is in the archive, whether it is whole; clone and restore it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
 )
 
-for _command in (status, explain, locate, verify, gc, restore):
+for _command in (status, explain, locate, verify, gc, clone, restore):
     app.command(cls=PlainCommand)(_command)

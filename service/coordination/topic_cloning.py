@@ -14,6 +14,7 @@ from service.coordination.znodes import topic_path
 from service.model.cluster import ClusterImage, TopicImage
 from service.model.config_definition import InvalidConfigError
 from service.model.topic_config import TopicConfig
+from service.model.topic_settings import TOPIC_SETTINGS
 
 CLONE_FROM = "archive.clone.from"
 """Setting of a creation only: the topic to clone. It is no setting of the topic afterwards."""
@@ -87,7 +88,9 @@ def clone_order(new: NewTopic, image: ClusterImage, resolve: Resolve) -> CloneOr
             CLONE_FROM, name, "there is no such topic: name one that exists and is tiered"
         )
     given = {key: value for key, value in new.config.items() if key != CLONE_FROM}
-    config = {**source.config, **given}
+    # What an older or newer version has left there is of no use to a new topic.
+    inherited = {key: value for key, value in source.config.items() if key in TOPIC_SETTINGS}
+    config = {**inherited, **given}
     for who, resolved in (("it", resolve(source.config)), ("the clone", resolve(config))):
         if resolved.compact:
             raise InvalidConfigError(

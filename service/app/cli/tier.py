@@ -12,7 +12,7 @@ from service.app.cli.tier_status import status
 from service.app.cli.tier_verify import verify
 
 app = typer.Typer(
-    help="Show what is local and what is in the archive, whether it is whole; clone and restore it.",
+    help="Show what is local and what is in the archive; verify, clone and restore it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,

@@ -35,7 +35,7 @@ async def pins_in(store: ObjectStore, objects: TopicObjects, *, cluster_id: str)
 
 
 async def _newest(objects: TopicObjects, names: TopicNames) -> TopicRecord | None:
-    if names.deleted or not names.records:
+    if names.is_deleted or not names.records:
         return None
     try:
         return await objects.read(names.records[-1])

@@ -1,15 +1,17 @@
 """A clone is made when it is first opened; its source's objects stay for as long as it needs."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from everlog.format.entries import entry_of
 from everlog.format.object_keys import PartitionPath, parse_key
 from everlog.format.pins import EVERYTHING, Pin
+from everlog.format.replacing import Replacement
 from everlog.format.retention import Cut
 from everlog.model.ids import PartitionId, TopicId
-from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
@@ -22,7 +24,9 @@ from service.partition.deleted_tiers import DeletedTiers
 from service.partition.tier_pointers import TierPointers
 from service.tiering.authority import Authority, ClaimRequest
 from service.tiering.manifest_store import ManifestStore
+from service.tiering.merging import MergePlan
 from service.tiering.partition_tier import PartitionTier, TierChange
+from service.tiering.rewrite import Merger, merged_in_process
 from service.tiering.stats import TierStats
 from service.tiering.sweeper import SearchPlace, Sweeper
 from service.tiering.topic_objects import TopicObjects
@@ -197,13 +201,15 @@ async def test_a_clone_must_be_in_a_later_epoch_than_its_source(yard: Yard) -> N
         await yard.clone(epoch=1)
 
 
+@pytest.mark.parametrize("arrives", [False, True])
 async def test_a_failed_attempt_is_repeated_and_the_source_keeps_all_until_then(
-    yard: Yard,
+    yard: Yard, *, arrives: bool
 ) -> None:
     source = await yard.grown(SOURCE)
     await yard.order(SOURCE, CLONE)
     tier = await yard.claimed(CLONE, epoch=1001)
-    yard.store.plan = lambda: (StoreUnavailableError("create", "-", "away"), None)
+    away = StoreUnavailableError("create", "-", "away")
+    yard.store.plan = lambda: (None, away) if arrives else (away, None)
     with pytest.raises(StoreUnavailableError):
         await yard.cloning.open(tier)
     yard.store.plan = lambda: (None, None)
@@ -250,6 +256,56 @@ async def test_a_source_lets_go_a_grace_after_its_clone_has(yard: Yard) -> None:
     await yard.cloning.step(clone)
     await yard.sweep_trash(source)
     assert await yard.names(SOURCE) == []
+
+
+async def test_a_merge_takes_foreign_objects_in_and_frees_the_source(yard: Yard) -> None:
+    source = await yard.grown(SOURCE)
+    clone = await yard.clone()
+    root = await clone.root()
+    assert root is not None
+    old = [entry_of(root.entries, row) for row in range(len(root.entries))]
+    (merged,) = objects_from(clone, Offset(0), 1)
+    whole = replace(merged.entry, offsets=OffsetRange(Offset(0), Offset(30)), records=30)
+    await yard.objects.create(object_key(whole.key(clone.path).text), b"x")
+    await clone.commit(TierChange(replacement=Replacement(old=old, new=[whole])))
+    root = await clone.root()
+    assert root is not None
+    assert (root.origins, await listed(clone)) == ((), await yard.names(CLONE))
+    yard.clock.now_ms += 2 * HOUR_MS
+    await yard.sweep_trash(clone)
+    assert len(await yard.names(SOURCE)) == 3, "they are the source's, which lists them"
+    await source.commit(TierChange(cut=Cut(start=Offset(30))))
+    for _ in range(2):
+        await yard.cloning.step(clone)
+        yard.clock.now_ms += 2 * HOUR_MS
+    await yard.cloning.step(clone)
+    await yard.sweep_trash(source)
+    assert await yard.names(SOURCE) == []
+
+
+async def test_the_transfer_process_is_told_where_the_objects_of_a_merge_lie(yard: Yard) -> None:
+    await yard.grown(SOURCE)
+    clone = await yard.clone()
+    await yard.extend(clone, 1)
+    root = await clone.root()
+    assert root is not None
+    rows = range(len(root.entries))
+    plan = MergePlan(tuple(entry_of(root.entries, row) for row in rows))
+    merger = Merger(
+        merged_in_process(yard.store),
+        directory="/nowhere",
+        bytes_per_second=1,
+        clock=yard.clock,
+        ids=yard.ids,
+    )
+    merge = merger.begin(
+        plan,
+        path=clone.path,
+        stamp=clone.next_stamp,
+        on_over=lambda: None,
+        home_of=clone.home_of,
+    )
+    assert [each.key.text for each in merge.inputs()] == await listed(clone)
 
 
 async def test_a_start_does_not_make_the_grace_shorter(yard: Yard) -> None:

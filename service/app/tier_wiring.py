@@ -180,15 +180,7 @@ async def assemble(
     )
     site.run(archiver.run())
     topics, home = _topic_objects(site, store), transfer.home if transfer else None
-    deleted = DeletedTiers(
-        cluster_id=site.cluster_id,
-        metadata=site.metadata,
-        sweeper=sweeper,
-        records=topics,
-        owner=lambda: home.owner if home else 0,
-        pins=pins,
-        round_seconds=min(ROUND_SECONDS, config.log_retention_check_interval_ms / 1000),
-    )
+    deleted = _deleted_tiers(site, sweeper, topics, pins, home)
     site.run(deleted.run())
     scrubber = make_scrubber(config, seams.clock, store=store, archiver=archiver, checksum=checksum)
     site.run(scrubber.run())
@@ -202,6 +194,24 @@ async def assemble(
         uploads=uploads,
         store=store,
         transfer=transfer,
+    )
+
+
+def _deleted_tiers(
+    site: TierSite,
+    sweeper: Sweeper,
+    records: TopicObjects,
+    pins: ClonePins,
+    home: ArchiveHome | None,
+) -> DeletedTiers:
+    return DeletedTiers(
+        cluster_id=site.cluster_id,
+        metadata=site.metadata,
+        sweeper=sweeper,
+        records=records,
+        owner=lambda: home.owner if home else 0,
+        pins=pins,
+        round_seconds=min(ROUND_SECONDS, site.config.log_retention_check_interval_ms / 1000),
     )
 
 

@@ -134,6 +134,15 @@ class ColumnTable:
             pieces += [self.bytes_of(column.name), other.bytes_of(column.name)]
         return ColumnTable(self.layout, b"".join(pieces))
 
+    def with_ints(self, name: str, values: Sequence[int]) -> "ColumnTable":
+        """Return the rows with other values in one column of integers."""
+        before, column = self.layout.place(name)
+        assert len(values) == len(self), f"{len(values)} values for {len(self)} rows"
+        start = before * len(self)
+        end = start + column.width * len(self)
+        data = b"".join((self.data[:start], _packed(column, values), self.data[end:]))
+        return ColumnTable(self.layout, data)
+
     def with_differences(self) -> bytes:
         """Return the bytes to compress: some columns as differences (see `Column`)."""
         return b"".join(

@@ -1,7 +1,7 @@
 """Manifest entries: one row per segment object, a value only for the one that was looked up."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import IntFlag
 from operator import ge
 
@@ -26,8 +26,17 @@ ENTRY_LAYOUT = Layout(
 )
 
 
+ORIGIN_SHIFT = 8
+ORIGIN_MASK = 0xFF << ORIGIN_SHIFT
+"""The bits of a row's flags that tell whose object it is; 0 for the partition's own."""
+
+
 class EntryFlag(IntFlag):
-    """What a search may want to know before it opens an object; unknown bits mean nothing."""
+    """What a search may want to know before it opens an object; unknown bits mean nothing.
+
+    Above these bits is the number of the origin. A page's flags are all those of its entries, so
+    the number is then of use only as long as it is 0: nothing in the page lies elsewhere.
+    """
 
     ABORTED = 1
     """An aborted transaction has offsets in the range."""
@@ -83,6 +92,8 @@ class Entry:
         data_bytes: Of its record batches; the indexes are everything behind them.
         crc32c: Of the whole object.
         aborted: Whether an aborted transaction has offsets in the range.
+        origin: Whose object it is: 0, or a number in the table of origins of the root. It is no
+            part of what the object is.
     """
 
     offsets: OffsetRange
@@ -95,9 +106,10 @@ class Entry:
     crc32c: int
     aborted: bool
     created_ms: int
+    origin: int = field(default=0, compare=False)
 
     def key(self, path: PartitionPath) -> SegmentKey:
-        """Return the name of the object."""
+        """Return the name of the object, which lies at ``path``: see `Root.home_of`."""
         return SegmentKey(path=path, offsets=self.offsets, stamp=self.stamp, uid=self.uid)
 
     @property
@@ -111,7 +123,8 @@ class Entry:
     def flags(self) -> EntryFlag:
         """What the row's flags say."""
         aborted = EntryFlag.ABORTED if self.aborted else EntryFlag(0)
-        return aborted | (EntryFlag.UNTIMED if self.max_timestamp < 0 else EntryFlag(0))
+        untimed = EntryFlag.UNTIMED if self.max_timestamp < 0 else EntryFlag(0)
+        return aborted | untimed | EntryFlag(self.origin << ORIGIN_SHIFT)
 
 
 def entry_table(base: int, entries: Iterable[Entry]) -> SpanTable:
@@ -168,7 +181,22 @@ def entry_of(table: SpanTable, index: int) -> Entry:
         crc32c=crc,
         aborted=bool(flags & EntryFlag.ABORTED),
         created_ms=created_ms,
+        origin=(flags & ORIGIN_MASK) >> ORIGIN_SHIFT,
     )
+
+
+def origin_numbers(table: SpanTable) -> list[int]:
+    """Return whose object each row of a table of entries is."""
+    return [(flags & ORIGIN_MASK) >> ORIGIN_SHIFT for flags in table.rows.ints("flags")]
+
+
+def with_origins(table: SpanTable, numbers: Sequence[int]) -> SpanTable:
+    """Return entries with other origins: in place of number ``n`` it is ``numbers[n]``."""
+    flags = [
+        each & ~ORIGIN_MASK | numbers[(each & ORIGIN_MASK) >> ORIGIN_SHIFT] << ORIGIN_SHIFT
+        for each in table.rows.ints("flags")
+    ]
+    return SpanTable(base=table.base, rows=table.rows.with_ints("flags", flags))
 
 
 def entry_totals(table: SpanTable) -> Totals:

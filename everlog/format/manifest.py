@@ -5,7 +5,7 @@ that may have to look into pages. Nothing here does I/O, and every change leaves
 invariants hold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from everlog.format.entries import Entry, Totals, entry_table, entry_totals
@@ -170,12 +170,19 @@ def skipped(root: Root, *, to: Offset, end_epoch: LeaderEpoch) -> Root:
 
 def upgraded(root: Root) -> Root:
     """Return the root in the paged format; readers of format 1 alone will refuse it."""
-    return checked(replace(root, format=PAGED_FORMAT))
+    return checked(replace(root, format=max(root.format, PAGED_FORMAT)))
 
 
-def without_trash(root: Root, count: int) -> Root:
-    """Forget the ``count`` oldest items of trash, whose objects are gone from the store."""
-    return checked(replace(root, trash=root.trash.dropped(count)))
+def settled(root: Root) -> Root:
+    """Return the root without origins once nothing that it lists lies elsewhere."""
+    if not root.origins or root.has_foreign:
+        return root
+    return checked(replace(root, format=PAGED_FORMAT, origins=()))
+
+
+def without_trash(root: Root, gone: Collection[int]) -> Root:
+    """Forget the items of trash at some places, whose objects are gone from the store."""
+    return checked(replace(root, trash=root.trash.dropped(gone)))
 
 
 def checked(root: Root) -> Root:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from everlog.format.column_table import Column, ColumnTable, Layout
-from everlog.format.entries import EntryFlag, Totals
+from everlog.format.entries import ORIGIN_MASK, EntryFlag, Totals
 from everlog.format.object_keys import PageKey, PartitionPath, Uid
 from everlog.format.span_table import SpanTable
 from everlog.model.offsets import Offset, OffsetRange
@@ -146,3 +146,8 @@ def all_flags(table: SpanTable) -> EntryFlag:
     for value in set(table.rows.ints("flags")):
         flags |= EntryFlag(value)
     return flags
+
+
+def ref_origins(table: SpanTable) -> bool:
+    """Whether anything that a table of references leads to lies elsewhere."""
+    return bool(all_flags(table) & ORIGIN_MASK)

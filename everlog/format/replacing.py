@@ -17,7 +17,7 @@ from everlog.format.page import PAGE_ROWS_MAX, NewPage, Page, new_page
 from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, PageId, ref_of, ref_table
 from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, Root, RootFullError
 from everlog.format.span_table import SpanTable
-from everlog.format.trash import Trashed, TrashedPage, TrashedSegment
+from everlog.format.trash import Trashed, TrashedPage, trashed
 from everlog.format.walk import Walk
 from everlog.model.errors import RejectedError
 from everlog.model.offsets import OffsetRange
@@ -228,8 +228,7 @@ def _joined(tables: Sequence[SpanTable], *, base: int) -> SpanTable:
 
 
 def _gone(change: Replacement, place: _Place) -> Iterator[Trashed]:
-    for entry in change.old:
-        yield TrashedSegment(offsets=entry.offsets, stamp=entry.stamp, uid=entry.uid)
+    yield from trashed(change.old)
     for page in (*(each.id for each in place.pages), *place.index_pages):
         yield TrashedPage(offsets=page.offsets, uid=page.uid)
 

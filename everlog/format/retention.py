@@ -15,7 +15,7 @@ from everlog.format.manifest import checked
 from everlog.format.page_refs import INDEX_PAGE, PageRef, ref_of, ref_table
 from everlog.format.root import Root
 from everlog.format.span_table import SpanTable
-from everlog.format.trash import Trashed, TrashedRange, TrashedSegment
+from everlog.format.trash import Trashed, TrashedRange, trashed
 from everlog.format.walk import Walk
 from everlog.model.offsets import Offset, OffsetRange
 
@@ -171,6 +171,5 @@ def _dropped(root: Root, live_start: Offset) -> Iterator[Trashed]:
         if start >= end:
             return
         yield TrashedRange(offsets=OffsetRange(start, end), page=page)
-    for index in range(root.entries.index_after(live_start)):
-        entry = entry_of(root.entries, index)
-        yield TrashedSegment(offsets=entry.offsets, stamp=entry.stamp, uid=entry.uid)
+    gone_rows = range(root.entries.index_after(live_start))
+    yield from trashed(entry_of(root.entries, index) for index in gone_rows)

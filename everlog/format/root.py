@@ -2,14 +2,16 @@
 
 A root is a value, replaced as a whole and never changed. In the order of offsets it leads to the
 objects by references to index pages, then to pages of entries, then by its own newest entries.
-Format 1 has entries only; format 2 adds the references and reads format 1.
+Format 1 has entries only; format 2 adds the references; format 3 adds origins: some of the objects
+lie below another partition's names, and are never this one's to delete.
 """
 
 from dataclasses import dataclass
 
-from everlog.format.entries import Totals, entries_fault, entry_totals
+from everlog.format.entries import Entry, Totals, entries_fault, entry_totals, origin_numbers
 from everlog.format.object_keys import PartitionPath, RootKey, Stamp, Uid
-from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, ref_totals, refs_fault
+from everlog.format.origins import Origin, home_of, origins_fault
+from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, ref_origins, ref_totals, refs_fault
 from everlog.format.span_table import SpanTable
 from everlog.format.trash import Trash
 from everlog.model.errors import RejectedError
@@ -17,6 +19,7 @@ from everlog.model.offsets import LeaderEpoch, Offset
 
 INLINE_FORMAT = 1
 PAGED_FORMAT = 2
+CLONE_FORMAT = 3
 
 INLINE_ENTRIES_MAX = 512
 """As many 64 MiB objects are 32 GiB, and 44 KiB of root."""
@@ -54,7 +57,7 @@ class Root:
     """A manifest root.
 
     Attributes:
-        format: `INLINE_FORMAT` or `PAGED_FORMAT`.
+        format: `INLINE_FORMAT`, `PAGED_FORMAT`, or `CLONE_FORMAT` if and only if it has origins.
         stamp: Makes it newer than every root that it follows.
         previous: The root that it follows; None for the first.
         live_start: Where the first live object begins: at `tiered_start` or before it, since
@@ -66,6 +69,7 @@ class Root:
         totals: Over the live entries.
         refs: References to pages; what lies below `live_start` in them is dead.
         entries: The newest entries.
+        origins: Whose objects it lists besides its own.
     """
 
     format: int
@@ -82,6 +86,20 @@ class Root:
     refs: SpanTable
     entries: SpanTable
     trash: Trash
+    origins: tuple[Origin, ...] = ()
+
+    def home_of(self, entry: Entry) -> PartitionPath:
+        """Return below whose names the object of an entry lies.
+
+        Raises:
+            CorruptObjectError: It is of no known origin.
+        """
+        return home_of(entry.origin, own=self.path, origins=self.origins)
+
+    @property
+    def has_foreign(self) -> bool:
+        """Whether a live object may lie elsewhere; for certain unless a page is half dead."""
+        return ref_origins(self.refs) or any(origin_numbers(self.entries))
 
     @property
     def max_timestamp(self) -> int | None:
@@ -105,6 +123,7 @@ class Root:
         """Return the same but for the trash, which may be longer than all that is live."""
         return (
             self._table_fault()
+            or self._origin_fault()
             or self._offset_fault()
             or self._totals_fault()
             or self._names_fault()
@@ -115,6 +134,12 @@ class Root:
             return "format 1 has no pages"
         levels = frozenset({ENTRY_PAGE, INDEX_PAGE})
         return entries_fault(self.entries) or refs_fault(self.refs, levels=levels)
+
+    def _origin_fault(self) -> str | None:
+        if (self.format == CLONE_FORMAT) != bool(self.origins):
+            return f"format {self.format} with {len(self.origins)} origins"
+        numbers = origin_numbers(self.entries)
+        return origins_fault(self.origins, own=self.path, refs=self.refs, numbers=numbers)
 
     def _offset_fault(self) -> str | None:
         if not 0 <= self.live_start <= self.tiered_start <= self.tiered_end:

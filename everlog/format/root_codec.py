@@ -3,7 +3,7 @@
 Layout, little-endian::
 
      0 magic           8s  EVERLOGR         128 live start        i64
-     8 format          u16 1, 2             136 tiered start      i64
+     8 format          u16 1, 2, 3          136 tiered start      i64
     10 cluster bytes   u16                  144 tiered end        i64
     12 partition       u32                  152 created           i64 ms
     16 topic id        16s                  160 live entries      u64
@@ -17,8 +17,9 @@ Layout, little-endian::
     80 previous uid    16s  zeros: none     212 trash items       u32
     96 its SHA-256     32s                  216 trash bytes       u32
 
-then from 220 the cluster id, the columns of the page references, the columns of the entries and
-the trash items, and at the end a CRC-32C (u32) of everything before it.
+then from 220 the cluster id, in format 3 the number of origins (u32) and their columns, the columns
+of the page references, the columns of the entries and the trash items, and at the end a CRC-32C
+(u32) of everything before it.
 """
 
 from dataclasses import dataclass
@@ -37,8 +38,9 @@ from everlog.format.object_keys import (
     Stamp,
     Uid,
 )
+from everlog.format.origins import ORIGIN_LAYOUT, ORIGINS_MAX, Origin, origin_table, origins_of
 from everlog.format.page_refs import REF_LAYOUT
-from everlog.format.root import INLINE_ENTRIES_MAX, PAGED_FORMAT, Root, RootFullError, RootRef
+from everlog.format.root import CLONE_FORMAT, INLINE_ENTRIES_MAX, Root, RootFullError, RootRef
 from everlog.format.sealing import sealed, unsealed
 from everlog.format.span_table import SpanTable
 from everlog.format.trash import Trash
@@ -47,6 +49,7 @@ from everlog.model.offsets import LeaderEpoch, Offset
 
 _MAGIC = b"EVERLOGR"
 _HEADER = Struct("<8sHHI16s16sIIQIIQ16s32sqqqqQQQQqiIIII")
+_ORIGIN_COUNT = Struct("<I")
 _WHAT = "manifest root"
 _NO_EPOCH = -1
 _NO_UID = Uid(bytes(UID_BYTES))
@@ -104,7 +107,10 @@ def encode_root(root: Root) -> EncodedRoot:
         len(root.trash.data),
     )
     columns = (root.refs.rows.data, root.entries.rows.data, root.trash.data)
-    body = sealed(b"".join((header, cluster_id, *columns)))
+    origins = b""
+    if root.format == CLONE_FORMAT:
+        origins = _ORIGIN_COUNT.pack(len(root.origins)) + origin_table(root.origins).data
+    body = sealed(b"".join((header, cluster_id, origins, *columns)))
     ref = RootRef(stamp=root.stamp, uid=root.uid, sha256=sha256(body).digest())
     return EncodedRoot(ref=ref, body=body)
 
@@ -125,7 +131,7 @@ def decode_root(body: bytes, *, key: RootKey, digest: bytes | None) -> Root:
     if digest is not None and sha256(body).digest() != digest:
         raise CorruptObjectError(_WHAT, "its SHA-256 is not the one that is referred to")
     view = unsealed(
-        body, magic=_MAGIC, header_bytes=_HEADER.size, format_max=PAGED_FORMAT, what=_WHAT
+        body, magic=_MAGIC, header_bytes=_HEADER.size, format_max=CLONE_FORMAT, what=_WHAT
     )
     try:
         root = _decoded(view, _HEADER.unpack_from(view))
@@ -151,6 +157,7 @@ def _decoded(view: memoryview, header: tuple[Any, ...]) -> Root:
     base, end_epoch, ref_count, entry_count, trash_count, trash_bytes = rest
     pieces = _Pieces(view, at=_HEADER.size)
     cluster_id = pieces.take(cluster_bytes).decode("ascii", errors="replace")
+    origins = _origins(pieces, cluster_id) if root_format == CLONE_FORMAT else ()
     refs = SpanTable(base=base, rows=pieces.rows(REF_LAYOUT, ref_count))
     inline = SpanTable(base=refs.end, rows=pieces.rows(ENTRY_LAYOUT, entry_count))
     trash = Trash.of_bytes(pieces.take(trash_bytes), trash_count)
@@ -177,7 +184,15 @@ def _decoded(view: memoryview, header: tuple[Any, ...]) -> Root:
         refs=refs,
         entries=inline,
         trash=trash,
+        origins=origins,
     )
+
+
+def _origins(pieces: "_Pieces", cluster_id: str) -> tuple[Origin, ...]:
+    (count,) = _ORIGIN_COUNT.unpack(pieces.take(_ORIGIN_COUNT.size))
+    if count > ORIGINS_MAX:
+        raise CorruptObjectError(_WHAT, f"it claims {count} origins")
+    return origins_of(pieces.rows(ORIGIN_LAYOUT, count), cluster_id=cluster_id)
 
 
 class _Pieces:

@@ -12,13 +12,13 @@ Layout of an item, little-endian: kind u8, not before (ms) i64, and then, by kin
     4 range    from i64, to i64, and of the page: level u8, first i64, end i64, uid 16s, SHA-256 32s
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from struct import Struct
 from typing import Any
 
-from everlog.format.entries import entry_of
+from everlog.format.entries import Entry, entry_of
 from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import (
     UID_BYTES,
@@ -171,12 +171,17 @@ class Trash:
             latest_ms=not_before_ms,
         )
 
-    def dropped(self, count: int) -> "Trash":
-        """Return the list without its ``count`` oldest items."""
-        assert 0 <= count <= self.count, f"{count} of {self.count} items"
-        lengths = (_HEAD.size + _BODIES[kind].size for kind, _, _ in self._raw())
-        cut = sum(islice(lengths, count))
-        return Trash(data=self.data[cut:], count=self.count - count, latest_ms=self.latest_ms)
+    def dropped(self, gone: Collection[int]) -> "Trash":
+        """Return the list without the items at some places."""
+        assert all(0 <= place < self.count for place in gone), f"{gone} of {self.count} items"
+        places, at = frozenset(gone), 0
+        pieces: list[bytes] = []
+        for place, (kind, _, _) in enumerate(self._raw()):
+            end = at + _HEAD.size + _BODIES[kind].size
+            if place not in places:
+                pieces.append(self.data[at:end])
+            at = end
+        return Trash(data=b"".join(pieces), count=len(pieces), latest_ms=self.latest_ms)
 
     def uids(self) -> set[bytes]:
         """Return the uids of the objects that the items name by themselves."""
@@ -205,10 +210,20 @@ class Trash:
             at += body.size
 
 
+def trashed(entries: Iterable[Entry]) -> list[Trashed]:
+    """Return the objects of entries that have gone, but for those that are another partition's."""
+    return [
+        TrashedSegment(offsets=each.offsets, stamp=each.stamp, uid=each.uid)
+        for each in entries
+        if each.origin == 0
+    ]
+
+
 def contents(thing: TrashedRange, page: Page) -> tuple[Trashed, ...]:
     """Return what a range stands for, once its page is loaded, in the order of deletion.
 
-    Ranges of an index page give ranges of its pages, to be opened in turn. When the page is
+    What lies elsewhere is not this partition's to delete, and is passed over. Ranges of an index
+    page give ranges of its pages, to be opened in turn. When the page is
     missing from the store, the range has been deleted before.
     """
     assert page.id == thing.page, "not the page of this range"
@@ -220,8 +235,7 @@ def contents(thing: TrashedRange, page: Page) -> tuple[Trashed, ...]:
         if page.id.level == INDEX_PAGE:
             found.append(_overlap(wanted, ref_of(rows, index).page))
         elif rows.end_of(index) <= wanted.end and rows.start_of(index) >= wanted.start:
-            entry = entry_of(rows, index)
-            found.append(TrashedSegment(offsets=entry.offsets, stamp=entry.stamp, uid=entry.uid))
+            found += trashed((entry_of(rows, index),))
     if wanted.end == page.id.offsets.end:
         found.append(TrashedPage(offsets=page.id.offsets, uid=page.id.uid))
     return tuple(found)

@@ -38,7 +38,7 @@ from service.model.cluster import Broker, ClusterImage, Endpoint
 from service.model.disk import DiskError
 from service.model.serving import Peer
 from service.model.setting_type import Value
-from service.model.topic_config import validate_overrides
+from service.model.topic_config import TopicConfig, validate_overrides
 from service.net.budget import InflightBudget
 from service.net.listener import ClientListener
 from service.partition.cluster_cuts import ClusterCuts
@@ -336,6 +336,7 @@ class BrokerNode:
             controller=controller,
             clock=self._seams.clock,
             ids=self._seams.ids,
+            resolve=lambda config: TopicConfig.resolve(config, self._topic_defaults()),
             check_config=lambda config: validate_overrides(config, self._topic_defaults()),
             defaults=TopicDefaults(
                 partitions=self._config.num_partitions,

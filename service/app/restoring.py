@@ -22,7 +22,7 @@ from service.app.system import SystemClock, SystemIds
 from service.app.system_disk import SystemDisk
 from service.coordination.archive_record import ArchiveRecord
 from service.coordination.embedded.store import EmbeddedStore, open_tree
-from service.coordination.restored_tree import write_restored_tree
+from service.coordination.restored_tree import RestoredClones, write_restored_tree
 from service.hot.first_segment import write_first_segment
 from service.hot.layout import topic_dir
 from service.model.disk import Disk
@@ -144,7 +144,7 @@ async def restore_from(
     if cluster.topics and not order.is_trial:
         owner = next_owner(seen, cluster_id, clock=clock, ids=ids)
         _write_offsets(place, order, cluster)
-        await _write_aside(place.disk, order, owner, cluster)
+        await _write_aside(place.disk, order, owner, cluster, restoration.clones)
         await take_store(store, owner, uid=Uid(ids.uuid()))
         await _finish(restoration, outcomes)
         await _begin_cuts(cuts, cluster.cut(owner, now_ms=clock.wall_ms()))
@@ -254,7 +254,11 @@ def _aside(order: RestoreOrder) -> str:
 
 
 async def _write_aside(
-    disk: Disk, order: RestoreOrder, owner: OwnerRecord, cluster: RestoredCluster
+    disk: Disk,
+    order: RestoreOrder,
+    owner: OwnerRecord,
+    cluster: RestoredCluster,
+    clones: RestoredClones,
 ) -> None:
     """Write the metadata where no broker looks for it."""
     aside = _aside(order)
@@ -271,6 +275,7 @@ async def _write_aside(
                 archive=ArchiveRecord(store_id=owner.store_id, url=order.store_url),
                 owner=owner.number,
                 broker_id=order.broker_id,
+                clones=clones,
             )
         finally:
             await server.close()

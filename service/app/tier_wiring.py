@@ -6,17 +6,20 @@ from urllib.parse import quote
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
+from service.app.clone_wiring import make_cloning
 from service.app.cold_logs import cold_logs, fetch_order, retired_ms
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import Scrubbing, make_scrubbing
 from service.app.store_place import make_place
 from service.app.tier_site import TierSite
 from service.app.worker_launch import launch_worker
+from service.coordination.clone_pins import ClonePins
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import ArchiveParts
 from service.partition.archive_home import ArchiveHome
 from service.partition.archiver import Archiver
-from service.partition.deleted_tiers import DeletedTiers
+from service.partition.cloning import Cloning
+from service.partition.deleted_tiers import ROUND_SECONDS, DeletedTiers
 from service.partition.release_proof import release_proof
 from service.partition.tier_pointers import TierPointers
 from service.partition.topic_records import TopicRecords
@@ -63,6 +66,7 @@ class Shared:
     sweeper: Sweeper
     uploads: UploadGate
     stats: TierStats
+    cloning: Cloning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,38 +155,31 @@ async def assemble(
     config, seams = site.config, site.seams
     stats = stats or TierStats()
     early_ms = retired_ms(config) - config.archive_reader_grace_ms
-    sweeper = Sweeper(store, stats=stats, early_ms=early_ms)
+    pins, pointers = ClonePins(site.metadata), TierPointers(site.metadata)
+    sweeper = Sweeper(store, stats=stats, early_ms=early_ms, pins_of=pins.of)
     cache = _cache_directory(site)
     await cache.empty()
-    authority = Authority(
-        TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
-    )
+    authority = Authority(pointers, clock=seams.clock, ids=seams.ids, stats=stats)
     manifests = ManifestStore(
         store, hasty=hasty, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
     )
     order = fetch_order(site)
+    cloning = make_cloning(pins, pointers, manifests, seams=seams, grace_ms=retired_ms(config))
     uploads = UploadGate(_upload_limits(config), clock=seams.clock)
+    shared = Shared(sweeper, uploads, stats, cloning)
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
         make_tiered=cold_logs(
             site, store, manifests, authority, order, stats=stats, cache_dir=cache.path
         ),
-        parts=_archive_parts(
-            site, making, Shared(sweeper, uploads, stats), cache_dir=cache.path, transfer=transfer
-        ),
+        parts=_archive_parts(site, making, shared, cache_dir=cache.path, transfer=transfer),
         check_seconds=config.log_retention_check_interval_ms / 1000,
         may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
     )
     site.run(archiver.run())
     topics, home = _topic_objects(site, store), transfer.home if transfer else None
-    deleted = DeletedTiers(
-        cluster_id=site.cluster_id,
-        metadata=site.metadata,
-        sweeper=sweeper,
-        records=topics,
-        owner=lambda: home.owner if home else 0,
-    )
+    deleted = _deleted_tiers(site, sweeper, topics, pins, home)
     site.run(deleted.run())
     scrubbing = make_scrubbing(site, store=store, archiver=archiver, checksum=checksum)
     site.run(scrubbing.run())
@@ -196,6 +193,24 @@ async def assemble(
         uploads=uploads,
         store=store,
         transfer=transfer,
+    )
+
+
+def _deleted_tiers(
+    site: TierSite,
+    sweeper: Sweeper,
+    records: TopicObjects,
+    pins: ClonePins,
+    home: ArchiveHome | None,
+) -> DeletedTiers:
+    return DeletedTiers(
+        cluster_id=site.cluster_id,
+        metadata=site.metadata,
+        sweeper=sweeper,
+        records=records,
+        owner=lambda: home.owner if home else 0,
+        pins=pins,
+        round_seconds=min(ROUND_SECONDS, site.config.log_retention_check_interval_ms / 1000),
     )
 
 
@@ -224,6 +239,7 @@ def _archive_parts(
         ids=seams.ids,
         stats=shared.stats,
         orphan_grace_ms=config.archive_orphan_grace_ms,
+        cloning=shared.cloning,
         proof=release_proof(transfer.home if transfer else None, clock=seams.clock),
         uploads_per_turn_max=config.remote_upload_parallelism,
     )

@@ -3,20 +3,24 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from everlog.format.pointer import encode_pointer, unclaimed
 from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName
-from everlog.model.offsets import LeaderEpoch
+from everlog.model.offsets import LeaderEpoch, Offset
 from service.coordination.archive_record import ArchiveRecord, create_archive_record
 from service.coordination.changes import Edit, batches
+from service.coordination.clone_pins import Cloned
 from service.coordination.elections import NO_BROKER_EPOCH
 from service.coordination.metadata_store import Create, MetadataStore, Op
-from service.coordination.payloads import pack
+from service.coordination.payloads import DeletedTopic, deleted_topic_payload, pack
 from service.coordination.topic_edits import creation
 from service.coordination.tree_layout import lay_out_tree
 from service.coordination.znodes import (
     CLUSTER_ID,
     PRODUCER_IDS,
     broker_config_path,
+    deleted_topic_path,
     tier_path,
+    tiers_path,
 )
 from service.model.cluster import PartitionState, TopicImage
 
@@ -52,6 +56,22 @@ class RestoredTopic:
     extra: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredClones:
+    """What clones need of other topics.
+
+    Attributes:
+        pins: Those that the cluster had, all of them.
+        deleted: Topics that were deleted, and of which there are objects that clones need.
+    """
+
+    pins: Sequence[Cloned] = ()
+    deleted: Sequence[DeletedTopic] = ()
+
+
+NO_CLONES = RestoredClones()
+
+
 async def write_restored_tree(
     store: MetadataStore,
     *,
@@ -61,6 +81,7 @@ async def write_restored_tree(
     owner: int,
     broker_id: NodeId,
     settings: Mapping[NodeId | None, Mapping[str, str]],
+    clones: RestoredClones = NO_CLONES,
 ) -> None:
     """Write everything; the cluster's id comes last, and makes it a tree that a broker joins.
 
@@ -72,6 +93,7 @@ async def write_restored_tree(
         owner: Number of that owner.
         broker_id: Has all partitions.
         settings: Dynamic ones of brokers; under None those for all.
+        clones: What has to stay for clones.
 
     Raises:
         NodeError: The tree is not empty.
@@ -84,6 +106,10 @@ async def write_restored_tree(
         await store.multi(ops)
     for each, config in settings.items():
         await store.create(broker_config_path(each), pack({"config": dict(config)}))
+    for pins in clones.pins:
+        await store.multi([pins.creation])
+    for deleted in clones.deleted:
+        await store.multi(_deleted(deleted))
     await create_archive_record(store, archive)
     await store.create(CLUSTER_ID, pack({"id": cluster_id}))
 
@@ -101,6 +127,17 @@ def _transactions(topics: Sequence[RestoredTopic], broker_id: NodeId) -> Iterato
         shown.append(replace(edit, ops=tuple(_pointed(edit, pointers))))
     for batch in batches(shown):
         yield [op for each in batch for op in each.ops]
+
+
+def _deleted(topic: DeletedTopic) -> list[Op]:
+    """Return what lets the objects of a deleted topic be collected once no clone needs them."""
+    claimed = encode_pointer(unclaimed(Offset(0)))
+    numbers = range(topic.partitions)
+    return [
+        Create(deleted_topic_path(topic.topic_id), pack(deleted_topic_payload(topic))),
+        Create(tiers_path(topic.topic_id)),
+        *(Create(tier_path(PartitionId(topic.topic_id, n)), claimed) for n in numbers),
+    ]
 
 
 def _pointed(edit: Edit, pointers: Mapping[str, bytes]) -> list[Op]:

@@ -17,6 +17,7 @@ from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.remnants import remove_deleted
+from service.coordination.topic_cloning import Resolve, clone_order
 from service.coordination.topic_edits import configuration, creation, deletion, growth
 from service.coordination.topic_errors import (
     InvalidTopicRequestError,
@@ -35,6 +36,7 @@ from service.coordination.topic_plan import (
 )
 from service.coordination.topic_work import Moment, Outcome, Planned, TopicWork, settle
 from service.model.cluster import ClusterImage, TopicImage
+from service.model.topic_config import TopicConfig
 
 ChangeConfig = Callable[[Mapping[str, str]], Mapping[str, str]]
 """Turns a topic's own settings into others; may be called again, and may raise RejectedError."""
@@ -57,6 +59,7 @@ class TopicRegistry:
         ids: IdSource,
         check_config: CheckConfig,
         defaults: TopicDefaults,
+        resolve: Resolve = TopicConfig.resolve,
     ) -> None:
         self._store = store
         self._images = images
@@ -65,6 +68,7 @@ class TopicRegistry:
         self._ids = ids
         self._check_config = check_config
         self._defaults = defaults
+        self._resolve = resolve
 
     async def create_topics(
         self, topics: Sequence[NewTopic], *, validate_only: bool = False
@@ -145,6 +149,8 @@ class TopicRegistry:
             raise TopicExistsError(new.name)
         if (clash := moment.taken.get(collision_key(new.name))) is not None:
             raise NameCollisionError(new.name, clash)
+        order = clone_order(new, moment.image, self._resolve)
+        new = new if order is None else order.new
         self._check_config(new.config)
         topic = plan_topic(
             new,
@@ -152,7 +158,11 @@ class TopicRegistry:
             placement=moment.placement,
             defaults=self._defaults,
         )
+        if order is not None:
+            topic = order.clone(topic)
         unseen, edit = creation(topic)
+        if order is not None:
+            edit = order.pinned(topic, edit)
         return Planned(result=topic, edit=edit, unseen=unseen, states=topic.partitions)
 
     def _plan_growth(self, topics: Sequence[MorePartitions], index: int, moment: Moment) -> Planned:

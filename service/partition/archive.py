@@ -4,7 +4,7 @@ One turn at a time does all of it, so nothing here is locked.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -21,6 +21,7 @@ from service.hot.log import HotLog
 from service.hot.segment import Segment
 from service.hot.store import HotStore
 from service.model.topic_config import TopicConfig
+from service.partition.cloning import Cloning
 from service.partition.first_looks import FirstLooks
 from service.partition.insistence import insist
 from service.partition.local_release import LocalRelease
@@ -57,6 +58,7 @@ class ArchiveParts:
     """What all partitions of a broker share.
 
     Attributes:
+        cloning: Makes clones of what is tiered.
         proof: That the store is the one that holds what is tiered.
     """
 
@@ -70,6 +72,7 @@ class ArchiveParts:
     stats: TierStats
     orphan_grace_ms: int
     proof: ReleaseProof
+    cloning: Cloning | None = None
     uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
     turns: Turns = field(default_factory=Turns)
     looks: FirstLooks = field(default_factory=FirstLooks)
@@ -182,6 +185,8 @@ class PartitionArchive:
         if self.tiered is None:
             return is_more
         tier = self.tiered.tier
+        if self._parts.cloning is not None:
+            await self._parts.cloning.step(tier)
         commit = partial(self._replace, tier)
         is_more |= await self.small_objects.step(tier, self.config, commit)
         return await self.orphans.step(tier, underway=self.small_objects.underway) or is_more
@@ -352,7 +357,7 @@ class PartitionArchive:
         is_due = tier.trash_from_ms is not None and tier.trash_from_ms <= now_ms
         if not is_due and not await self._is_cut(tier, cut):
             return
-        gone = await self._empty_trash(tier) if is_due else 0
+        gone = await self._empty_trash(tier) if is_due else ()
         await self._insist(lambda: tier.commit(TierChange(cut=cut, trash_gone=gone)))
         if tier.start > hot.log_start:
             # The tier's start first: a stop in between must not lose what the tier still shows.
@@ -370,18 +375,17 @@ class PartitionArchive:
         head = tier.head or await tier.find_head()
         return head is not None and head.is_taken_by(cut)
 
-    async def _empty_trash(self, tier: PartitionTier) -> int:
-        """Delete what has been retired for long enough; return how many items of trash that is."""
+    async def _empty_trash(self, tier: PartitionTier) -> Collection[int]:
+        """Delete what has been retired for long enough; return the places of these items."""
         now_ms = self._parts.clock.wall_ms()
-        is_due = tier.trash_from_ms is not None and tier.trash_from_ms <= now_ms
         try:
             return await self._parts.sweeper.empty_trash(
-                tier, now_ms=now_ms, items_min=1 if is_due else OLD_ROOTS_MIN
+                tier, now_ms=now_ms, roots_min=OLD_ROOTS_MIN
             )
         except (RetriableError, RejectedError, CorruptionError) as error:
             # It stays listed, and is deleted at a later commit; nothing else waits for it.
             _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))
-            return 0
+            return ()
 
 
 def _name(hot: HotLog) -> str:

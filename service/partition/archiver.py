@@ -100,8 +100,9 @@ class Archiver:
         """
         archive = PartitionArchive(hot, leader_epoch=leader_epoch, config=config, parts=self._parts)
         tiered = await self._claim(archive)
+        is_new = tiered is not None and await self._begin_clone(tiered)
         if tiered is not None and hot.log_end < tiered.tier.end:
-            archive.hot = hot = await self._restart(archive, tiered)
+            archive.hot = hot = await self._restart(archive, tiered, is_new=is_new)
         self._adopt(archive, tiered)
         self._entries[partition] = _Entry(archive)
         hot.on_sealed = archive.small_objects.wake = lambda: self.wake(partition)
@@ -121,6 +122,8 @@ class Archiver:
         entry = self._entries.pop(partition, None)
         self._queue.pop(partition, None)
         self._lag_watch.leave(partition)
+        if self._parts.cloning is not None:
+            self._parts.cloning.close(partition)
         if entry is None:
             return
         entry.archive.is_fenced = True
@@ -233,6 +236,11 @@ class Archiver:
         )
         return self._make_tiered(held, path)
 
+    async def _begin_clone(self, tiered: Tiered) -> bool:
+        """Make the tier of a clone, if it is one's; return whether that was done now."""
+        cloning = self._parts.cloning
+        return cloning is not None and await cloning.open(tiered.tier)
+
     def _adopt(self, archive: PartitionArchive, tiered: Tiered | None) -> None:
         """Put the two tiers of a partition together, if the local log continues the cold one."""
         hot = archive.hot
@@ -245,14 +253,17 @@ class Archiver:
         hot.raise_log_start(tiered.tier.start)
         archive.tiered = tiered
 
-    async def _restart(self, archive: PartitionArchive, tiered: Tiered) -> HotLog:
+    async def _restart(self, archive: PartitionArchive, tiered: Tiered, *, is_new: bool) -> HotLog:
         """Let a local log that has lost its end go on where the tier ends (TIER-12).
 
-        Nothing but this disk held what came behind that: the partition has one replica.
+        Nothing but this disk held what came behind that: the partition has one replica. A new
+        clone begins there, too, and has lost nothing.
         """
         hot, now_ms = archive.hot, self._parts.clock.wall_ms()
         point = await restart_point(hot, tiered.tier, tiered.cold, now_ms=now_ms)
         fresh = await self._parts.hot.restart(hot, point, term=archive.leader_epoch)
+        if is_new:
+            return fresh
         self._parts.stats.log_restarts += 1
         _log.warning(
             "log_restarted_at_archive_end",

@@ -18,7 +18,9 @@ from everlog.model.errors import CorruptionError, EverlogError, RejectedError, R
 from everlog.model.ids import TopicId
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore, list_all
+from service.coordination.restored_tree import NO_CLONES
 from service.model.cluster import INTERNAL_TOPICS
+from service.partition.restored_clones import restored_clones
 from service.partition.restored_from_cut import pinned_roots, with_cut
 from service.partition.restored_topics import (
     FoundTopic,
@@ -83,6 +85,9 @@ class Restoration:
     Args:
         cut: The newest one by the time to restore. A restore to that time takes the roots that it
             names; any takes from it what the store knows of no other way.
+
+    Attributes:
+        clones: What has to stay for clones, once that is worked out.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Restoration:
         self._progress = progress
         self._objects = TopicObjects(store, cluster_id=cluster_id, clock=clock, ids=ids)
         self._partitions = PartitionRestore(store, clock=clock, ids=ids, at_ms=request.at_ms)
+        self.clones = NO_CLONES
         self._tiers: dict[TopicId, dict[int, RestoredTier | EverlogError]] = {}
         self._cut = cut
         self._in_cut = frozenset(() if cut is None else (each.topic_id for each in cut.topics))
@@ -135,6 +141,7 @@ class Restoration:
         found = [replace(each, tiers=self._tiers.get(each.topic_id, {})) for each in known]
         outcomes = topic_outcomes([each for each in found if not each.was_deleted])
         self._check(outcomes, topics)
+        self.clones = restored_clones(topics.values(), outcomes, dead=dead)
         return outcomes
 
     async def finish(self, outcomes: Sequence[TopicOutcome]) -> None:

@@ -143,7 +143,11 @@ class SmallObjects:
         if not self._merger.has_room:  # others have begun theirs while a page was fetched
             return False
         self._merge = self._merger.begin(
-            search.plan, path=tier.path, stamp=tier.next_stamp, on_over=self.wake
+            search.plan,
+            path=tier.path,
+            stamp=tier.next_stamp,
+            on_over=self.wake,
+            home_of=tier.home_of,
         )
         return False
 

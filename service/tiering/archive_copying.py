@@ -20,13 +20,9 @@ from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore, list_all
 from service.tiering.archive_listing import partitions_in
+from service.tiering.copy_outcome import CopyCounts, OnCount, PartitionCopy
 from service.tiering.object_copying import ObjectCopier
-from service.tiering.partition_copying import (
-    CopyCounts,
-    OnCount,
-    PartitionCopier,
-    PartitionCopy,
-)
+from service.tiering.partition_copying import PartitionCopier
 from service.tiering.store_owner import newest_owner
 
 PARTITIONS_AT_ONCE = 8

@@ -171,7 +171,7 @@ class ColdLog:
         walk = entry_at(root, Offset(root.tiered_end - 1))
         entry = await drive_async(walk, self._tier.page)
         assert entry is not None, "a tier without gaps has a last object"
-        found = await self._objects.open(self._tier.path, entry)
+        found = await self._objects.open(self._tier.home_of(entry), entry)
         producers = await self._objects.producers(found)
         return EndState(lineage=found.index.lineage(), producers=producers)
 
@@ -296,7 +296,7 @@ class ColdLog:
         entry = await drive_async(entry_at(root, offset), self._tier.page)
         if entry is None:
             raise OffsetOutOfRangeError(offset, self.start, self.end)
-        found = await self._objects.open(self._tier.path, entry)
+        found = await self._objects.open(self._tier.home_of(entry), entry)
         self._latest = entry
         return found
 
@@ -325,7 +325,7 @@ class ColdLog:
         return await self._files.read(cached.path, at, length) if data is None else data
 
     async def _find_in(self, entry: Entry, timestamp_ms: int) -> TimestampOffset | None:
-        found = await self._objects.open(self._tier.path, entry)
+        found = await self._objects.open(self._tier.home_of(entry), entry)
         seek = found.index.seek_time(timestamp_ms)
         if seek is None:
             return None

@@ -106,4 +106,4 @@ class FetchAhead:
         entry = None if root is None else await drive_async(entry_at(root, offset), self._tier.page)
         if entry is None:
             raise OffsetOutOfRangeError(offset, self._tier.start, self._tier.end)
-        return await self._objects.open(self._tier.path, entry)
+        return await self._objects.open(self._tier.home_of(entry), entry)

@@ -6,6 +6,7 @@ decides is told as what the broker would judge, and nothing is ever deleted by w
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from everlog.format.object_keys import (
@@ -17,6 +18,7 @@ from everlog.format.object_keys import (
     SegmentKey,
     parse_key,
 )
+from everlog.format.pins import Pin
 from everlog.format.pointer import pointer_to, unclaimed
 from everlog.format.root import Root
 from everlog.format.trash import Trash, TrashedRange
@@ -69,7 +71,12 @@ class PartitionHoldings:
 
 
 async def holdings_of(
-    store: ObjectStore, path: PartitionPath, *, now_ms: int, grace_ms: int
+    store: ObjectStore,
+    path: PartitionPath,
+    *,
+    now_ms: int,
+    grace_ms: int,
+    pins: Sequence[Pin] = (),
 ) -> PartitionHoldings:
     """Go through the names of a partition and say what each is.
 
@@ -78,6 +85,7 @@ async def holdings_of(
         path: Whose they are.
         now_ms: The time.
         grace_ms: Younger objects are not judged.
+        pins: What clones need.
 
     Raises:
         CorruptObjectError: The newest root is damaged.
@@ -85,7 +93,7 @@ async def holdings_of(
     """
     names = await root_names(store, path)
     found = None if names.newest is None else await read_root(store, names, names.newest)
-    judge = _Judge(store, path, found, now_ms=now_ms, grace_ms=grace_ms)
+    judge = _Judge(store, path, found, before_ms=now_ms - grace_ms, pins=pins)
     held = PartitionHoldings(path=path, root=names.newest)
     async for info in list_all(store, path.prefix):
         each = await judge.holding(info)
@@ -105,17 +113,17 @@ class _Judge:
         path: PartitionPath,
         found: FoundRoot | None,
         *,
-        now_ms: int,
-        grace_ms: int,
+        before_ms: int,
+        pins: Sequence[Pin],
     ) -> None:
         self._path = path
         self._manifests = ManifestStore(store)
         self._root: Root | None = None if found is None else found.root
         pointer = unclaimed(Offset(0)) if found is None else pointer_to(found.root, found.ref)
         self._owner = pointer.stamp
-        self._before_ms = now_ms - grace_ms
+        self._before_ms = before_ms
         # Age counts for what nothing names, and only there.
-        self._census = Census(pointer, self._root, now_ms=LATE_MS, grace_ms=0)
+        self._census = Census(pointer, self._root, now_ms=LATE_MS, grace_ms=0, pins=pins)
         self._due = DueTimes(Trash() if self._root is None else self._root.trash)
 
     async def holding(self, info: ObjectInfo) -> Holding:

@@ -45,7 +45,6 @@ class Locator:
 
     def __init__(self, store: ObjectStore, path: PartitionPath, root: Root) -> None:
         self._store = store
-        self._path = path
         self._root = root
         self._page = partial(ManifestStore(store).page, path)
 
@@ -54,7 +53,7 @@ class Locator:
         entry = await drive_async(entry_at(self._root, offset), self._page)
         if entry is None:
             return None
-        return _location(offset, entry, await read_index(self._store, self._path, entry))
+        return _location(offset, entry, await self._index(entry))
 
     async def at_time(self, timestamp_ms: int) -> Location | None:
         """Find the first record at or after a time; None if the archive has none."""
@@ -64,11 +63,14 @@ class Locator:
             entry = await drive_async(search, self._page)
             if entry is None:
                 return None
-            index = await read_index(self._store, self._path, entry)
+            index = await self._index(entry)
             offset = await self._first_at(index, timestamp_ms)
             if offset is not None:
                 return _location(offset, entry, index)
             start = entry.offsets.end  # its late records were deleted
+
+    async def _index(self, entry: Entry) -> SegmentIndex:
+        return await read_index(self._store, self._root.home_of(entry), entry)
 
     async def _first_at(self, index: SegmentIndex, timestamp_ms: int) -> Offset | None:
         seek = index.seek_time(timestamp_ms)

@@ -7,7 +7,7 @@ exactly where it ends. What a rewrite makes may also take the place of what is t
 knows that it is still to be committed. Where that is not certain, the object stays.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,6 +23,7 @@ from everlog.format.object_keys import (
     parse_key,
 )
 from everlog.format.page_refs import INDEX_PAGE, ref_of
+from everlog.format.pins import Pin, is_pinned
 from everlog.format.pointer import Pointer
 from everlog.format.root import Root
 from everlog.format.trash import Trash, TrashedRange
@@ -46,6 +47,7 @@ class Standing(Enum):
     TRASH = "it is retired and goes after its grace"
     OPEN = "a commit may still name it"
     YOUNG = "it is too young to be judged"
+    PINNED = "nothing here leads to it, and a clone needs it"
     ORPHAN = "it never became part of the tier and cannot any more"
     AHEAD = "it belongs to commits that the tier does not know"
     FOREIGN = "Everlog did not write it"
@@ -70,6 +72,7 @@ class Census:
         now_ms: The time.
         grace_ms: Younger objects are left alone.
         underway: Objects that the owner is making to take the place of others.
+        pins: What clones need, read after the root.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Census:
         now_ms: int,
         grace_ms: int,
         underway: Collection[Uid] = (),
+        pins: Sequence[Pin] = (),
     ) -> None:
         named = pointer.root and pointer.root.uid
         assert named == (root and root.uid), "the root is not the pointer's"
@@ -87,6 +91,7 @@ class Census:
         self._root = root
         self._before_ms = now_ms - grace_ms
         self._underway = underway
+        self._pins = pins
         trash = Trash() if root is None else root.trash
         self._trash = trash.uids()
         things = (item.thing for item in trash.items())
@@ -139,14 +144,18 @@ class Census:
         return Standing.ORPHAN, "no page or root refers to it"
 
     def _segment_standing(self, key: SegmentKey) -> Walk[tuple[Standing, str]]:
+        pinned = is_pinned(key, self._pins)
         if self._is_trash(key):
-            return Standing.TRASH, ""
+            return (Standing.PINNED if pinned else Standing.TRASH), ""
         root = self._root
         if root is not None:
             # Records may be deleted up to the middle of the first object.
             entry = yield from entry_at(root, max(key.offsets.start, root.tiered_start))
-            if entry is not None and entry.key(key.path) == key:
+            if entry is not None and entry.key(root.home_of(entry)) == key:
                 return Standing.LIVE, ""
+        return (Standing.PINNED, "") if pinned else self._unnamed_standing(key)
+
+    def _unnamed_standing(self, key: SegmentKey) -> tuple[Standing, str]:
         if self._is_fenced(key):
             return Standing.ORPHAN, self._fenced(key)
         if key.uid in self._underway:

@@ -1,8 +1,7 @@
 """Copies what a partition has in one store to another: a root only behind all that it names."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Iterator
 from hashlib import sha256
 
 from everlog.format.entries import Entry, entry_of
@@ -17,6 +16,7 @@ from everlog.stores.errors import ObjectExistsError, ObjectMissingError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore, list_all
 from service.tiering.archive_listing import RootNames, root_names
+from service.tiering.copy_outcome import CopyCounts, OnCount, PartitionCopy
 from service.tiering.manifest_store import PAGE_BYTES_MAX, ROOT_BYTES_MAX, ManifestStore
 from service.tiering.object_copying import ObjectCopier
 
@@ -26,68 +26,9 @@ OBJECTS_AT_ONCE = 8
 ATTEMPTS_MAX = 5
 """How often a partition is begun anew whose objects are retired faster than they are copied."""
 
-PROBLEMS_MAX = 1000
-"""Problems of one partition that are kept; all are counted."""
-
 _MISSING = "it is not there; put it back at the source, and copy again"
 _DAMAGED = "put a sound one in its place at the source, and copy again"
 _OTHER_SIZE = "remove it from the copy, and copy again"
-
-
-@dataclass(frozen=True, slots=True)
-class CopyProblem:
-    """An object that the copy does not have as it should, and what to do about it."""
-
-    key: str
-    reason: str
-
-
-@dataclass(slots=True, kw_only=True)
-class CopyCounts:
-    """What a copy has done so far, over all partitions.
-
-    Attributes:
-        found_bytes: Of the objects that the roots name, as far as they were read.
-        kept_objects: That were in the copy already.
-        puts: Requests that have written.
-        gets: Requests that have read an object.
-    """
-
-    found_bytes: int = 0
-    objects: int = 0
-    bytes: int = 0
-    kept_objects: int = 0
-    kept_bytes: int = 0
-    roots: int = 0
-    puts: int = 0
-    gets: int = 0
-
-
-OnCount = Callable[[CopyCounts], None]
-"""Told after each object."""
-
-
-@dataclass(slots=True, kw_only=True)
-class PartitionCopy:
-    """What became of one partition.
-
-    Attributes:
-        root: The newest of the source; None without any.
-        created_ms: When that was made.
-        problems: The first `PROBLEMS_MAX` of them.
-    """
-
-    path: PartitionPath
-    root: RootKey | None = None
-    created_ms: int | None = None
-    problems: list[CopyProblem] = field(default_factory=list)
-    problem_count: int = 0
-
-    def add(self, key: str, reason: str) -> None:
-        """Take note of a problem."""
-        self.problem_count += 1
-        if len(self.problems) < PROBLEMS_MAX:
-            self.problems.append(CopyProblem(key, reason))
 
 
 class _MovedOnError(Exception):
@@ -155,7 +96,7 @@ class PartitionCopier:
         path = copy.path
         names = await root_names(self._source, path)
         copy.root = names.newest
-        held = await self._sizes(path.roots)
+        held = await self.sizes(path.roots)
         if names.newest is None:
             await self._note_rootless(copy)
             return
@@ -171,7 +112,7 @@ class PartitionCopier:
         ]
         if wanted:
             for prefix in (path.segments, path.pages):
-                held |= await self._sizes(prefix)
+                held |= await self.sizes(prefix)
         work = _PartitionWork(self, copy, names, held)
         for key in wanted:
             await work.take(key)
@@ -186,7 +127,8 @@ class PartitionCopier:
             reason = "no root names it; see everlog tier gc and verify about the source"
             copy.add(page[0].key, reason)
 
-    async def _sizes(self, prefix: str) -> dict[str, int]:
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the bytes of each object that the other store has below a prefix."""
         return {info.key: info.size async for info in list_all(self._target, prefix)}
 
     # ---- one object
@@ -255,6 +197,7 @@ class _PartitionWork:
         self._names = names
         self._held = held
         self._seen: set[Uid] = set()
+        self._listed: set[PartitionPath] = set()
         self._lost: list[str] = []
 
     async def take(self, key: RootKey) -> None:
@@ -296,10 +239,11 @@ class _PartitionWork:
 
     async def _copy_named(self, root: Root) -> None:
         """Copy the objects that a root names, and then its pages, those with entries first."""
+        await self._list_origins(root)
         pages: list[PageId] = []
         async with asyncio.TaskGroup() as tasks:
             async for entry in self._entries(root.refs, root, pages):
-                key = object_key(entry.key(self._copy.path).text)
+                key = object_key(entry.key(root.home_of(entry)).text)
                 if entry.uid in self._seen:
                     continue
                 self._seen.add(entry.uid)
@@ -311,6 +255,13 @@ class _PartitionWork:
                 tasks.create_task(self._segment(entry, key))
         for page in pages:
             await self._store_page(page)
+
+    async def _list_origins(self, root: Root) -> None:
+        """Look what the other store has of the objects that a clone shares with its sources."""
+        for origin in root.origins:
+            if origin.path not in self._listed:
+                self._listed.add(origin.path)
+                self._held |= await self._copier.sizes(origin.path.segments)
 
     def _check_held(self, entry: Entry, key: ObjectKey) -> None:
         held, size = self._held[key], entry.size_bytes

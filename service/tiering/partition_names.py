@@ -107,3 +107,13 @@ async def partitions_below(
         found.take(key, info.size)
     if found is not None:
         yield found
+
+
+async def names_below(store: ObjectStore, path: PartitionPath, prefix: str) -> PartitionNames:
+    """Return the objects of one partition whose names begin with ``prefix``."""
+    names = PartitionNames(path=path)
+    async for info in list_all(store, prefix):
+        key = parse_key(info.key)
+        if not isinstance(key, ForeignKey) and key.path == path:
+            names.take(key, info.size)
+    return names

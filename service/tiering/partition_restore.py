@@ -13,6 +13,7 @@ from everlog.format.cover import Cover, SegmentFile, cover
 from everlog.format.footer import NeedMore
 from everlog.format.manifest import first_root
 from everlog.format.object_keys import LatestKey, PartitionPath, Stamp, Uid
+from everlog.format.origins import Origin
 from everlog.format.page import NewPage
 from everlog.format.pointer import POINTER_BYTES_MAX, Pointer, decode_pointer, pointer_to
 from everlog.format.recovery import RootPlan, rebuilt_root, renewed_root
@@ -73,6 +74,7 @@ class RestoredTier:
         objects: Live ones.
         records: In them.
         new_root: What the pointer names, if it is not there yet.
+        origins: Whose objects it lists besides its own.
         notes: What is not as it should be.
     """
 
@@ -83,6 +85,7 @@ class RestoredTier:
     objects: int = 0
     records: int = 0
     new_root: NewRoot | None = None
+    origins: Sequence[Origin] = ()
     notes: Sequence[str] = ()
 
     @property
@@ -169,6 +172,7 @@ class PartitionRestore:
             source=Source.NEWEST,
             objects=root.totals.entries,
             records=root.totals.records,
+            origins=root.origins,
             notes=tuple(faults),
         )
 
@@ -299,6 +303,7 @@ def _tier(new: NewRoot, source: Source, notes: Sequence[str]) -> RestoredTier:
         objects=root.totals.entries,
         records=root.totals.records,
         new_root=new,
+        origins=root.origins,
         notes=tuple(notes),
     )
 

@@ -4,23 +4,29 @@ One actor per partition changes it; readers see the committed state only, which 
 whole.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from everlog.format.cloning import cloned_root
+from everlog.format.entries import Entry
 from everlog.format.folding import folded
 from everlog.format.manifest import (
     Draft,
     append,
     first_root,
+    settled,
     skipped,
     successor,
     upgraded,
     without_trash,
 )
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
+from everlog.format.origins import Origin, home_of
 from everlog.format.page import NewPage, Page, decode_page
 from everlog.format.page_refs import PageId
 from everlog.format.pointer import Pointer, committed
+from everlog.format.recovery import RootPlan
 from everlog.format.replacing import Replacement, replaced
 from everlog.format.retention import Cut, TierHead, expired, head_of
 from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, Root, RootRef
@@ -54,14 +60,14 @@ class TierChange:
         cut: What has expired.
         skip: Where the tier goes on when it has fallen behind the start of the log.
         replacement: Objects that take the place of others.
-        trash_gone: So many of the oldest items of trash are no longer in the store.
+        trash_gone: Items of trash, by their places, that are no longer in the store.
     """
 
     uploaded: Sequence[Uploaded] = ()
     cut: Cut = field(default_factory=Cut)
     skip: Skip | None = None
     replacement: Replacement | None = None
-    trash_gone: int = 0
+    trash_gone: Collection[int] = ()
 
 
 class PartitionTier:
@@ -93,6 +99,7 @@ class PartitionTier:
         self.head: TierHead | None = None
         self.trash_from_ms: int | None = None
         self._seen: RootRef | None = None
+        self._origins: Sequence[Origin] = ()
         self._held = held
         self._authority = authority
         self._manifests = manifests
@@ -146,6 +153,10 @@ class PartitionTier:
                 return root
         return None
 
+    def home_of(self, entry: Entry) -> PartitionPath:
+        """Return below whose names an object lies that this tier lists, or has listed."""
+        return home_of(entry.origin, own=self.path, origins=self._origins)
+
     async def find_head(self) -> TierHead | None:
         """Look up `head`, in at most three objects of the store; raises like `root`."""
         root = await self.root()
@@ -180,6 +191,7 @@ class PartitionTier:
         draft = await self._changed(before, change)
         if draft is None:
             return False
+        draft = replace(draft, root=settled(draft.root))
         load = self._among(draft.pages)
         head = await self._head_after(before, draft.root, change, load)
         making = await drive_async(
@@ -190,6 +202,22 @@ class PartitionTier:
         await self._move(making.root, encoded)
         self.head = head
         return True
+
+    async def begin_as_clone(self, source: Root) -> None:
+        """Make the first commit list what another partition's root does; raises like `commit`."""
+        assert self.pointer.root is None, "this tier has begun already"
+        plan = RootPlan(
+            path=self.path,
+            stamp=self.next_stamp,
+            uids=self._uids(),
+            created_ms=self._clock.wall_ms(),
+            not_before_ms=self._not_before_ms(),
+        )
+        load = partial(self._manifests.page, source.path)
+        draft = await drive_async(cloned_root(source, plan=plan), load)
+        encoded = encode_root(draft.root)
+        await self._manifests.put(draft.root, encoded, draft.pages)
+        await self._move(draft.root, encoded)
 
     async def _changed(self, before: Root | None, change: TierChange) -> Draft | None:
         """Return the root after a change; None if it would be as it is."""
@@ -272,6 +300,8 @@ class PartitionTier:
         if self._seen != ref:
             self._seen = ref
             self.trash_from_ms = root.trash.worth_from_ms
+            # Who has found an object in an earlier root may still have to open it.
+            self._origins = root.origins or self._origins
 
     async def confirm(self) -> None:
         """Make sure that the tier is still this broker's; raises like `Authority.confirm`."""

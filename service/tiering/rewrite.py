@@ -33,6 +33,10 @@ MERGES_WAITING_MAX = 64
 _log = structlog.get_logger(__name__)
 
 
+HomeOf = Callable[[Entry], PartitionPath]
+"""Tells below whose names a planned object lies."""
+
+
 class MergeObjects(Protocol):
     """Makes one object of several; safe to repeat with the same order."""
 
@@ -69,20 +73,23 @@ class Merge:
         is_over: Whether either is known.
     """
 
-    def __init__(self, plan: MergePlan, key: SegmentKey, on_over: Callable[[], None]) -> None:
+    def __init__(
+        self, plan: MergePlan, key: SegmentKey, home_of: HomeOf, on_over: Callable[[], None]
+    ) -> None:
         self.plan = plan
         self.key = key
         self.made: Replacement | None = None
         self.failure: EverlogError | None = None
         self.is_over = False
         self.on_over = on_over
+        self._home_of = home_of
         self.task: asyncio.Task[None] | None = None
 
     def inputs(self) -> list[MergeInput]:
         """Return the planned objects as the transfer process is told of them."""
         return [
             MergeInput(
-                key=each.key(self.key.path),
+                key=each.key(self._home_of(each)),
                 size_bytes=each.size_bytes,
                 data_bytes=each.data_bytes,
                 records=each.records,
@@ -142,12 +149,18 @@ class Merger:
         return self.is_on and not self._waiting.full()
 
     def begin(
-        self, plan: MergePlan, *, path: PartitionPath, stamp: Stamp, on_over: Callable[[], None]
+        self,
+        plan: MergePlan,
+        *,
+        path: PartitionPath,
+        stamp: Stamp,
+        on_over: Callable[[], None],
+        home_of: HomeOf | None = None,
     ) -> Merge:
         """Put a merge into the queue, which has room; ``on_over`` is called at its end."""
         uid = Uid(self._ids.uuid())
         key = SegmentKey(path=path, offsets=plan.offsets, stamp=stamp, uid=uid)
-        merge = Merge(plan, key, on_over)
+        merge = Merge(plan, key, home_of or (lambda _: path), on_over)
         self._waiting.put_nowait(merge)
         return merge
 

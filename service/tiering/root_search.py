@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from everlog.format.entries import ENTRY_LAYOUT
+from everlog.format.entries import ENTRY_LAYOUT, origin_numbers
 from everlog.format.object_keys import PartitionPath, RootKey, Uid, uid_text
+from everlog.format.origins import home_of
 from everlog.format.page_refs import ref_of
 from everlog.format.root import Root
 from everlog.format.span_table import SpanTable
@@ -12,7 +13,7 @@ from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore
 from service.tiering.archive_listing import FoundRoot, RootNames, read_root
 from service.tiering.manifest_store import ManifestStore
-from service.tiering.partition_names import PartitionNames
+from service.tiering.partition_names import PartitionNames, names_below
 
 _NO_HINT = RootNames(keys=(), hint=None)
 
@@ -31,6 +32,7 @@ class RootSearch:
         self._names = names
         self._store = store
         self._manifests = manifests
+        self._elsewhere: dict[PartitionPath, PartitionNames] = {}
 
     async def pinned(self, uid: Uid) -> FoundRoot | None:
         """Return the root with that uid if it verifies and its live objects are all there.
@@ -110,7 +112,7 @@ class RootSearch:
     async def _fault(self, root: Root) -> str | None:
         """Return what of a root is not there, if anything is not."""
         try:
-            return await self._rows_fault(root.path, root.refs, root) or self._entries_fault(
+            return await self._rows_fault(root.path, root.refs, root) or await self._entries_fault(
                 root.entries, root
             )
         except (ObjectMissingError, CorruptionError) as error:
@@ -123,21 +125,33 @@ class RootSearch:
                 return f"{page.key(path).text} is not there"
             rows = (await self._manifests.page(path, page)).rows
             if rows.rows.layout is ENTRY_LAYOUT:
-                fault = self._entries_fault(rows, root)
+                fault = await self._entries_fault(rows, root)
             else:
                 fault = await self._rows_fault(path, rows, root)
             if fault is not None:
                 return fault
         return None
 
-    def _entries_fault(self, entries: SpanTable, root: Root) -> str | None:
-        rows = entries.rows
+    async def _entries_fault(self, entries: SpanTable, root: Root) -> str | None:
+        rows, numbers = entries.rows, origin_numbers(entries)
         uids, sizes = rows.blobs("uid"), rows.ints("size_bytes")
         for row in range(entries.index_after(root.live_start), len(entries)):
-            found = self._names.segments.get(Uid(uids[row]))
-            what = f"the object of [{entries.start_of(row)}, {entries.end_of(row)})"
+            home = home_of(numbers[row], own=root.path, origins=root.origins)
+            names = await self._names_of(home)
+            found = names.segments.get(Uid(uids[row]))
+            whose = "" if home == root.path else f" below {home.prefix}"
+            what = f"the object of [{entries.start_of(row)}, {entries.end_of(row)}){whose}"
             if found is None:
                 return f"{what} is not there"
             if found.size != sizes[row]:
                 return f"{what} has {found.size} bytes instead of {sizes[row]}"
         return None
+
+    async def _names_of(self, home: PartitionPath) -> PartitionNames:
+        """Return the names of a partition's objects; those of an origin are listed once."""
+        if home == self._names.path:
+            return self._names
+        found = self._elsewhere.get(home)
+        if found is None:
+            found = self._elsewhere[home] = await names_below(self._store, home, home.segments)
+        return found

@@ -17,6 +17,7 @@ from everlog.format.checksum import joined
 from everlog.format.entries import Entry
 from everlog.format.errors import UnsupportedFormatError
 from everlog.format.lookup import entry_at
+from everlog.format.object_keys import PartitionPath
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
 from everlog.format.root import Root
@@ -62,6 +63,9 @@ MANIFEST_BYTES = 1 << 20
 """Kept of manifests within a step."""
 
 _DAY_SECONDS = 86_400
+
+Named = tuple[PartitionPath, Entry]
+"""An object, and below whose names it lies."""
 
 _log = structlog.get_logger(__name__)
 
@@ -231,9 +235,9 @@ class Scrubber:
                 is_read = entry.uid in self.problems or is_read_in(
                     stretch.round_number, entry.uid, share=share
                 )
-                problem = await self._problem(
-                    tier, entry, reading=self._pace.seconds_for if is_read else None
-                )
+                named = root.home_of(entry), entry
+                reading = self._pace.seconds_for if is_read else None
+                problem = await self._problem(tier, named, reading=reading)
                 self._take(entry.uid, problem, stretch.round_number)
 
     # ---- out of turn
@@ -263,7 +267,8 @@ class Scrubber:
         Raises:
             RetriableError: The store did not answer.
         """
-        problem = await self._problem(tier, entry, reading=self._pace.asked_seconds_for)
+        named = tier.home_of(entry), entry
+        problem = await self._problem(tier, named, reading=self._pace.asked_seconds_for)
         self._take(entry.uid, problem, self._round_number)
 
     @property
@@ -305,31 +310,30 @@ class Scrubber:
     # ---- objects
 
     async def _problem(
-        self, tier: PartitionTier, entry: Entry, *, reading: Seconds | None
+        self, tier: PartitionTier, named: Named, *, reading: Seconds | None
     ) -> Problem | None:
         """Return what is wrong with an object, also at a second look, while it is still live.
 
         Args:
             tier: Whose it is.
-            entry: As the manifest has it.
+            named: As the manifest has it, and where it lies.
             reading: At which pace it is read; None for not at all.
         """
-        problem = await self._look(tier, entry, reading=reading)
-        if problem is None or not await self._is_live(tier, entry):
+        problem = await self._look(named, reading=reading)
+        if problem is None or not await self._is_live(tier, named[1]):
             return None
-        return await self._look(tier, entry, reading=reading)
+        return await self._look(named, reading=reading)
 
-    async def _look(
-        self, tier: PartitionTier, entry: Entry, *, reading: Seconds | None
-    ) -> Problem | None:
-        problem = await attribute_problem(self._store, tier.path, entry)
+    async def _look(self, named: Named, *, reading: Seconds | None) -> Problem | None:
+        home, entry = named
+        problem = await attribute_problem(self._store, home, entry)
         self.stats.objects += 1
         if problem is not None or reading is None:
             return problem
-        return await self._read(tier, entry, reading)
+        return await self._read(home, entry, reading)
 
-    async def _read(self, tier: PartitionTier, entry: Entry, reading: Seconds) -> Problem | None:
-        key, found, at = entry.key(tier.path), 0, 0
+    async def _read(self, home: PartitionPath, entry: Entry, reading: Seconds) -> Problem | None:
+        key, found, at = entry.key(home), 0, 0
         while at < entry.size_bytes:
             length = min(READ_BYTES, entry.size_bytes - at)
             try:

@@ -3,17 +3,28 @@
 Nobody else deletes what holds records or leads to them. What is retired is listed in the committed
 root, with the time before which it stays; a stop between deleting it and striking it off the list
 only means that it is deleted again.
+What a clone needs stays whatever else is true of it. The root that says that something has gone is
+read first, then the pins, then it is deleted: whoever makes a clone later goes by that root or by a
+later one, which does not list it.
 Orphans are listed nowhere (`service.tiering.orphans`): they are found by going through the names of
 the store, some at a time, since there may be millions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from everlog.format.object_keys import PageKey, PartitionPath, RootKey, SegmentKey, Uid
+from everlog.format.object_keys import (
+    PageKey,
+    PartitionPath,
+    RootKey,
+    SegmentKey,
+    Uid,
+    parse_key,
+)
+from everlog.format.pins import Pin, deletable, is_pinned
 from everlog.format.trash import (
     Trash,
     Trashed,
@@ -84,59 +95,98 @@ class SearchPlace:
 _KINDS = 3
 
 
+PinsOf = Callable[[PartitionPath], Awaitable[Sequence[Pin]]]
+"""Returns what clones need of a partition, as the newest write has left it."""
+
+
+async def no_pins(_path: PartitionPath) -> Sequence[Pin]:
+    """Say that there are no clones."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many objects a prefix had that were deleted, and that stay for clones."""
+
+    deleted: int
+    pinned: int
+
+
 class Sweeper:
     """Deletes objects.
 
     Args:
         early_ms: What only a restore to an earlier time wants may go so long before its time, where
             the trash is too long.
+        pins_of: What stays.
     """
 
-    def __init__(self, store: ObjectStore, *, stats: TierStats, early_ms: int = 0) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        stats: TierStats,
+        early_ms: int = 0,
+        pins_of: PinsOf = no_pins,
+    ) -> None:
         self._early_ms = early_ms
         self._store = store
         self._stats = stats
+        self._pins_of = pins_of
 
-    async def empty_trash(self, tier: PartitionTier, *, now_ms: int, items_min: int = 1) -> int:
-        """Delete the oldest items of a tier's trash that are due; return how many items.
+    async def empty_trash(
+        self, tier: PartitionTier, *, now_ms: int, roots_min: int = 1
+    ) -> list[int]:
+        """Delete the oldest items of a tier's trash that are due; return their places.
 
-        The next commit has to strike them off. Fewer than ``items_min`` are left for later. Of a
-        trash beyond `TRASH_BYTES_MAX` the oldest are due as soon as no reader wants them.
+        The next commit has to strike them off. Fewer than ``roots_min`` that are nothing but old
+        roots are left for later. Of a trash beyond `TRASH_BYTES_MAX` the oldest are due as soon as
+        no reader wants them.
 
         Raises:
             ObjectsNotDeletedError: Some are still there.
             StoreUnavailableError: The store did not answer.
+            ConnectionLostError: The metadata store did not.
         """
         root = await tier.root()
-        due = () if root is None else self._due(tier, root.trash, now_ms)
-        if len(due) < items_min:
-            return 0
+        trash = Trash() if root is None else root.trash
+        due = trash.due(now_ms, items_max=ITEMS_MAX)
+        is_long = len(trash.data) > TRASH_BYTES_MAX and self._early_ms > 0
+        if not is_long and not _is_worth_it(due, roots_min):
+            return []
+        # In this order: see the top of this file.
+        pins = await self._pins_of(tier.path)
+        # What may go can be behind any number of items that may not.
+        limit = None if pins else ITEMS_MAX
+        due = trash.due(now_ms, items_max=limit)
+        gone = deletable(due, pins, items_max=ITEMS_MAX)
+        if not gone and is_long:
+            due = trash.due(min(now_ms + self._early_ms, LONG_MAX - 1), items_max=limit)
+            gone = deletable(due, pins, items_max=ITEMS_MAX)
+            self._tell_early(tier, [due[place] for place in gone], now_ms)
+        if not _is_worth_it([due[place] for place in gone], roots_min):
+            return []
         keys: list[ObjectKey] = []
-        for item in due:
-            async for key in self._keys(tier, item.thing):
+        for place in gone:
+            async for key in self._keys(tier, due[place].thing):
                 keys.append(key)
                 # An item may stand for a million objects.
                 if len(keys) == LIST_OBJECTS_MAX:
                     await self._delete(keys)
                     keys = []
         await self._delete(keys)
-        return len(due)
+        return gone
 
-    def _due(self, tier: PartitionTier, trash: Trash, now_ms: int) -> Sequence[TrashItem]:
-        due = trash.due(now_ms, items_max=ITEMS_MAX)
-        if due or len(trash.data) <= TRASH_BYTES_MAX or not self._early_ms:
-            return due
-        due = trash.due(min(now_ms + self._early_ms, LONG_MAX - 1), items_max=ITEMS_MAX)
-        if due:
+    def _tell_early(self, tier: PartitionTier, gone: Sequence[TrashItem], now_ms: int) -> None:
+        if gone:
             _log.warning(
                 "restore_window_cut",
                 partition=tier.path.prefix,
-                missing_ms=due[-1].not_before_ms - now_ms,
+                missing_ms=gone[-1].not_before_ms - now_ms,
                 reason=f"its trash has more than {TRASH_BYTES_MAX} bytes",
                 advice="archive.restore.window.ms is not reached there; for that, slices have to "
                 "be fewer (remote.copy.lag.max.ms)",
             )
-        return due
 
     async def remove_orphans(
         self,
@@ -161,9 +211,11 @@ class Sweeper:
         names = await self._store.list(
             at.prefix(tier.path), start_after=at.after, limit=LIST_OBJECTS_MAX
         )
+        root = await tier.root()
         census = Census(
             tier.pointer,
-            await tier.root(),
+            root,
+            pins=await self._pins_of(tier.path),
             now_ms=now_ms,
             grace_ms=grace_ms,
             underway=underway,
@@ -192,16 +244,18 @@ class Sweeper:
         self._stats.orphan_objects += len(orphans)
         self._stats.orphan_bytes += sum(each.size for each in orphans)
 
-    async def empty_prefix(self, prefix: str) -> int:
-        """Delete every object whose name begins with ``prefix``; return how many were found.
+    async def empty_prefix(self, prefix: str, *, pins: Sequence[Pin] = ()) -> Swept:
+        """Delete every object whose name begins with ``prefix``, but for what is pinned.
 
         It goes through the names once, even if a store still lists what was deleted (TIER-30).
         """
-        found, after = 0, None
+        deleted, pinned, after = 0, 0, None
         while page := await self._store.list(prefix, start_after=after, limit=LIST_OBJECTS_MAX):
-            await self._delete([info.key for info in page])
-            found, after = found + len(page), page[-1].key
-        return found
+            keys = [info.key for info in page if not _stays(info.key, pins)]
+            await self._delete(keys)
+            deleted, pinned = deleted + len(keys), pinned + len(page) - len(keys)
+            after = page[-1].key
+        return Swept(deleted, pinned)
 
     async def _delete(self, keys: Sequence[ObjectKey]) -> None:
         for first in range(0, len(keys), LIST_OBJECTS_MAX):
@@ -222,6 +276,18 @@ class Sweeper:
         for each in contents(thing, page):
             async for key in self._keys(tier, each):
                 yield key
+
+
+def _is_worth_it(items: Sequence[TrashItem], roots_min: int) -> bool:
+    only_roots = all(isinstance(each.thing, TrashedRoot) for each in items)
+    return len(items) >= (roots_min if only_roots else 1)
+
+
+def _stays(text: str, pins: Sequence[Pin]) -> bool:
+    if not pins:
+        return False
+    key = parse_key(text)
+    return isinstance(key, SegmentKey) and is_pinned(key, pins)
 
 
 def _name(path: PartitionPath, thing: TrashedSegment | TrashedPage | TrashedRoot) -> str:

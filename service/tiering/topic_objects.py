@@ -95,6 +95,14 @@ class TopicObjects:
             names.settle()
         return found
 
+    async def newest(self, topic_id: TopicId) -> TopicRecord | None:
+        """Return the newest record of a topic; None without any. Raises what `read` raises."""
+        names = TopicNames()
+        for info in await self._infos(topic_id):
+            names.take(parse_meta_key(info.key))
+        names.settle()
+        return await self.read(names.records[-1]) if names.records else None
+
     async def read(self, key: TopicRecordKey) -> TopicRecord:
         """Return a record.
 

@@ -210,7 +210,7 @@ class Verifier:
             async for entry in self._entries(root, report):
                 totals += entry.totals
                 await self._slots.acquire()
-                tasks.create_task(self._check_object(entry, report))
+                tasks.create_task(self._check_object(entry, root.home_of(entry), report))
         if totals != root.totals and not report.is_partial:
             assert report.root is not None
             reason = f"it says {root.totals}, and its entries are {totals}"
@@ -257,13 +257,13 @@ class Verifier:
             )
         return page
 
-    async def _check_object(self, entry: Entry, report: PartitionReport) -> None:
+    async def _check_object(
+        self, entry: Entry, home: PartitionPath, report: PartitionReport
+    ) -> None:
         try:
-            problem = await attribute_problem(self._store, report.path, entry)
+            problem = await attribute_problem(self._store, home, entry)
             if problem is None and self._deep:
-                problem = await content_problem(
-                    self._store, report.path, entry, executor=self._executor
-                )
+                problem = await content_problem(self._store, home, entry, executor=self._executor)
         finally:
             self._slots.release()
         report.objects += 1

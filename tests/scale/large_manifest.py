@@ -148,7 +148,7 @@ async def _folded(
             waiting[page.uid] = new
         else:
             await store.create(object_key(page.key(root.path).text), new.body)
-    return without_trash(fold.root, len(fold.root.trash))
+    return without_trash(fold.root, range(len(fold.root.trash)))
 
 
 def _uid(random: Random) -> Uid:

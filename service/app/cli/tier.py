@@ -3,6 +3,7 @@
 import typer
 
 from service.app.cli.plain_command import PlainCommand
+from service.app.cli.tier_clone import clone
 from service.app.cli.tier_copy import copy
 from service.app.cli.tier_cuts import cuts
 from service.app.cli.tier_explain import explain
@@ -14,11 +15,11 @@ from service.app.cli.tier_status import status
 from service.app.cli.tier_verify import verify
 
 app = typer.Typer(
-    help="Show what is local and what is archived, whether that is whole; copy and restore it.",
+    help="Show what is local, what is archived, whether it is whole; copy, clone and restore it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
 )
 
-for _command in (status, explain, locate, verify, scrub, gc, cuts, copy, restore):
+for _command in (status, explain, locate, verify, scrub, gc, cuts, copy, clone, restore):
     app.command(cls=PlainCommand)(_command)

@@ -38,9 +38,9 @@ from service.app.cli.times import duration_ms
 if TYPE_CHECKING:
     from everlog.format.object_keys import PartitionPath
     from service.tiering.archive_copying import ArchiveCopier, CopyRound, CopyScope
+    from service.tiering.copy_outcome import CopyCounts
     from service.tiering.copy_pruning import PartitionSurplus
     from service.tiering.object_copying import ObjectCopier
-    from service.tiering.partition_copying import CopyCounts
     from service.tiering.verification import PartitionReport, Verifier
 
 VERIFIED_AT_ONCE = 4

@@ -24,8 +24,16 @@ from service.app.cli.store_option import OptionalStoreOption, on_store, run_on_s
 from service.app.cli.tier_cost import cost_facts
 from service.app.cli.tier_facts import read_facts, sums_of
 from service.app.cli.times import age_text, instant_text
-from service.app.cli.topic_identity import broker_settings, read_identity, read_store_url
+from service.app.cli.topic_identity import (
+    TopicIdentity,
+    broker_settings,
+    read_identity,
+    read_store_url,
+)
 from service.app.cli.topic_options import read_cluster
+from service.app.system import SystemClock, SystemIds
+from service.coordination.topic_cloning import ancestors_of
+from service.tiering.topic_objects import TopicObjects
 
 _PERCENT = 100
 _RANGE_SETTING = "remote.fetch.range.bytes"
@@ -65,6 +73,7 @@ def explain(
     facts = {
         "topic": topic,
         **sums,
+        "cloned_from": _cloned_from(url, identity),
         "store": url,
         "local_bytes": local_bytes,
         **size_facts(archive),
@@ -97,6 +106,24 @@ def _archive(
         return None
     # A broker elsewhere may name a directory that is another one here.
     return None if archived and not found else found
+
+
+def _cloned_from(url: str | None, identity: TopicIdentity) -> list[str]:
+    """Read what a topic was made from, its source first; nothing if that cannot be."""
+
+    async def work(opened: ObjectStore) -> list[str]:
+        objects = TopicObjects(
+            opened, cluster_id=identity.cluster_id, clock=SystemClock(), ids=SystemIds()
+        )
+        record = await objects.newest(identity.topic_id)
+        return [] if record is None else [each.name for each in ancestors_of(record.extra)]
+
+    if url is None:
+        return []
+    try:
+        return on_store(url, work)
+    except EverlogError:
+        return []
 
 
 def size_facts(archive: dict[int, ArchiveSums] | None) -> dict[str, Any]:
@@ -148,6 +175,7 @@ def sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
     archive = f"{_with_size(facts, 'archive_bytes')}{count_text(archived)} of {count_text(records)}"
     return [
         ("Where", f"{where} - archive {archive}{share}"),
+        *_origin(facts),
         *_objects(facts),
         ("Lag", _lag(facts)),
         *_oldest(facts),
@@ -160,6 +188,15 @@ def sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _with_size(facts: dict[str, Any], name: str) -> str:
     size = facts.get(name)
     return "" if size is None else f"{size_text(size)}, "
+
+
+def _origin(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    names = facts.get("cloned_from")
+    if not names:
+        return []
+    source, *more = names
+    whose = "".join(f", a clone of {each}" for each in more)
+    return [("Origin", f"a clone of {source}{whose}; what it has from there is stored but once")]
 
 
 def _objects(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,10 +1,12 @@
 """``everlog tier gc``: what an archive holds besides live objects, and when it goes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from everlog.format.object_keys import PartitionPath
+from everlog.format.pins import Pin
 from everlog.model.ids import id_text
 from everlog.stores.object_store import ObjectStore
 from service.app.cli.archived_topics import (
@@ -20,13 +22,16 @@ from service.app.cli.progress import Progress
 from service.app.cli.sizes import count_text, plural, size_text
 from service.app.cli.store_option import StoreOption, run_on_store
 from service.app.cli.times import duration_ms, instant_text
+from service.app.system import SystemClock, SystemIds
 from service.tiering.gc_preview import (
     JUDGED_BY_BROKER,
     Holding,
     PartitionHoldings,
     holdings_of,
 )
+from service.tiering.offline_pins import PinsByPartition, pins_in
 from service.tiering.orphans import Standing
+from service.tiering.topic_objects import TopicObjects
 
 HOLDINGS_SHOWN = 50
 """In a table; JSON has all that are kept."""
@@ -34,6 +39,7 @@ HOLDINGS_SHOWN = 50
 _WORDS = {
     Standing.LIVE: "live",
     Standing.TRASH: "trash",
+    Standing.PINNED: "pinned",
     Standing.OPEN: "open",
     Standing.YOUNG: "young",
     Standing.ORPHAN: "orphan",
@@ -73,9 +79,13 @@ def gc(
     async def work(opened: ObjectStore) -> list[PartitionHoldings]:
         paths = await find_partitions(opened, url=store, cluster=cluster, topic_id=topic_id)
         found: list[PartitionHoldings] = []
+        pins = await _pins(opened, {path.cluster_id for path in paths})
         with Progress("listing", has_end=True) as progress:
             for path in paths:
-                found.append(await holdings_of(opened, path, now_ms=wall_ms(), grace_ms=grace_ms))
+                held = await holdings_of(
+                    opened, path, now_ms=wall_ms(), grace_ms=grace_ms, pins=pins.get(path, ())
+                )
+                found.append(held)
                 facts = plural(len(found), "partition")
                 progress.draw(facts, done=len(found), total=len(paths))
         return found
@@ -94,6 +104,14 @@ def gc(
     if more > HOLDINGS_SHOWN:
         print(f"and {more - HOLDINGS_SHOWN:,} more; -o json has them")
     print(f"\n{_NOTE}")
+
+
+async def _pins(store: ObjectStore, clusters: Collection[str]) -> PinsByPartition:
+    found: dict[PartitionPath, Sequence[Pin]] = {}
+    for cluster_id in clusters:
+        objects = TopicObjects(store, cluster_id=cluster_id, clock=SystemClock(), ids=SystemIds())
+        found |= await pins_in(store, objects, cluster_id=cluster_id)
+    return found
 
 
 def facts_of(held: PartitionHoldings) -> dict[str, Any]:

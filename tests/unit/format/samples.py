@@ -99,7 +99,8 @@ def next_root(root: Root, number: int) -> Root:
 class Pages:
     """The pages of a store; loading one decodes it from its bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: PartitionPath = PATH) -> None:
+        self.path = path
         self.bodies: dict[PageId, bytes] = {}
         self.loads = 0
 
@@ -109,7 +110,7 @@ class Pages:
 
     def load(self, page: PageId) -> Page:
         self.loads += 1
-        return decode_page(self.bodies[page], page, path=PATH)
+        return decode_page(self.bodies[page], page, path=self.path)
 
 
 def damaged(data: bytes) -> st.SearchStrategy[bytes]:

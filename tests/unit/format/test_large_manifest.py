@@ -55,7 +55,7 @@ def root(listed: list[Entry], pages: CachedPages) -> Root:
         root = append(root, listed[at : at + 500], end_epoch=LeaderEpoch(3))
         fold = drive(folded(root, uids=fresh, not_before_ms=0), pages.cached)
         pages.put(fold.pages)
-        root = without_trash(fold.root, len(fold.root.trash))
+        root = without_trash(fold.root, range(len(fold.root.trash)))
     return root
 
 

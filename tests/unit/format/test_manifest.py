@@ -157,5 +157,5 @@ def test_forgotten_trash_is_gone_and_the_rest_stays() -> None:
     root = new_root()
     for number in range(3):
         root = next_root(root, number)
-    rest = without_trash(root, 2)
+    rest = without_trash(root, range(2))
     assert list(rest.trash.items()) == list(root.trash.items())[2:]

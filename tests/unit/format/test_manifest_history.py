@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from everlog.format.entries import Entry, Totals, entry_of
 from everlog.format.folding import Folding, folded
 from everlog.format.lookup import entries_at, entry_at, entry_at_time
-from everlog.format.manifest import append, first_root, without_trash
-from everlog.format.object_keys import RootKey
+from everlog.format.manifest import append, first_root, settled, without_trash
+from everlog.format.object_keys import PartitionPath, RootKey
 from everlog.format.page_refs import INDEX_PAGE, PageId, ref_of
 from everlog.format.replacing import Replacement, replaced
 from everlog.format.retention import Cut, expired, head_of
@@ -41,32 +41,38 @@ SMALL = Folding(entries=4, small_pages=2, large_pages=2)
 class History:
     """A manifest, and what it should say."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, path: PartitionPath = PATH) -> None:
+        self.path = path
         self.random = Random(seed)
-        self.pages = Pages()
+        self.pages = Pages(path)
         self.fresh = uids()
         self.now_ms = NOW_MS
         self.live: list[Entry] = []
         self.made: set[str] = set()
         self.deleted: set[str] = set()
         self.commits = 0
-        start = Offset(self.random.randrange(100))
-        self.root = first_root(PATH, uid=uid(-1), stamp=stamp(1), start=start, created_ms=NOW_MS)
+        self.root = self.first()
         self.commit(self.root)
+
+    def first(self) -> Root:
+        """The root that it begins with."""
+        start = Offset(self.random.randrange(100))
+        return first_root(self.path, uid=uid(-1), stamp=stamp(1), start=start, created_ms=NOW_MS)
 
     def commit(self, root: Root) -> None:
         """Fold, write and read back."""
+        root = settled(root)
         fold = drive(
             folded(root, uids=self.fresh, not_before_ms=self.now_ms + GRACE_MS, folding=SMALL),
             self.pages.load,
         )
         self.pages.put(fold.pages)
         stored = encode_root(fold.root)
-        key = stored.ref.key(PATH)
+        key = stored.ref.key(self.path)
         self.root = decode_root(stored.body, key=key, digest=stored.ref.sha256)
         assert self.root == fold.root
         assert self.root.tiered_start >= root.tiered_start
-        self.made |= {key.text, *(page.ref.page.key(PATH).text for page in fold.pages)}
+        self.made |= {key.text, *(page.ref.page.key(self.path).text for page in fold.pages)}
         self.commits += 1
 
     def successor(self) -> Root:
@@ -89,7 +95,7 @@ class History:
             )
             base = end
         self.live += added
-        self.made |= {one.key(PATH).text for one in added}
+        self.made |= {one.key(self.path).text for one in added}
         self.commit(append(root, added, end_epoch=LeaderEpoch(3)))
 
     def expire(self) -> None:
@@ -142,8 +148,8 @@ class History:
         )
         draft = drive(walk, self.pages.load)
         self.pages.put(draft.pages)
-        self.made |= {page.ref.page.key(PATH).text for page in draft.pages}
-        self.made |= {one.key(PATH).text for one in new}
+        self.made |= {page.ref.page.key(self.path).text for page in draft.pages}
+        self.made |= {one.key(self.path).text for one in new}
         self.live[first : first + len(old)] = new
         self.commit(draft.root)
 
@@ -172,14 +178,14 @@ class History:
             for name in self.opened(item.thing):
                 assert name not in self.deleted
                 self.deleted.add(name)
-        self.commit(without_trash(self.successor(), len(due)))
+        self.commit(without_trash(self.successor(), range(len(due))))
 
     def opened(self, thing: Trashed) -> Iterator[str]:
         """Yield the names of the objects that an item of trash stands for."""
         if not isinstance(thing, TrashedRange):
-            yield thing.key(PATH).text
+            yield thing.key(self.path).text
             return
-        assert thing.page.key(PATH).text not in self.deleted, "deleted before its contents"
+        assert thing.page.key(self.path).text not in self.deleted, "deleted before its contents"
         for inner in contents(thing, self.pages.load(thing.page)):
             yield from self.opened(inner)
 
@@ -196,9 +202,9 @@ class History:
         assert root.live_start == (self.live[0].offsets.start if self.live else root.tiered_end)
         greatest = max((one.max_timestamp for one in self.live), default=None)
         assert greatest is None or (root.max_timestamp or 0) >= greatest
-        live = {one.key(PATH).text for one in self.live}
-        live |= {page.key(PATH).text for page in self.reachable(root.refs, root.live_start)}
-        live.add(RootKey(path=PATH, stamp=root.stamp, uid=root.uid).text)
+        live = {one.key(self.path).text for one in self.live if not one.origin}
+        live |= {page.key(self.path).text for page in self.reachable(root.refs, root.live_start)}
+        live.add(RootKey(path=self.path, stamp=root.stamp, uid=root.uid).text)
         trash = [name for item in root.trash.items() for name in self.opened(item.thing)]
         assert len(set(trash)) == len(trash)
         assert live.isdisjoint(trash)

@@ -9,18 +9,22 @@ import hashlib
 import json
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import crc32c
 import pytest
 
+from everlog.format.cloning import cloned_root
 from everlog.format.folding import Folding, folded
 from everlog.format.manifest import append, first_root
 from everlog.format.pointer import encode_pointer, pointer_to
+from everlog.format.recovery import RootPlan
 from everlog.format.retention import Cut, expired
 from everlog.format.root_codec import encode_root
 from everlog.format.segment_sections import AbortedTransaction
 from everlog.format.walk import drive
+from everlog.model.ids import TopicId
 from everlog.model.offsets import LeaderEpoch, Offset
 from tests.unit.format.samples import NOW_MS, PATH, Pages, entry, next_root, stamp, uid, uids
 from tests.unit.format.segments import LINEAGE, Batch, Made, made
@@ -232,6 +236,32 @@ def test_a_manifest_can_be_read_by_hand() -> None:
         flags = 2 if one.max_timestamp < 0 else 0
         assert row[7:] == [one.uid, 3, 5, one.crc32c, flags]
         base = row[0]
+
+
+def test_the_origins_of_a_clone_can_be_read_by_hand() -> None:
+    other = replace(PATH, topic_id=TopicId(b"x" * 16), partition=7)
+    source = first_root(other, uid=uid(-1), stamp=stamp(4), start=Offset(0), created_ms=NOW_MS)
+    source = append(source, [entry(0, 5), entry(5, 9)], end_epoch=LeaderEpoch(1))
+    plan = RootPlan(path=PATH, stamp=stamp(5), uids=uids(), created_ms=NOW_MS, not_before_ms=NOW_MS)
+    root = drive(cloned_root(source, plan=plan), Pages(other).load).root
+    root = append(root, [entry(9, 20, max_timestamp=-1)], end_epoch=LeaderEpoch(2))
+    body = encode_root(root).body
+    checked(body[:-4], struct.unpack("<I", body[-4:])[0])
+    assert body[:10] == b"EVERLOGR\3\0"
+    assert body[16:32] == TOPIC_ID
+    at = 220 + len(CLUSTER)
+    (count,) = struct.unpack_from("<I", body, at)
+    origins = table(body[at + 4 : at + 4 + 36 * count], "16s I q Q")
+    assert origins == [(b"x" * 16, 7, 9, 4)]
+    ref_count, entry_count = struct.unpack_from("<II", body, 204)
+    assert ref_count == 0
+    at += 4 + 36 * count
+    rows = table(body[at : at + 88 * entry_count], ENTRY)
+    assert [(row[0], row[11] >> 8 & 255, row[11] & 255) for row in rows] == [
+        (5, 1, 0),
+        (9, 1, 0),
+        (20, 0, 2),
+    ]
 
 
 BODIES = {1: "<qqIIQ16s", 2: "<IIQ16s", 3: "<qq16s", 4: "<qqBqq16s32s"}

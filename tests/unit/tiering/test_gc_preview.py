@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from everlog.format.object_keys import PageKey, RootKey, SegmentKey, Stamp, Uid
+from everlog.format.pins import Pin
 from everlog.format.retention import Cut
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.memory import MemoryObjectStore
@@ -44,6 +45,19 @@ async def tier(metadata: Metadata, store: FailingStore, clock: HastyClock) -> Pa
         await tier.commit(TierChange(uploaded=await grow(tier, store, 5)))
     await tier.hint()
     return tier
+
+
+async def test_what_is_there_for_a_clone_alone_is_pinned_whether_retired_or_unknown(
+    tier: PartitionTier, store: FailingStore, clock: HastyClock
+) -> None:
+    await tier.commit(TierChange(cut=Cut(start=Offset(30))))
+    unknown = segment(40, claim=0, ver=1)
+    await store.store.create(object_key(unknown.text), b"x")
+    pin = Pin(start=Offset(10), end=Offset(50), ver=2)
+    found = await holdings_of(store, PATH, now_ms=clock.now_ms, grace_ms=0, pins=[pin])
+    pinned = {each.key for each in found.others if each.standing is Standing.PINNED}
+    assert unknown.text in pinned
+    assert (found.objects[Standing.PINNED], found.objects[Standing.ORPHAN]) == (3, 0)
 
 
 async def held(store: FailingStore, clock: HastyClock, *, later_ms: int = 0) -> PartitionHoldings:

@@ -61,7 +61,7 @@ class Growing:
             )
             base = Offset(base + 1)
         root = append(next_root(self.root, self.commits), added, end_epoch=LeaderEpoch(3))
-        self._commit(without_trash(root, len(root.trash)))
+        self._commit(without_trash(root, range(len(root.trash))))
 
     def merge(self) -> None:
         """Merge until nothing is due."""
@@ -96,7 +96,7 @@ class Growing:
         )
         draft = drive(walk, self.pages.load)
         self.pages.put(draft.pages)
-        self._commit(without_trash(draft.root, len(draft.root.trash)))
+        self._commit(without_trash(draft.root, range(len(draft.root.trash))))
         self.plans.append(plan)
         self.rewritten_bytes += plan.data_bytes
 

@@ -14,7 +14,7 @@ from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectInfo
 from service.tiering.authority import TierFencedError
 from service.tiering.partition_tier import PartitionTier, TierChange
 from service.tiering.stats import TierStats
-from service.tiering.sweeper import SearchPlace, Sweeper, TierBehindError
+from service.tiering.sweeper import SearchPlace, Sweeper, Swept, TierBehindError
 from tests.contract.object_stores import FailingStore
 from tests.unit.tiering.site import HastyClock, Metadata, metadata_tree
 from tests.unit.tiering.test_partition_tier import (
@@ -240,6 +240,6 @@ async def test_a_prefix_is_emptied_in_one_pass_whatever_a_stale_listing_shows(
         await objects.create(object_key(f"p/{number:05d}"), b"")
     sweeper = Sweeper(objects, stats=stats)
     async with asyncio.timeout(20):
-        assert await sweeper.empty_prefix("p/") == LIST_OBJECTS_MAX + 5
-        assert await sweeper.empty_prefix("p/") == LIST_OBJECTS_MAX + 5
+        assert await sweeper.empty_prefix("p/") == Swept(LIST_OBJECTS_MAX + 5, 0)
+        assert await sweeper.empty_prefix("p/") == Swept(LIST_OBJECTS_MAX + 5, 0)
     assert not objects._objects

@@ -1,0 +1,60 @@
+"""A restore writes down what must stay for clones, whoever tells that there are any."""
+
+from everlog.format.object_keys import PartitionPath
+from everlog.format.origins import Origin
+from everlog.format.topic_record import TopicRecord
+from everlog.model.ids import TopicId, TopicName, id_text
+from everlog.model.offsets import LeaderEpoch, Offset
+from service.coordination.clone_pins import Cloned
+from service.partition.restored_clones import restored_clones
+from service.partition.restored_topics import FoundTopic, topic_outcomes
+from service.tiering.partition_restore import RestoredTier, Source
+
+SOURCE, CLONE = (TopicId(bytes([number]) * 16) for number in (1, 2))
+PIN = Cloned(source=SOURCE, clone=CLONE, rank=0, partitions=2)
+
+
+def path(topic_id: TopicId, number: int = 0) -> PartitionPath:
+    return PartitionPath(cluster_id="c", topic_id=topic_id, partition=number)
+
+
+def recorded() -> FoundTopic:
+    told = {"partitions": 2, "topics": [{"topic_id": id_text(SOURCE), "name": "old"}]}
+    record = TopicRecord(
+        name=TopicName("copy"),
+        topic_id=CLONE,
+        partitions=2,
+        config={},
+        created_ms=1,
+        extra={"cloned_from": told},
+    )
+    return FoundTopic(topic_id=CLONE, record=record, tiers={})
+
+
+def unrecorded() -> FoundTopic:
+    tier = RestoredTier(
+        path=path(CLONE, 1),
+        epoch=LeaderEpoch(1),
+        pointer=None,
+        source=Source.NEWEST,
+        origins=(Origin(path=path(SOURCE, 1), end=Offset(9), ver=3),),
+    )
+    return FoundTopic(topic_id=CLONE, record=None, tiers={1: tier})
+
+
+def test_the_record_of_a_clone_tells_even_if_it_is_not_restored() -> None:
+    assert restored_clones([recorded()], [], dead=()).pins == [PIN]
+
+
+def test_the_roots_of_a_clone_tell_where_its_record_is_lost() -> None:
+    topic = unrecorded()
+    assert restored_clones([topic], topic_outcomes([topic]), dead=()).pins == [PIN]
+
+
+def test_a_deleted_source_is_collected_once_nobody_needs_it() -> None:
+    (deleted,) = restored_clones([recorded()], [], dead={SOURCE}).deleted
+    assert (deleted.topic_id, deleted.name, deleted.partitions) == (SOURCE, "old", 2)
+
+
+def test_other_deleted_topics_are_left_alone() -> None:
+    assert restored_clones([recorded()], [], dead={TopicId(bytes(16))}).deleted == []

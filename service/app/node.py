@@ -21,6 +21,7 @@ from service.app.seams import Seams
 from service.app.tier_site import TierSite
 from service.app.tier_wiring import ColdSide
 from service.broker.dispatch import Dispatcher
+from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
@@ -41,6 +42,7 @@ from service.model.setting_type import Value
 from service.model.topic_config import validate_overrides
 from service.net.budget import InflightBudget
 from service.net.listener import ClientListener
+from service.partition.archived_image import ArchivedImage
 from service.partition.cluster_cuts import ClusterCuts
 from service.partition.disk_gate import DiskGate
 from service.partition.disk_watch import DiskWatch
@@ -87,6 +89,7 @@ class BrokerNode:
         self._boot_id = boot_id
         self._background: list[asyncio.Task[None]] = []
         self._images = ImageFollower(store=store)
+        self._visible: Images = lambda: self._images.image
         self._listeners: dict[str, ClientListener] = {}
         self._dispatcher = Dispatcher(handlers={}, on_defect=_report_defect)
         self._complaints = Limited()
@@ -112,7 +115,7 @@ class BrokerNode:
     @property
     def image(self) -> ClusterImage:
         """The cluster as this broker knows it."""
-        return self._images.image
+        return self._visible()
 
     @property
     def metadata_sequence(self) -> int:
@@ -155,19 +158,23 @@ class BrokerNode:
         controller = await self._lead(broker)
         site = self._tier_site(identity.cluster_id)
         cold = self.cold = await self._open_cold_side(site)
+        if cold.follower is not None:
+            own = self._visible
+            self._visible = ArchivedImage(own, cold.follower.table, broker_id=broker.id)
         keeper = await self._open_logs(broker, cold, is_first=identity.is_new)
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
         await self.disk.measure()
         self._run(self.disk.run())
         groups = self._serve(controller, keeper)
-        self._cuts = cluster_cuts(
-            site,
-            cold,
-            image=lambda: self._images.image,
-            defaults=self._topic_defaults,
-            groups=groups,
-        )
-        self._run(self._cuts.run())
+        if cold.follower is None:  # whoever follows has nothing to write down
+            self._cuts = cluster_cuts(
+                site,
+                cold,
+                image=lambda: self._images.image,
+                defaults=self._topic_defaults,
+                groups=groups,
+            )
+            self._run(self._cuts.run())
         for listener in self._listeners.values():
             await listener.start()
         self.is_ready = True
@@ -301,12 +308,16 @@ class BrokerNode:
         self._images.subscribe(
             lambda delta: groups.topics_deleted([topic.name for topic in delta.topics_deleted])
         )
+        follower = None if self.cold is None else self.cold.follower
+        if follower is not None:
+            follower.on_deleted(groups.topics_deleted)
         self._run(groups.run())
         built = build_handlers(
             HandlerServices(
                 config=self._config,
-                images=lambda: self._images.image,
+                images=self._visible,
                 partitions=self.table,
+                follower=follower,
                 keeper=keeper,
                 hot=self.hot,
                 disk_gate=self.disk_gate,

@@ -6,14 +6,17 @@ from urllib.parse import quote
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
+from service.app.archive_reading import ArchiveReading, archive_reading
 from service.app.cold_logs import cold_logs, fetch_order, retired_ms
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import make_scrubber
 from service.app.store_place import make_place
 from service.app.tier_site import TierSite
 from service.app.worker_launch import launch_worker
+from service.coordination.source_record import refuse_follower
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import ArchiveParts
+from service.partition.archive_follower import ArchiveFollower
 from service.partition.archive_home import ArchiveHome
 from service.partition.archiver import Archiver
 from service.partition.deleted_tiers import DeletedTiers
@@ -74,6 +77,8 @@ class ColdSide:
         records: Have to be told of the cluster's image, and run.
         pace: How fast the archive may be scanned.
         uploads: What is on its way to the store, and what waits.
+        reading: What all cold logs share.
+        follower: Of another cluster's archive, in a read-only broker.
         store: Every call to the object store goes through it.
         transfer: Where it goes; None when the store is in this process.
     """
@@ -85,23 +90,26 @@ class ColdSide:
     stats: TierStats
     pace: ScanPace
     uploads: UploadGate
+    reading: ArchiveReading
     store: ObjectStore
     transfer: TransferSite | None
+    follower: ArchiveFollower | None = None
 
 
 async def open_cold_side(site: TierSite) -> ColdSide:
     """Start the transfer worker, and make everything that works through it.
 
     Raises:
-        StartRefusedError: The archive is in another store.
+        StartRefusedError: The archive is in another store, or the directory only reads one.
     """
+    await refuse_follower(site.metadata)
     config, seams = site.config, site.seams
     url = absolute_url(config.store_url or f"file://{quote(config.data_dir)}/{STORE_DIR}")
     probe = probe_key(site.cluster_id, config.broker_id)
     logs = config.logging_level, config.logging_format
     worker = WorkerSupervisor(
         lambda: launch_worker(url, probe, *logs),
-        clean=_cache_directory(site).remove_unfinished,
+        clean=cache_directory(site).remove_unfinished,
         clock=seams.clock,
         ids=seams.ids,
     )
@@ -153,7 +161,7 @@ async def assemble(
     stats = stats or TierStats()
     early_ms = retired_ms(config) - config.archive_reader_grace_ms
     sweeper = Sweeper(store, stats=stats, early_ms=early_ms)
-    cache = _cache_directory(site)
+    cache = cache_directory(site)
     await cache.empty()
     authority = Authority(
         TierPointers(site.metadata), clock=seams.clock, ids=seams.ids, stats=stats
@@ -162,13 +170,12 @@ async def assemble(
         store, hasty=hasty, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
     )
     order = fetch_order(site)
+    reading = archive_reading(site, store, manifests, order, stats=stats, cache_dir=cache.path)
     uploads = UploadGate(_upload_limits(config), clock=seams.clock)
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=cold_logs(
-            site, store, manifests, authority, order, stats=stats, cache_dir=cache.path
-        ),
+        make_tiered=cold_logs(site, reading, authority, stats),
         parts=_archive_parts(
             site, making, Shared(sweeper, uploads, stats), cache_dir=cache.path, transfer=transfer
         ),
@@ -195,6 +202,7 @@ async def assemble(
         stats=stats,
         pace=order.pace,
         uploads=uploads,
+        reading=reading,
         store=store,
         transfer=transfer,
     )
@@ -254,7 +262,8 @@ def may_search(home: ArchiveHome, config: BrokerConfig, now_ms: int) -> bool:
     return home.is_known and now_ms - home.restored_ms >= config.archive_orphan_grace_ms
 
 
-def _cache_directory(site: TierSite) -> CacheDirectory:
+def cache_directory(site: TierSite) -> CacheDirectory:
+    """Return where things are on their way to and from the store."""
     path = site.config.remote_cache_dir or f"{site.config.data_dir}/{CACHE_DIR}"
     return CacheDirectory(path, disk=site.seams.disk, executor=site.seams.read_executor)
 

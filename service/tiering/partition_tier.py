@@ -7,6 +7,8 @@ whole.
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from typing_extensions import override
+
 from everlog.format.folding import folded
 from everlog.format.manifest import (
     Draft,
@@ -32,6 +34,7 @@ from service.model.setting_type import LONG_MAX
 from service.tiering.authority import Authority, Held
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.stats import TierStats
+from service.tiering.tier_view import TierView
 from service.tiering.uploader import Uploaded
 
 LoadPage = Callable[[PageId], Awaitable[Page]]
@@ -64,7 +67,7 @@ class TierChange:
     trash_gone: int = 0
 
 
-class PartitionTier:
+class PartitionTier(TierView):
     """A claimed tier. At rest it holds its pointer; its manifest is kept only while there is room.
 
     Args:
@@ -89,32 +92,22 @@ class PartitionTier:
         stats: TierStats,
         grace_ms: int,
     ) -> None:
-        self.path = path
+        super().__init__(path, manifests=manifests)
         self.head: TierHead | None = None
         self.trash_from_ms: int | None = None
         self._seen: RootRef | None = None
         self._held = held
         self._authority = authority
-        self._manifests = manifests
         self._clock = clock
         self._ids = ids
         self._stats = stats
         self._grace_ms = grace_ms
 
     @property
+    @override
     def pointer(self) -> Pointer:
         """What the metadata store holds."""
         return self._held.pointer
-
-    @property
-    def start(self) -> Offset:
-        """First offset that may be read."""
-        return self.pointer.tiered_start
-
-    @property
-    def end(self) -> Offset:
-        """Everything below it is in the store, or has expired."""
-        return self.pointer.tiered_end
 
     @property
     def next_stamp(self) -> Stamp:
@@ -122,49 +115,12 @@ class PartitionTier:
         stamp = self.pointer.stamp
         return Stamp(stamp.epoch, stamp.claim, stamp.ver + 1)
 
-    @property
-    def cached_root(self) -> Root | None:
-        """The committed root if it is at hand."""
-        ref = self.pointer.root
-        return None if ref is None else self._manifests.cached_root(ref)
-
-    async def root(self, *, is_hasty: bool = False) -> Root | None:
-        """Return the committed root, from the store if need be; None before any commit.
-
-        Args:
-            is_hasty: Whether to give up soon, for whoever tries again himself.
-
-        Raises:
-            ObjectMissingError: It is gone.
-            CorruptObjectError: It is damaged.
-            StoreUnavailableError: The store did not answer.
-        """
-        while (ref := self.pointer.root) is not None:
-            root = await self._manifests.root(self.path, ref, is_hasty=is_hasty)
-            if self.pointer.root == ref:  # no commit has come in between
-                self._note(ref, root)
-                return root
-        return None
-
     async def find_head(self) -> TierHead | None:
         """Look up `head`, in at most three objects of the store; raises like `root`."""
         root = await self.root()
         if root is not None:
             self.head = await drive_async(head_of(root), self.page)
         return self.head
-
-    def forget_root(self) -> None:
-        """Let the next read fetch the root again."""
-        if self.pointer.root is not None:
-            self._manifests.forget_root(self.pointer.root)
-
-    async def page(self, page: PageId) -> Page:
-        """Return a page of the manifest; raises like `root`."""
-        return await self._manifests.page(self.path, page)
-
-    def cached_page(self, page: PageId) -> Page | None:
-        """Return a page of the manifest if it is at hand."""
-        return self._manifests.cached_page(page)
 
     async def commit(self, change: TierChange) -> bool:
         """Make a change part of the tier; return whether there was anything to change.
@@ -268,6 +224,7 @@ class PartitionTier:
                 return replace(self.head, live=root.totals)
         return await drive_async(head_of(root), load)
 
+    @override
     def _note(self, ref: RootRef, root: Root) -> None:
         if self._seen != ref:
             self._seen = ref

@@ -10,16 +10,24 @@ THREADS_MAX = 8
 class FilesystemObjectStore(ThreadedObjectStore):
     """Objects below one directory, each a file that may be read in place."""
 
-    def __init__(self, root: str, *, threads_max: int = THREADS_MAX) -> None:
+    def __init__(
+        self, root: str, *, threads_max: int = THREADS_MAX, is_read_only: bool = False
+    ) -> None:
         """Open a directory and remove what crashed writers left in it.
 
         Blocks. A directory that is missing is made for the first object, not here.
+
+        Args:
+            root: The directory.
+            threads_max: Calls that run at a time.
+            is_read_only: Leave it as it is; nothing holds back calls that would write.
 
         Raises:
             StoreUnavailableError: The directory cannot be read.
         """
         files = ObjectFiles(root)
-        files.remove_leftovers()
+        if not is_read_only:
+            files.remove_leftovers()
         super().__init__(
             files, name="everlog-files", threads_max=threads_max, reads_max=threads_max
         )

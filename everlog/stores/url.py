@@ -24,6 +24,7 @@ from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
+from everlog.stores.read_only import ReadOnlyObjectStore
 from everlog.stores.s3_settings import PART_BYTES, READ_TIMEOUT_S, S3Settings
 
 _S3_OPTIONS = ("endpoint", "region", "path_style", "timeout_s", "part_bytes")
@@ -49,19 +50,29 @@ class MemoryLocation:
 StoreLocation = DirectoryLocation | MemoryLocation | S3Settings
 
 
-def open_store(url: str, *, clock: Clock) -> ObjectStore:
+def open_store(url: str, *, clock: Clock, is_read_only: bool = False) -> ObjectStore:
     """Open the store that a URL names, without repeating what fails (`RetryingObjectStore` does).
 
     Blocks: a directory is cleaned, and for S3 boto3 is loaded, which takes about a second. Sends no
     request.
 
+    Args:
+        url: Of the store.
+        clock: For stores that have none.
+        is_read_only: Leave the store as it is: not even a directory is cleaned.
+
     Raises:
         RejectedError: The URL names no store; the message says what would.
         StoreUnavailableError: The directory cannot be read.
     """
-    match parse_store_url(url):
+    store = _opened(parse_store_url(url), clock, is_read_only=is_read_only)
+    return ReadOnlyObjectStore(store) if is_read_only else store
+
+
+def _opened(location: StoreLocation, clock: Clock, *, is_read_only: bool) -> ObjectStore:
+    match location:
         case DirectoryLocation(path):
-            return FilesystemObjectStore(path)
+            return FilesystemObjectStore(path, is_read_only=is_read_only)
         case MemoryLocation():
             return MemoryObjectStore(clock=clock)
         case S3Settings() as settings:

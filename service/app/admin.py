@@ -8,9 +8,11 @@ from service.app.node import BrokerNode
 from service.app.process_metrics import process_metrics
 from service.app.readiness import readiness
 from service.app.seams import Seams
+from service.app.source_facts import source_metrics, with_source
 from service.app.tier_metrics import tier_metrics
 from service.model.broker_config import BrokerConfig
 from service.net.admin_http import AdminHttp, Answer
+from service.partition.archive_follower import ArchiveFollower
 from service.partition.archive_home import ArchiveHome
 from service.partition.disk_pressure import DiskLevel
 from service.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -42,6 +44,7 @@ async def start_admin(
             lambda: broker_metrics(node),
             lambda: loop_metrics(watchdog),
             lambda: tier_metrics(node.cold, node.table, seams.clock),
+            lambda: source_metrics(_follower(node), seams.clock.monotonic()),
             lambda: disk_metrics(node.disk),
             process_metrics,
         ]
@@ -58,14 +61,20 @@ async def start_admin(
 
 
 def _readiness(node: BrokerNode, seams: Seams) -> Answer:
-    return readiness(
+    now = seams.clock.monotonic()
+    answer = readiness(
         is_ready=node.is_ready,
         table=node.table,
         home=_home(node),
         archives=() if node.cold is None else node.cold.archiver.archives,
         disk=DiskLevel.CALM if node.disk is None else node.disk.pressure.level,
-        now=seams.clock.monotonic(),
+        now=now,
     )
+    return with_source(answer, _follower(node), now)
+
+
+def _follower(node: BrokerNode) -> ArchiveFollower | None:
+    return None if node.cold is None else node.cold.follower
 
 
 def _home(node: BrokerNode) -> ArchiveHome | None:

@@ -39,6 +39,7 @@ from service.broker.handlers.offset_fetch import OffsetFetchHandler
 from service.broker.handlers.offset_for_leader_epoch import OffsetForLeaderEpochHandler
 from service.broker.handlers.produce import ProduceHandler
 from service.broker.handlers.sync_group import SyncGroupHandler
+from service.broker.handlers.write_refusals import write_refusals
 from service.broker.leaders import Leaders
 from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
@@ -49,9 +50,12 @@ from service.groups.ports import OffsetsTopic
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.model.disk import Disk
+from service.partition.archive_follower import ArchiveFollower
+from service.partition.archived_table import BothTables
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import DiskGate
 from service.partition.keeper import PartitionKeeper
+from service.partition.readable import ReadableTable
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 
@@ -63,6 +67,7 @@ class HandlerServices:
     config: BrokerConfig
     images: Images
     partitions: PartitionTable
+    follower: ArchiveFollower | None
     keeper: PartitionKeeper
     hot: HotStore
     disk_gate: DiskGate
@@ -102,22 +107,49 @@ def build_handlers(services: HandlerServices) -> Handlers:
     )
     by_key: dict[ApiKey, Handler] = {
         ApiKey.PRODUCE: produce,
-        **_data_handlers(services, leaders),
+        **_data_handlers(services),
+        **_reading_handlers(services, leaders),
         **_topic_handlers(services),
         **_config_handlers(services),
         **_group_handlers(services),
     }
+    if services.follower is not None:
+        by_key |= write_refusals(services.follower.cluster_id)
     return Handlers(by_key=by_key, produce=produce)
 
 
-def _data_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKey, Handler]:
+def _data_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
+    is_creating = services.config.auto_create_topics_enable and services.follower is None
     creation = AutomaticTopics(
         topics=services.topics, keeper=services.keeper, offsets_topic=services.offsets_topic
     )
     return {
         ApiKey.API_VERSIONS: ApiVersionsHandler(),
-        ApiKey.FETCH: FetchHandler(
+        ApiKey.DELETE_RECORDS: DeleteRecordsHandler(
+            partitions=services.partitions, hot=services.hot
+        ),
+        ApiKey.DESCRIBE_LOG_DIRS: DescribeLogDirsHandler(
             partitions=services.partitions,
+            disk=services.disk,
+            data_dir=services.config.data_dir,
+            executor=services.executor,
+        ),
+        ApiKey.INIT_PRODUCER_ID: InitProducerIdHandler(producer_ids=services.producer_ids),
+        ApiKey.METADATA: MetadataHandler(
+            images=services.images,
+            creation=creation if is_creating else None,
+        ),
+    }
+
+
+def _reading_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKey, Handler]:
+    follower = services.follower
+    partitions: ReadableTable = services.partitions
+    if follower is not None:
+        partitions = BothTables(services.partitions, follower.table)
+    return {
+        ApiKey.FETCH: FetchHandler(
+            partitions=partitions,
             leaders=leaders,
             sessions=FetchSessions(
                 cache=FetchSessionCache(
@@ -129,22 +161,8 @@ def _data_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKey, 
             spawn=services.spawn,
             bytes_max=services.config.fetch_max_bytes,
         ),
-        ApiKey.DELETE_RECORDS: DeleteRecordsHandler(
-            partitions=services.partitions, hot=services.hot
-        ),
-        ApiKey.DESCRIBE_LOG_DIRS: DescribeLogDirsHandler(
-            partitions=services.partitions,
-            disk=services.disk,
-            data_dir=services.config.data_dir,
-            executor=services.executor,
-        ),
-        ApiKey.INIT_PRODUCER_ID: InitProducerIdHandler(producer_ids=services.producer_ids),
-        ApiKey.LIST_OFFSETS: ListOffsetsHandler(partitions=services.partitions),
-        ApiKey.OFFSET_FOR_LEADER_EPOCH: OffsetForLeaderEpochHandler(partitions=services.partitions),
-        ApiKey.METADATA: MetadataHandler(
-            images=services.images,
-            creation=creation if services.config.auto_create_topics_enable else None,
-        ),
+        ApiKey.LIST_OFFSETS: ListOffsetsHandler(partitions=partitions),
+        ApiKey.OFFSET_FOR_LEADER_EPOCH: OffsetForLeaderEpochHandler(partitions=partitions),
     }
 
 

@@ -5,7 +5,6 @@ broker is in it, what it leads in this term, and only then its clients. The stop
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
@@ -15,12 +14,14 @@ from everlog.model.ids import PartitionId
 from service.app.cut_wiring import cluster_cuts
 from service.app.disk_wiring import disk_watch
 from service.app.handlers import HandlerServices, build_handlers
+from service.app.node_failures import end_process, report_broken, report_defect
 from service.app.node_limits import group_limits, listener_limits
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
 from service.app.seams import Seams
 from service.app.tier_site import TierSite
 from service.app.tier_wiring import ColdSide
 from service.broker.dispatch import Dispatcher
+from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
@@ -35,12 +36,12 @@ from service.groups.coordinator import GroupCoordinator
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Broker, ClusterImage, Endpoint
-from service.model.disk import DiskError
 from service.model.serving import Peer
 from service.model.setting_type import Value
 from service.model.topic_config import TopicConfig, validate_overrides
 from service.net.budget import InflightBudget
 from service.net.listener import ClientListener
+from service.partition.archived_image import ArchivedImage
 from service.partition.cluster_cuts import ClusterCuts
 from service.partition.disk_gate import DiskGate
 from service.partition.disk_watch import DiskWatch
@@ -52,9 +53,6 @@ from service.telemetry.logs import Limited
 from service.telemetry.stray_cancellation import begin_unbroken
 
 _log = structlog.get_logger(__name__)
-
-SYNC_FAILED_STATUS = 74
-"""``EX_IOERR`` of sysexits.h."""
 
 
 class BrokerNode:
@@ -87,8 +85,9 @@ class BrokerNode:
         self._boot_id = boot_id
         self._background: list[asyncio.Task[None]] = []
         self._images = ImageFollower(store=store)
+        self._visible: Images = lambda: self._images.image
         self._listeners: dict[str, ClientListener] = {}
-        self._dispatcher = Dispatcher(handlers={}, on_defect=_report_defect)
+        self._dispatcher = Dispatcher(handlers={}, on_defect=report_defect)
         self._complaints = Limited()
         self.is_ready = False
         self.cold: ColdSide | None = None
@@ -104,7 +103,7 @@ class BrokerNode:
             clock=seams.clock,
             flush_executor=seams.flush_executor,
             read_executor=seams.read_executor,
-            on_fatal=_end_process,
+            on_fatal=end_process,
             flush_threads=config.flush_threads,
             open_files_max=config.files_open_max,
         )
@@ -112,7 +111,7 @@ class BrokerNode:
     @property
     def image(self) -> ClusterImage:
         """The cluster as this broker knows it."""
-        return self._images.image
+        return self._visible()
 
     @property
     def metadata_sequence(self) -> int:
@@ -155,19 +154,23 @@ class BrokerNode:
         controller = await self._lead(broker)
         site = self._tier_site(identity.cluster_id)
         cold = self.cold = await self._open_cold_side(site)
+        if cold.follower is not None:
+            own = self._visible
+            self._visible = ArchivedImage(own, cold.follower.table, broker_id=broker.id)
         keeper = await self._open_logs(broker, cold, is_first=identity.is_new)
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
         await self.disk.measure()
         self._run(self.disk.run())
         groups = self._serve(controller, keeper)
-        self._cuts = cluster_cuts(
-            site,
-            cold,
-            image=lambda: self._images.image,
-            defaults=self._topic_defaults,
-            groups=groups,
-        )
-        self._run(self._cuts.run())
+        if cold.follower is None:  # whoever follows has nothing to write down
+            self._cuts = cluster_cuts(
+                site,
+                cold,
+                image=lambda: self._images.image,
+                defaults=self._topic_defaults,
+                groups=groups,
+            )
+            self._run(self._cuts.run())
         for listener in self._listeners.values():
             await listener.start()
         self.is_ready = True
@@ -258,7 +261,7 @@ class BrokerNode:
             tiers=cold.archiver,
             clock=self._seams.clock,
             defaults=self._topic_defaults,
-            on_broken=_report_broken,
+            on_broken=report_broken,
         )
         await keeper.load(image)
         self._images.subscribe(keeper.follow)
@@ -302,12 +305,16 @@ class BrokerNode:
         self._images.subscribe(
             lambda delta: groups.topics_deleted([topic.name for topic in delta.topics_deleted])
         )
+        follower = None if self.cold is None else self.cold.follower
+        if follower is not None:
+            follower.on_deleted(groups.topics_deleted)
         self._run(groups.run())
         built = build_handlers(
             HandlerServices(
                 config=self._config,
-                images=lambda: self._images.image,
+                images=self._visible,
                 partitions=self.table,
+                follower=follower,
                 keeper=keeper,
                 hot=self.hot,
                 disk_gate=self.disk_gate,
@@ -326,7 +333,7 @@ class BrokerNode:
             )
         )
         self._run(built.produce.run())
-        self._dispatcher = Dispatcher(handlers=built.by_key, on_defect=_report_defect)
+        self._dispatcher = Dispatcher(handlers=built.by_key, on_defect=report_defect)
         return groups
 
     def _topics(self, controller: Controller) -> TopicRegistry:
@@ -375,17 +382,3 @@ def _assigned(image: ClusterImage, broker: Broker) -> set[PartitionId]:
         for number, state in enumerate(topic.partitions)
         if broker.id in state.replicas
     }
-
-
-def _end_process(error: DiskError) -> None:
-    """Leave at once, as after a crash: recovery reads what really is on the disk."""
-    _log.critical("sync_failed", reason=str(error), advice="check the disk, then start again")
-    os._exit(SYNC_FAILED_STATUS)
-
-
-def _report_defect(key: ApiKey, version: int, error: Exception) -> None:
-    _log.error("request_failed", api=key.name, version=version, exc_info=error)
-
-
-def _report_broken(topic: str, partition: PartitionId, error: Exception) -> None:
-    _log.error("partition_offline", topic=topic, partition=partition.partition, reason=str(error))

@@ -18,6 +18,7 @@ from everlog.stores.url import open_store
 from service.app.data_lock import DataLock
 from service.app.restored_cluster import RestoredCluster, restored_cluster
 from service.app.run_broker import METADATA_DIR
+from service.app.source_cluster import source_cluster
 from service.app.system import SystemClock, SystemIds
 from service.app.system_disk import SystemDisk
 from service.coordination.archive_record import ArchiveRecord
@@ -27,11 +28,9 @@ from service.hot.first_segment import write_first_segment
 from service.hot.layout import topic_dir
 from service.model.disk import Disk
 from service.partition.restoration import (
-    NothingToRestoreError,
     Restoration,
     RestoreProgress,
     RestoreRequest,
-    clusters_in,
 )
 from service.partition.restored_topics import TopicOutcome
 from service.tiering.cut_choice import choose_cut
@@ -120,7 +119,7 @@ async def restore_from(
     store, clock, ids = place.store, place.clock, place.ids
     started = clock.monotonic()
     _check_directory(place.disk, order)
-    cluster_id = await _cluster(store, order)
+    cluster_id = await source_cluster(store, order.store_url, order.cluster_id)
     # Before anything is read: who takes the store from now on is a reason to give up.
     seen = await newest_owner(store, cluster_id)
     cuts = CutObjects(store, cluster_id=cluster_id, ids=ids)
@@ -215,24 +214,6 @@ def _has(disk: Disk, path: str) -> bool:
         return bool(disk.list_dir(path))
     except FileNotFoundError:
         return False
-
-
-async def _cluster(store: ObjectStore, order: RestoreOrder) -> str:
-    url = order.store_url
-    if order.cluster_id is not None:
-        return order.cluster_id
-    found = await clusters_in(store)
-    if not found:
-        raise NothingToRestoreError(
-            f"{url} holds no archive (no meta/*/cluster.json): give the --store that brokers had; "
-            "if only that object is lost, say which cluster it is with --cluster"
-        )
-    if len(found) > 1:
-        raise NothingToRestoreError(
-            f"{url} holds the archives of {len(found)} clusters: say which with --cluster "
-            f"({', '.join(found)})"
-        )
-    return found[0]
 
 
 def _write_offsets(place: RestorePlace, order: RestoreOrder, cluster: RestoredCluster) -> None:

@@ -12,6 +12,7 @@ import uvloop
 
 from service.app.admin import start_admin
 from service.app.data_lock import DataLock
+from service.app.following import open_followed_side
 from service.app.gateway_process import GatewayProcess
 from service.app.node import BrokerNode
 from service.app.seams import Seams, raise_descriptor_limit, system_seams
@@ -91,7 +92,7 @@ async def _serve(
                 config=config,
                 seams=seams,
                 store=await EmbeddedStore.connect(server),
-                open_cold_side=open_cold_side,
+                open_cold_side=(open_followed_side if config.archive_read_only else open_cold_side),
                 tasks=tasks,
                 boot_id=boot_id,
             )

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
+from service.app.archive_reading import ArchiveReading, archive_reading
 from service.app.clone_wiring import make_cloning
 from service.app.cold_logs import cold_logs, fetch_order, retired_ms
 from service.app.home_gate import HomeGate
@@ -14,8 +15,10 @@ from service.app.store_place import make_place
 from service.app.tier_site import TierSite
 from service.app.worker_launch import launch_worker
 from service.coordination.clone_pins import ClonePins
+from service.coordination.source_record import refuse_follower
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import ArchiveParts
+from service.partition.archive_follower import ArchiveFollower
 from service.partition.archive_home import ArchiveHome
 from service.partition.archiver import Archiver
 from service.partition.cloning import Cloning
@@ -77,6 +80,8 @@ class ColdSide:
         records: Have to be told of the cluster's image, and run.
         pace: How fast the archive may be scanned.
         uploads: What is on its way to the store, and what waits.
+        reading: What all cold logs share.
+        follower: Of another cluster's archive, in a read-only broker.
         store: Every call to the object store goes through it.
         transfer: Where it goes; None when the store is in this process.
     """
@@ -88,23 +93,26 @@ class ColdSide:
     stats: TierStats
     pace: ScanPace
     uploads: UploadGate
+    reading: ArchiveReading
     store: ObjectStore
     transfer: TransferSite | None
+    follower: ArchiveFollower | None = None
 
 
 async def open_cold_side(site: TierSite) -> ColdSide:
     """Start the transfer worker, and make everything that works through it.
 
     Raises:
-        StartRefusedError: The archive is in another store.
+        StartRefusedError: The archive is in another store, or the directory only reads one.
     """
+    await refuse_follower(site.metadata)
     config, seams = site.config, site.seams
     url = absolute_url(config.store_url or f"file://{quote(config.data_dir)}/{STORE_DIR}")
     probe = probe_key(site.cluster_id, config.broker_id)
     logs = config.logging_level, config.logging_format
     worker = WorkerSupervisor(
         lambda: launch_worker(url, probe, *logs),
-        clean=_cache_directory(site).remove_unfinished,
+        clean=cache_directory(site).remove_unfinished,
         clock=seams.clock,
         ids=seams.ids,
     )
@@ -157,7 +165,7 @@ async def assemble(
     early_ms = retired_ms(config) - config.archive_reader_grace_ms
     pins, pointers = ClonePins(site.metadata), TierPointers(site.metadata)
     sweeper = Sweeper(store, stats=stats, early_ms=early_ms, pins_of=pins.of)
-    cache = _cache_directory(site)
+    cache = cache_directory(site)
     await cache.empty()
     authority = Authority(pointers, clock=seams.clock, ids=seams.ids, stats=stats)
     manifests = ManifestStore(
@@ -165,14 +173,13 @@ async def assemble(
     )
     order = fetch_order(site)
     cloning = make_cloning(pins, pointers, manifests, seams=seams, grace_ms=retired_ms(config))
+    reading = archive_reading(site, store, manifests, order, stats=stats, cache_dir=cache.path)
     uploads = UploadGate(_upload_limits(config), clock=seams.clock)
     shared = Shared(sweeper, uploads, stats, cloning)
     archiver = Archiver(
         cluster_id=site.cluster_id,
         authority=authority,
-        make_tiered=cold_logs(
-            site, store, manifests, authority, order, stats=stats, cache_dir=cache.path
-        ),
+        make_tiered=cold_logs(site, reading, authority, stats),
         parts=_archive_parts(site, making, shared, cache_dir=cache.path, transfer=transfer),
         check_seconds=config.log_retention_check_interval_ms / 1000,
         may_search=lambda now_ms: transfer is None or may_search(transfer.home, config, now_ms),
@@ -191,6 +198,7 @@ async def assemble(
         stats=stats,
         pace=order.pace,
         uploads=uploads,
+        reading=reading,
         store=store,
         transfer=transfer,
     )
@@ -269,7 +277,8 @@ def may_search(home: ArchiveHome, config: BrokerConfig, now_ms: int) -> bool:
     return home.is_known and now_ms - home.restored_ms >= config.archive_orphan_grace_ms
 
 
-def _cache_directory(site: TierSite) -> CacheDirectory:
+def cache_directory(site: TierSite) -> CacheDirectory:
+    """Return where things are on their way to and from the store."""
     path = site.config.remote_cache_dir or f"{site.config.data_dir}/{CACHE_DIR}"
     return CacheDirectory(path, disk=site.seams.disk, executor=site.seams.read_executor)
 

@@ -2,7 +2,7 @@
 
 ``python -m service.app.transfer_worker DESCRIPTOR URL PROBE LOG_LEVEL LOG_FORMAT`` serves the
 channel that it has inherited under that descriptor, until the broker is gone. PROBE names the
-object with which it tries the store out.
+object with which it tries the store out; where it is empty the store is only read.
 """
 
 import asyncio
@@ -40,7 +40,8 @@ def main() -> None:
     descriptor, url, probe, log_level, log_format = sys.argv[1:]
     configure_logs(level=log_level, form=log_format)
     try:
-        asyncio.run(_serve(socket.socket(fileno=int(descriptor)), url, object_key(probe)))
+        probe_key = object_key(probe) if probe else None
+        asyncio.run(_serve(socket.socket(fileno=int(descriptor)), url, probe_key))
     except EverlogError as error:
         _log.error("store_not_opened", reason=str(error))
         os._exit(1)
@@ -48,13 +49,14 @@ def main() -> None:
     os._exit(0)
 
 
-async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey) -> None:
+async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey | None) -> None:
     clock, ids = SystemClock(), SystemIds()
-    opened = AdaptiveObjectStore(open_store(url, clock=clock), on_cut=_tell)
+    raw = open_store(url, clock=clock, is_read_only=probe_key is None)
+    opened = AdaptiveObjectStore(raw, on_cut=_tell)
     store = RetryingObjectStore(opened, clock=clock, ids=ids)
     hasty = RetryingObjectStore(opened, clock=clock, ids=ids, policy=HASTY)
     async with asyncio.TaskGroup() as tasks:
-        probe = tasks.create_task(_probe(hasty, probe_key))
+        probe = None if probe_key is None else tasks.create_task(_probe(hasty, probe_key))
         hedging = Hedging()
 
         def transfers(of: ObjectStore) -> Transfers:
@@ -63,7 +65,8 @@ async def _serve(channel: socket.socket, url: str, probe_key: ObjectKey) -> None
 
         server = TransferServer(transfers(store), channel=channel, hasty=transfers(hasty))
         await server.run()
-        probe.cancel()
+        if probe is not None:
+            probe.cancel()
 
 
 def _tell(limit: CallLimit) -> None:

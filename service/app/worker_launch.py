@@ -37,6 +37,8 @@ class _LaunchedWorker:
 async def launch_worker(url: str, probe: str, log_level: str, log_format: str) -> WorkerProcess:
     """Start a transfer process for a store; it logs as the broker does.
 
+    With an empty ``probe`` it refuses everything that would change the store.
+
     It inherits its end of the channel and nothing else, no lock above all, and is in a session of
     its own, so that a Ctrl-C meant for the broker does not end it in the middle of an upload.
     """

@@ -51,6 +51,7 @@ from service.model.config_definition import InvalidConfigError
 from service.model.log import LogFailedError, OffsetOutOfRangeError
 from service.partition.errors import (
     DiskCrowdedError,
+    EpochsNotAtHandError,
     NotLeaderError,
     StaleLeaderEpochError,
     TransactionsNotOfferedError,
@@ -81,6 +82,7 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     CorruptMessageError: ErrorCode.CORRUPT_MESSAGE,
     DecompressionError: ErrorCode.INVALID_RECORD,
     DiskCrowdedError: ErrorCode.KAFKA_STORAGE_ERROR,
+    EpochsNotAtHandError: ErrorCode.KAFKA_STORAGE_ERROR,
     InvalidRecordError: ErrorCode.INVALID_RECORD,
     InvalidTimestampError: ErrorCode.INVALID_TIMESTAMP,
     LogFailedError: ErrorCode.KAFKA_STORAGE_ERROR,

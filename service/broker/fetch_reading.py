@@ -9,8 +9,7 @@ from service.broker.error_mapping import code_of
 from service.broker.leaders import Leaders
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
 from service.partition.errors import NotLeaderError, StaleLeaderEpochError
-from service.partition.partition import Partition
-from service.partition.table import PartitionTable
+from service.partition.readable import ReadablePartition, ReadableTable
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
     AbortedTransaction,
@@ -80,7 +79,7 @@ class FetchReading:
     """Reads the partitions of one request as often as it takes.
 
     Args:
-        partitions: Those that this broker leads.
+        partitions: Those that this broker serves.
         leaders: Tells who leads the others.
         wanted: In the order in which they are served.
         bytes_max: Soft limit for the whole response.
@@ -91,7 +90,7 @@ class FetchReading:
     def __init__(
         self,
         *,
-        partitions: PartitionTable,
+        partitions: ReadableTable,
         leaders: Leaders,
         wanted: list[Wanted],
         bytes_max: int,
@@ -122,7 +121,7 @@ class FetchReading:
                 self._refuse(each, result, made, error)
         return made
 
-    def find(self, each: Wanted) -> Partition:
+    def find(self, each: Wanted) -> ReadablePartition:
         """Return the partition.
 
         Raises:
@@ -168,7 +167,7 @@ class FetchReading:
                 ]
             made.size += len(found)
 
-    def _slice(self, each: Wanted, partition: Partition, made: Pass) -> LogSlice:
+    def _slice(self, each: Wanted, partition: ReadablePartition, made: Pass) -> LogSlice:
         if each.slow:
             return EMPTY_SLICE
         left = min(each.bytes_max, self._bytes_max - made.size)
@@ -205,13 +204,13 @@ class FetchReading:
         self._start_slow_read(each, work)
 
 
-def _describe(result: PartitionData, partition: Partition) -> None:
+def _describe(result: PartitionData, partition: ReadablePartition) -> None:
     result.high_watermark = partition.high_watermark
     result.last_stable_offset = partition.last_stable_offset
     result.log_start_offset = partition.log_start
 
 
-def _diverges(each: Wanted, result: PartitionData, partition: Partition) -> bool:
+def _diverges(each: Wanted, result: PartitionData, partition: ReadablePartition) -> bool:
     """Whether the reader holds an epoch beyond the end that this log knows for it."""
     if each.fetched_epoch is None:
         return False

@@ -130,6 +130,9 @@ class BrokerConfig:
     archive_restore_window_ms: int
     archive_cut_interval_ms: int
     archive_orphan_grace_ms: int
+    archive_read_only: bool
+    archive_read_only_cluster: str | None
+    archive_read_only_poll_ms: int
     archive_scrub_bytes_per_day: int
     archive_scrub_round_ms: int
     archive_scrub_since_ms: int

@@ -40,6 +40,7 @@ def broker_contradictions(values: Values, chosen: Collection[str]) -> Iterator[I
     yield from _listeners(values)
     yield from _advertised(values)
     yield from _shared_store(values)
+    yield from _followed_store(values)
     yield from _disk_limits(values)
 
 
@@ -144,6 +145,16 @@ def _shared_store(values: Values) -> Iterator[InvalidConfigError]:
             "set remote.storage.enable=false to go without"
         )
         yield InvalidConfigError("store.url", None, advice, because="zookeeper.connect")
+
+
+def _followed_store(values: Values) -> Iterator[InvalidConfigError]:
+    if values["archive.read.only"] and values["store.url"] is None:
+        advice = "give the URL of the store that the other cluster's brokers write to"
+        yield InvalidConfigError("store.url", None, advice, because="archive.read.only")
+    if values["archive.read.only.cluster"] is not None and not values["archive.read.only"]:
+        name = "archive.read.only.cluster"
+        advice = "only a read-only broker has a cluster to choose: set archive.read.only, too"
+        yield InvalidConfigError(name, str(values[name]), advice, because="archive.read.only")
 
 
 def _disk_limits(values: Values) -> Iterator[InvalidConfigError]:

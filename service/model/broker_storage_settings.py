@@ -18,6 +18,7 @@ from service.model.setting_type import (
 )
 
 _string = partial(Setting, type=SettingType.STRING)
+_bool = partial(Setting, type=SettingType.BOOLEAN)
 _int = partial(Setting, type=SettingType.INT)
 _long = partial(Setting, type=SettingType.LONG)
 
@@ -287,6 +288,32 @@ _ARCHIVE = (
         documentation=(
             "Age at which an object that never became part of the archive, such as a broken-off "
             "upload, is removed, in milliseconds."
+        ),
+    ),
+    _bool(
+        name="archive.read.only",
+        default=False,
+        importance=Importance.MEDIUM,
+        documentation=(
+            "Whether this broker only reads the archive in store.url, which brokers of another "
+            "cluster write: it serves all of its topics and never changes a byte of it."
+        ),
+    ),
+    _string(
+        name="archive.read.only.cluster",
+        default=None,
+        documentation=(
+            "Id of the cluster whose archive a read-only broker reads; needed only if store.url "
+            "holds several."
+        ),
+    ),
+    _long(
+        name="archive.read.only.poll.ms",
+        default=10 * SECOND_MS,
+        low=10,
+        documentation=(
+            "How often a read-only broker looks for what is new in the archive, in milliseconds; "
+            "at partitions that nobody reads it looks in one poll out of six."
         ),
     ),
     _long(

@@ -29,3 +29,7 @@ class TransactionsNotOfferedError(RejectedError):
 
 class DiskCrowdedError(RetriableError):
     """The local disk is too full for another record; nothing was appended."""
+
+
+class EpochsNotAtHandError(RetriableError):
+    """The history of leader epochs is in the object store, and was not asked for in time."""

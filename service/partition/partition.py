@@ -7,7 +7,6 @@ On a leader, after every change::
 (BLUEPRINT §5). With one replica the high watermark is the durable end of its log.
 """
 
-import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
-from everlog.records.batch import BatchHeader, stamp_append_time, walk
+from everlog.records.batch import BatchHeader, stamp_append_time
 from everlog.records.validation import validate_batch
 from service.hot.log import HotLog
 from service.model.log import (
@@ -26,18 +25,12 @@ from service.model.log import (
     TimestampOffset,
 )
 from service.model.topic_config import RecordValidation, TopicConfig
-from service.partition.errors import (
-    StaleLeaderEpochError,
-    TransactionsNotOfferedError,
-    UnknownLeaderEpochError,
-)
-from service.partition.time_scan import scan_for_time
+from service.partition.errors import TransactionsNotOfferedError
+from service.partition.readable import check_leader_epoch
+from service.partition.time_scan import find_by_scan
 from service.partition.topic_rules import batch_limits, hot_config
 from service.partition.unified_log import UnifiedLog
 from service.partition.waiters import AppendWaiters, ReadWaiters
-
-TIME_SCAN_BYTES = 256 * 1024
-"""Read at a time where the index of times cannot help; other work goes on in between."""
 
 
 class Appended(NamedTuple):
@@ -100,6 +93,16 @@ class Partition:
         return self.hot.log_start
 
     @property
+    def local_start(self) -> Offset:
+        """First offset on this disk."""
+        return self.hot.local_start
+
+    @property
+    def log_end(self) -> Offset:
+        """Offset after the last record."""
+        return self.hot.log_end
+
+    @property
     def tiered_end(self) -> Offset:
         """Offset up to which the object store holds the log; 0 while it holds nothing."""
         return Offset(0) if self.log.cold is None else self.log.cold.end
@@ -116,12 +119,10 @@ class Partition:
             StaleLeaderEpochError: The client's is older.
             UnknownLeaderEpochError: The client's is newer.
         """
-        if epoch is None or epoch == self.leader_epoch:
-            return
-        message = f"{self.topic}-{self.index} is in leader epoch {self.leader_epoch}, not {epoch}"
-        if epoch < self.leader_epoch:
-            raise StaleLeaderEpochError(message)
-        raise UnknownLeaderEpochError(message)
+        check_leader_epoch(self, epoch)
+
+    async def load_epochs(self) -> None:
+        """Do nothing: the history of leader epochs is always at hand."""
 
     def end_of_epoch(self, epoch: int) -> tuple[LeaderEpoch, Offset] | None:
         """Return the greatest known term up to ``epoch`` and where it ended (KIP-279).
@@ -134,6 +135,10 @@ class Partition:
         if epoch > self.leader_epoch:
             return None
         return self.hot.epochs.end_of(epoch, log_end=self.hot.log_end)
+
+    def epoch_of(self, offset: int) -> LeaderEpoch | None:
+        """Return the term in which ``offset`` was written."""
+        return self.hot.epochs.epoch_of(offset)
 
     def append(self, records: memoryview | None, *, zstd_allowed: bool = True) -> Appended:
         """Validate a produced batch and give it its place; `append_waiters` tell when it counts.
@@ -214,24 +219,7 @@ class Partition:
         if found is None or found.offset >= self.log_start:
             return found
         # What matches first has been deleted: records out of the order of their times.
-        return await self._scan_for_time(timestamp_ms, end)
-
-    async def _scan_for_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
-        start = offset = self.log_start
-        while offset < end:
-            bounds = ReadBounds(end=end, bytes_max=TIME_SCAN_BYTES, at_least_one=True)
-            piece = self.read(offset, bounds)
-            records = (piece if isinstance(piece, LogSlice) else await piece).records
-            found = scan_for_time(records, timestamp_ms, start)
-            if found is not None:
-                timestamp, hit = found
-                return TimestampOffset(timestamp, Offset(hit), self.hot.epochs.epoch_of(hit))
-            if not records:
-                return None
-            *_, (_, last) = walk(records)
-            offset = Offset(last.next_offset)
-            await asyncio.sleep(0)
-        return None
+        return await find_by_scan(self, timestamp_ms, end)
 
     def reconfigure(self, config: TopicConfig) -> None:
         """Take on new settings of the topic; appends that are under way keep the old ones."""

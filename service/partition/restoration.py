@@ -12,14 +12,13 @@ from dataclasses import dataclass, field, replace
 from everlog.format.cut import Cut
 from everlog.format.meta_keys import META, OwnerKey, parse_meta_key
 from everlog.format.object_keys import ClusterKey, PartitionPath
-from everlog.format.topic_record import TopicRecord
 from everlog.model.clock import Clock, IdSource
-from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
+from everlog.model.errors import EverlogError, RejectedError, RetriableError
 from everlog.model.ids import TopicId
-from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore, list_all
 from service.coordination.restored_tree import NO_CLONES
 from service.model.cluster import INTERNAL_TOPICS
+from service.partition.record_search import AT_ONCE_MAX, RecordSearch
 from service.partition.restored_clones import restored_clones
 from service.partition.restored_from_cut import pinned_roots, with_cut
 from service.partition.restored_topics import (
@@ -31,9 +30,6 @@ from service.partition.restored_topics import (
 from service.tiering.partition_names import ALL_PREFIXES, PartitionNames, partitions_below
 from service.tiering.partition_restore import PartitionRestore, RestoredTier
 from service.tiering.topic_objects import TopicNames, TopicObjects
-
-AT_ONCE_MAX = 16
-"""Listings that are gone through side by side, each with one partition in work."""
 
 
 class NothingToRestoreError(RejectedError):
@@ -106,6 +102,7 @@ class Restoration:
         self._request = request
         self._progress = progress
         self._objects = TopicObjects(store, cluster_id=cluster_id, clock=clock, ids=ids)
+        self._records = RecordSearch(self._objects, at_ms=request.at_ms)
         self._partitions = PartitionRestore(store, clock=clock, ids=ids, at_ms=request.at_ms)
         self.clones = NO_CLONES
         self._tiers: dict[TopicId, dict[int, RestoredTier | EverlogError]] = {}
@@ -123,7 +120,7 @@ class Restoration:
         names = await self._objects.all()
         dead = {topic_id for topic_id, each in names.items() if self._is_dead(topic_id, each)}
         alive = {topic_id: each for topic_id, each in names.items() if topic_id not in dead}
-        topics = with_cut(await self._records(alive), self._cut, dead)
+        topics = with_cut(await self._records.read_all(alive), self._cut, dead)
         known = [each for each in topics.values() if self._is_asked_for(_names_of(each))]
         wanted = {each.topic_id for each in known}
 
@@ -158,35 +155,6 @@ class Restoration:
 
         tiers = [tier for each in outcomes if each.restored is not None for tier in each.found]
         await asyncio.gather(*(finish(each) for each in tiers))
-
-    async def _records(self, names: dict[TopicId, TopicNames]) -> dict[TopicId, FoundTopic]:
-        slots = asyncio.Semaphore(AT_ONCE_MAX)
-
-        async def read(topic_id: TopicId, each: TopicNames) -> FoundTopic:
-            async with slots:
-                return await self._record(topic_id, each)
-
-        found = await asyncio.gather(*(read(*each) for each in names.items()))
-        return {topic.topic_id: topic for topic in found}
-
-    async def _record(self, topic_id: TopicId, names: TopicNames) -> FoundTopic:
-        """Read the newest record of a topic, of those from before the time to restore."""
-        at_ms, notes = self._request.at_ms, list[str]()
-        oldest: TopicRecord | None = None
-        for key in reversed(names.records):
-            try:
-                record = await self._objects.read(key)
-            except (ObjectMissingError, CorruptionError) as error:
-                notes.append(f"{key.text}: {error}")
-                continue
-            except RejectedError as error:
-                return FoundTopic(topic_id=topic_id, record=None, tiers={}, problem=str(error))
-            oldest = record
-            if at_ms is None or record.created_ms <= at_ms:
-                return FoundTopic(topic_id=topic_id, record=record, tiers={}, notes=notes)
-        return FoundTopic(
-            topic_id=topic_id, record=oldest, tiers={}, notes=notes, is_later=oldest is not None
-        )
 
     def _is_dead(self, topic_id: TopicId, names: TopicNames) -> bool:
         """Whether a topic was deleted, as far as the owner counts who made the cut."""

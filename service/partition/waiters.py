@@ -38,6 +38,10 @@ class ReadWaiters:
     def __init__(self) -> None:
         self._waiting: dict[Callable[[], None], None] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     def add(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` when there is something new, or when the partition has failed or gone."""
         self._waiting[wake] = None

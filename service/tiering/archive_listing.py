@@ -110,7 +110,7 @@ def _note(page: Iterable[ObjectInfo], found: set[PartitionPath]) -> PartitionPat
 async def root_names(store: ObjectStore, path: PartitionPath) -> RootNames:
     """Return the names of a partition's roots."""
     # The hint first: one that is newer than all roots then tells of roots that are gone.
-    hint = await _hint(store, path)
+    hint = await read_hint(store, path)
     keys = [key async for key in _root_keys(store, path)]
     named = None if hint is None or hint.root is None else hint.root.uid
     # A commit that was tried twice has two roots; the hint tells which one it became.
@@ -131,7 +131,8 @@ async def read_root(store: ObjectStore, names: RootNames, key: RootKey) -> Found
     return FoundRoot(root, RootRef(stamp=root.stamp, uid=root.uid, sha256=sha256(body).digest()))
 
 
-async def _hint(store: ObjectStore, path: PartitionPath) -> Pointer | None:
+async def read_hint(store: ObjectStore, path: PartitionPath) -> Pointer | None:
+    """Return what ``root/LATEST`` says; None if there is none, or no sound one."""
     key = object_key(LatestKey(path=path).text)
     try:
         return decode_pointer(await store.read_all(key, size_max=POINTER_BYTES_MAX))

@@ -30,10 +30,10 @@ from service.tiering.chunk_cache import CachedRange
 from service.tiering.cold_objects import ColdObject, ColdObjects, ObjectRange
 from service.tiering.fetch_ahead import FetchAhead
 from service.tiering.open_files import OpenFiles
-from service.tiering.partition_tier import PartitionTier
 from service.tiering.range_sources import RangeSource
 from service.tiering.record_time import find_record
 from service.tiering.stats import TierStats
+from service.tiering.tier_view import TierView
 
 ResultT = TypeVar("ResultT")
 
@@ -87,7 +87,7 @@ class ColdLog:
 
     def __init__(
         self,
-        tier: PartitionTier,
+        tier: TierView,
         *,
         objects: ColdObjects,
         ranges: RangeSource,
@@ -247,7 +247,7 @@ class ColdLog:
                     raise CorruptObjectError(error.key, reason) from error
                 gone.add(error.key)
                 _log.warning("object_missing", object=error.key)
-                self._forget()
+                self.forget()
 
     async def _read_fetched(self, asked: Offset, bounds: ReadBounds) -> LogSlice:
         offset = asked
@@ -340,7 +340,7 @@ class ColdLog:
             return None
         return TimestampOffset(record[0], Offset(record[1]), LeaderEpoch(record[2]))
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Trust nothing that was read of the manifest and the object."""
         if self._latest is not None:
             self._objects.forget(self._latest.uid)

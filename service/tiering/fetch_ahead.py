@@ -9,11 +9,11 @@ from everlog.model.errors import EverlogError
 from everlog.model.offsets import Offset
 from service.model.log import OffsetOutOfRangeError
 from service.tiering.cold_objects import ColdObject, ColdObjects, ObjectRange
-from service.tiering.partition_tier import PartitionTier
 from service.tiering.prefetch import ReadAhead
 from service.tiering.range_sources import RangeSource
 from service.tiering.single_flight import Spawn
 from service.tiering.stats import TierStats
+from service.tiering.tier_view import TierView
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class FetchAhead:
 
     def __init__(
         self,
-        tier: PartitionTier,
+        tier: TierView,
         *,
         readers: ReadAhead,
         objects: ColdObjects,

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from typing_extensions import override
+
 from everlog.format.cloning import cloned_root
-from everlog.format.entries import Entry
 from everlog.format.folding import folded
 from everlog.format.manifest import (
     Draft,
@@ -22,7 +23,6 @@ from everlog.format.manifest import (
     without_trash,
 )
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
-from everlog.format.origins import Origin, home_of
 from everlog.format.page import NewPage, Page, decode_page
 from everlog.format.page_refs import PageId
 from everlog.format.pointer import Pointer, committed
@@ -38,6 +38,7 @@ from service.model.setting_type import LONG_MAX
 from service.tiering.authority import Authority, Held
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.stats import TierStats
+from service.tiering.tier_view import TierView
 from service.tiering.uploader import Uploaded
 
 LoadPage = Callable[[PageId], Awaitable[Page]]
@@ -70,7 +71,7 @@ class TierChange:
     trash_gone: Collection[int] = ()
 
 
-class PartitionTier:
+class PartitionTier(TierView):
     """A claimed tier. At rest it holds its pointer; its manifest is kept only while there is room.
 
     Args:
@@ -95,33 +96,22 @@ class PartitionTier:
         stats: TierStats,
         grace_ms: int,
     ) -> None:
-        self.path = path
+        super().__init__(path, manifests=manifests)
         self.head: TierHead | None = None
         self.trash_from_ms: int | None = None
         self._seen: RootRef | None = None
-        self._origins: Sequence[Origin] = ()
         self._held = held
         self._authority = authority
-        self._manifests = manifests
         self._clock = clock
         self._ids = ids
         self._stats = stats
         self._grace_ms = grace_ms
 
     @property
+    @override
     def pointer(self) -> Pointer:
         """What the metadata store holds."""
         return self._held.pointer
-
-    @property
-    def start(self) -> Offset:
-        """First offset that may be read."""
-        return self.pointer.tiered_start
-
-    @property
-    def end(self) -> Offset:
-        """Everything below it is in the store, or has expired."""
-        return self.pointer.tiered_end
 
     @property
     def next_stamp(self) -> Stamp:
@@ -129,53 +119,12 @@ class PartitionTier:
         stamp = self.pointer.stamp
         return Stamp(stamp.epoch, stamp.claim, stamp.ver + 1)
 
-    @property
-    def cached_root(self) -> Root | None:
-        """The committed root if it is at hand."""
-        ref = self.pointer.root
-        return None if ref is None else self._manifests.cached_root(ref)
-
-    async def root(self, *, is_hasty: bool = False) -> Root | None:
-        """Return the committed root, from the store if need be; None before any commit.
-
-        Args:
-            is_hasty: Whether to give up soon, for whoever tries again himself.
-
-        Raises:
-            ObjectMissingError: It is gone.
-            CorruptObjectError: It is damaged.
-            StoreUnavailableError: The store did not answer.
-        """
-        while (ref := self.pointer.root) is not None:
-            root = await self._manifests.root(self.path, ref, is_hasty=is_hasty)
-            if self.pointer.root == ref:  # no commit has come in between
-                self._note(ref, root)
-                return root
-        return None
-
-    def home_of(self, entry: Entry) -> PartitionPath:
-        """Return below whose names an object lies that this tier lists, or has listed."""
-        return home_of(entry.origin, own=self.path, origins=self._origins)
-
     async def find_head(self) -> TierHead | None:
         """Look up `head`, in at most three objects of the store; raises like `root`."""
         root = await self.root()
         if root is not None:
             self.head = await drive_async(head_of(root), self.page)
         return self.head
-
-    def forget_root(self) -> None:
-        """Let the next read fetch the root again."""
-        if self.pointer.root is not None:
-            self._manifests.forget_root(self.pointer.root)
-
-    async def page(self, page: PageId) -> Page:
-        """Return a page of the manifest; raises like `root`."""
-        return await self._manifests.page(self.path, page)
-
-    def cached_page(self, page: PageId) -> Page | None:
-        """Return a page of the manifest if it is at hand."""
-        return self._manifests.cached_page(page)
 
     async def commit(self, change: TierChange) -> bool:
         """Make a change part of the tier; return whether there was anything to change.
@@ -296,12 +245,13 @@ class PartitionTier:
                 return replace(self.head, live=root.totals)
         return await drive_async(head_of(root), load)
 
+    @override
+    @override
     def _note(self, ref: RootRef, root: Root) -> None:
         if self._seen != ref:
             self._seen = ref
             self.trash_from_ms = root.trash.worth_from_ms
-            # Who has found an object in an earlier root may still have to open it.
-            self._origins = root.origins or self._origins
+            super()._note(ref, root)
 
     async def confirm(self) -> None:
         """Make sure that the tier is still this broker's; raises like `Authority.confirm`."""

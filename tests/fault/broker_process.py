@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from typing_extensions import override
+
 from everlog.testing.ports import free_port
 
 READY_SECONDS_MAX = 60
@@ -92,8 +94,7 @@ class BrokerProcess:
     def start(self) -> None:
         """Start the broker, always on the same port, and wait for its ready line."""
         program = Path(sys.executable).with_name("everlog")
-        command = [str(program), "dev", "--data-dir", str(self.data_dir)]
-        command += ["--port", str(self.port), "--http-port", "0"]
+        command = [str(program), *self._words(), "--data-dir", str(self.data_dir)]
         if self._store is not None:
             command += ["--store", self._store]
         for name, value in self._settings.items():
@@ -128,6 +129,10 @@ class BrokerProcess:
     def log_tail(self, lines: int = 20) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
 
+    def _words(self) -> list[str]:
+        """Return the command, and where it listens."""
+        return ["dev", "--port", str(self.port), "--http-port", "0"]
+
     def _end(self, how: str) -> None:
         if self._process is None:
             return
@@ -152,6 +157,15 @@ class BrokerProcess:
         finally:
             deadline.cancel()
         raise BrokerDiedError(f"it ended without a ready line:\n{self.log_tail()}")
+
+
+class ReadOnlyBroker(BrokerProcess):
+    """`everlog broker --read-only` on a data directory of its own."""
+
+    @override
+    def _words(self) -> list[str]:
+        listeners = f"listeners=PLAINTEXT://127.0.0.1:{self.port}"
+        return ["broker", "--read-only", "--set", listeners]
 
 
 def _children(pid: int) -> list[Path]:

@@ -90,17 +90,48 @@ def dev(
 @broker_app.command()
 def broker(
     *,
-    config: Annotated[Path, typer.Option(help="A TOML file.")],
+    config: Annotated[Path | None, typer.Option(help="A TOML file.")] = None,
+    read_only: Annotated[
+        bool,
+        typer.Option(
+            "--read-only",
+            help="Serve the archive in --store, which brokers of another cluster write.",
+        ),
+    ] = False,
+    store: Annotated[str | None, typer.Option(help="URL of the object store.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="With --read-only: whose archive, if the store has several."),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="What the broker keeps on disk is below it.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say what is wrong.")] = False,
     set_: _Set = None,
 ) -> None:
-    """Run one broker of a cluster."""
+    """Run one broker of a cluster, or one that only reads the archive of another cluster."""
     from service.app.config import ConfigSources
 
-    sources = ConfigSources(file=config, environment=os.environ, flags=set_ or ())
-    loaded = _load(sources)
+    if config is None and not read_only:
+        misuse("missing option '--config'", "give a TOML file; only --read-only does without")
+    asked = {
+        "archive.read.only": ("--read-only", "true" if read_only else None),
+        "archive.read.only.cluster": ("--cluster", cluster),
+        "data.dir": ("--data-dir", None if data_dir is None else str(data_dir.absolute())),
+        "store.url": ("--store", store),
+    }
+    loaded = _load(
+        ConfigSources(
+            file=config,
+            environment=os.environ,
+            options={
+                name: (option, text) for name, (option, text) in asked.items() if text is not None
+            },
+            flags=set_ or (),
+        )
+    )
     if check:
-        print(f"{config} is fine")
+        print(f"{config or 'the configuration'} is fine")
         return
     _run(loaded, http_port=None)
 

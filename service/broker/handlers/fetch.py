@@ -16,7 +16,7 @@ from service.broker.fetch_sessions import FetchSessions, SessionRefusedError, Se
 from service.broker.leaders import Leaders
 from service.model.log import LogSlice
 from service.model.serving import Deferred
-from service.partition.table import PartitionTable
+from service.partition.readable import ReadableTable
 from service.protocol.messages.fetch import FetchRequest, FetchResponse, NodeEndpoint
 
 FETCH_BYTES_MAX = 55 * 1024 * 1024
@@ -131,7 +131,7 @@ class FetchHandler:
     """Serves consumers.
 
     Args:
-        partitions: Those that this broker leads.
+        partitions: Those that this broker serves.
         leaders: Tells who leads the others.
         sessions: Incremental fetch sessions (KIP-227).
         spawn: Starts the task of a slow read under an owner.
@@ -141,7 +141,7 @@ class FetchHandler:
     def __init__(
         self,
         *,
-        partitions: PartitionTable,
+        partitions: ReadableTable,
         leaders: Leaders,
         sessions: FetchSessions,
         spawn: Callable[[Coroutine[Any, Any, None]], object],

@@ -9,8 +9,7 @@ from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of
 from service.broker.fetch_reading import READ_COMMITTED
 from service.model.log import TimestampOffset
-from service.partition.partition import Partition
-from service.partition.table import PartitionTable
+from service.partition.readable import ReadablePartition, ReadableTable
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.list_offsets import (
     ListOffsetsPartition,
@@ -34,7 +33,7 @@ _SINCE = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIEST_PENDIN
 class ListOffsetsHandler:
     """Looks up offsets, over both tiers."""
 
-    def __init__(self, *, partitions: PartitionTable) -> None:
+    def __init__(self, *, partitions: ReadableTable) -> None:
         self._partitions = partitions
 
     async def __call__(
@@ -105,22 +104,22 @@ class ListOffsetsHandler:
         return None
 
 
-def _landmark(partition: Partition, timestamp: int, end: int) -> int | None:
+def _landmark(partition: ReadablePartition, timestamp: int, end: int) -> int | None:
     """Offset of an end of the log; -1 where there is none, None if the number means nothing."""
     landmarks = {
         LATEST: end,
         EARLIEST: partition.log_start,
-        EARLIEST_LOCAL: max(partition.hot.local_start, partition.log_start),
+        EARLIEST_LOCAL: max(partition.local_start, partition.log_start),
         LATEST_TIERED: partition.tiered_end - 1,
         EARLIEST_PENDING_UPLOAD: max(partition.tiered_end, partition.log_start),
     }
     return landmarks.get(timestamp)
 
 
-def _epoch_at(partition: Partition, offset: int) -> int:
-    if offset >= partition.hot.log_end:
+def _epoch_at(partition: ReadablePartition, offset: int) -> int:
+    if offset >= partition.log_end:
         return partition.leader_epoch
-    epoch = partition.hot.epochs.epoch_of(offset)
+    epoch = partition.epoch_of(offset)
     return -1 if epoch is None else epoch
 
 

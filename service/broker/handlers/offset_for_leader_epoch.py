@@ -3,7 +3,7 @@
 from everlog.model.errors import EverlogError
 from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of
-from service.partition.table import PartitionTable
+from service.partition.readable import ReadableTable
 from service.protocol.messages.offset_for_leader_epoch import (
     EpochEndOffset,
     OffsetForLeaderEpochRequest,
@@ -16,10 +16,10 @@ from service.protocol.messages.offset_for_leader_epoch import (
 class OffsetForLeaderEpochHandler:
     """Answers from the history of leader epochs, which covers both tiers."""
 
-    def __init__(self, *, partitions: PartitionTable) -> None:
+    def __init__(self, *, partitions: ReadableTable) -> None:
         self._partitions = partitions
 
-    def __call__(
+    async def __call__(
         self, context: RequestContext, request: OffsetForLeaderEpochRequest
     ) -> OffsetForLeaderEpochResponse:
         del context
@@ -27,18 +27,19 @@ class OffsetForLeaderEpochHandler:
             topics=[
                 OffsetForLeaderTopicResult(
                     topic=topic.topic,
-                    partitions=[self._end(topic.topic, each) for each in topic.partitions],
+                    partitions=[await self._end(topic.topic, each) for each in topic.partitions],
                 )
                 for topic in request.topics
             ]
         )
 
-    def _end(self, topic: str, wanted: OffsetForLeaderPartition) -> EpochEndOffset:
+    async def _end(self, topic: str, wanted: OffsetForLeaderPartition) -> EpochEndOffset:
         result = EpochEndOffset(partition=wanted.partition)
         try:
             partition = self._partitions.led(topic, wanted.partition)
             epoch = wanted.current_leader_epoch
             partition.check_epoch(None if epoch < 0 else epoch)
+            await partition.load_epochs()
         except EverlogError as error:
             result.error_code = code_of(error)
             return result

@@ -89,6 +89,14 @@ REFUSED = [
         {"log.local.disk.critical": "1GiB"},
         "log.local.disk.critical=1GiB: log.local.disk.high is 80%; write both as shares",
     ),
+    (
+        {"archive.read.only": "true"},
+        "give the URL of the store that the other cluster's brokers write to",
+    ),
+    (
+        {"archive.read.only.cluster": "c"},
+        "archive.read.only.cluster=c: only a read-only broker has a cluster to choose",
+    ),
 ]
 
 
@@ -113,6 +121,7 @@ def test_what_does_not_go_together_is_refused_with_advice(
         {"log.retention.hours": "1"},
         {"log.cleanup.policy": "compact"},
         {"log.local.disk.high": "100%"},
+        {"archive.read.only": "true", "store.url": "s3://b", "archive.read.only.cluster": "c"},
         {"log.local.disk.high": "1GiB", "log.local.disk.critical": "1GiB"},
         {
             "listeners": "A://127.0.0.1:0,B://127.0.0.1:0",

@@ -1,6 +1,7 @@
 """Archives of partitions, put straight into a store: objects, roots and pages, as brokers do it."""
 
 from collections.abc import Iterator
+from copy import copy
 from hashlib import sha256
 
 from everlog.format.entries import Entry
@@ -21,6 +22,9 @@ from everlog.stores.object_store import ObjectStore
 from service.tiering.manifest_store import ManifestStore
 from tests.unit.format.samples import GRACE_MS, NOW_MS
 from tests.unit.format.segments import Batch, batch_bytes, rows_of
+
+FORKED_FROM = 1_000_000
+"""Numbers of uids that nobody else gets to."""
 
 
 class ArchiveMaker:
@@ -54,6 +58,14 @@ class ArchiveMaker:
         """Of the next commit."""
         ver = 0 if self.root is None else self.root.stamp.ver
         return Stamp(LeaderEpoch(self.epoch), self.epoch, ver + 1)
+
+    def fork(self) -> "ArchiveMaker":
+        """Return who goes on from here as if what this one adds next had never been committed."""
+        other = copy(self)
+        other.keys, other.roots = [*self.keys], [*self.roots]
+        other._lineage = [*self._lineage]
+        other._uids = self._make_uids(first=FORKED_FROM)
+        return other
 
     def claim(self) -> None:
         """Go on as another leader."""
@@ -127,8 +139,8 @@ class ArchiveMaker:
             not_before_ms=self.now_ms + GRACE_MS,
         )
 
-    def _make_uids(self) -> Iterator[Uid]:
-        number = 0
+    def _make_uids(self, *, first: int = 0) -> Iterator[Uid]:
+        number = first
         while True:
             number += 1
             yield Uid(sha256(f"{self.path.prefix}{number}".encode()).digest()[:16])

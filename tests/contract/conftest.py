@@ -1,18 +1,39 @@
-"""Every implementation of the metadata store; real ZooKeeper joins by one more entry."""
+"""Every implementation of the metadata store. An ensemble is slow, and has a switch of its own."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from service.coordination.metadata_store import MetadataStore
-from tests.contract.metadata_servers import EmbeddedServer, MetadataServer
+from tests.contract.metadata_servers import EmbeddedServer, MetadataServer, ZooKeeperMetadata
 
-SERVERS: dict[str, Callable[[], MetadataServer]] = {"embedded": EmbeddedServer}
+ENSEMBLE = "EVERLOG_TEST_ENSEMBLE"
+"""Set to 1, as `make conformance` does, it has the suite run on three servers too."""
+
+Make = Callable[[pytest.FixtureRequest], MetadataServer]
+
+
+def _embedded(_request: pytest.FixtureRequest) -> MetadataServer:
+    return EmbeddedServer()
+
+
+def _zookeeper(request: pytest.FixtureRequest) -> MetadataServer:
+    return ZooKeeperMetadata(request.getfixturevalue("zookeeper"))
+
+
+def _ensemble(request: pytest.FixtureRequest) -> MetadataServer:
+    return ZooKeeperMetadata(request.getfixturevalue("zookeeper_ensemble"))
+
+
+SERVERS: dict[str, Make] = {"embedded": _embedded, "zookeeper": _zookeeper}
+if os.environ.get(ENSEMBLE) == "1":
+    SERVERS["ensemble"] = _ensemble
 
 
 @pytest.fixture(params=sorted(SERVERS))
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[MetadataServer]:
-    server = SERVERS[request.param]()
+    server = SERVERS[request.param](request)
     yield server
     await server.stop()
 

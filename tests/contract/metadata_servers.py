@@ -1,10 +1,18 @@
 """Metadata servers for tests, each of which any number of stores can connect to."""
 
+import asyncio
+import uuid
 from typing import Protocol
 
+from kazoo.client import KazooClient
+
+from service.app.system import SystemClock
 from service.coordination.embedded.server import TreeServer
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.metadata_store import MetadataStore
+from service.coordination.zookeeper.settings import ZooKeeperAddress, ZooKeeperSettings
+from service.coordination.zookeeper.store import ZooKeeperStore
+from tests.contract.zookeeper_server import ZooKeeperEnsemble
 from tests.unit.coordination.memory_disk import InlineExecutor, MemoryDisk, nothing_more
 
 DIRECTORY = "/data/metadata"
@@ -57,3 +65,40 @@ class EmbeddedServer:
     async def stop(self) -> None:
         if self._server is not None:
             await self._server.close()
+
+
+class ZooKeeperMetadata:
+    """A path of its own on a real ZooKeeper."""
+
+    def __init__(self, ensemble: ZooKeeperEnsemble) -> None:
+        self.ensemble = ensemble
+        self.root = f"/test-{uuid.uuid4().hex}"
+        self.stores: list[ZooKeeperStore] = []
+
+    def settings(self, *, session_seconds: float = 2.0) -> ZooKeeperSettings:
+        return ZooKeeperSettings(
+            address=ZooKeeperAddress.parse(self.ensemble.addresses + self.root),
+            session_seconds=session_seconds,
+            connection_seconds=20.0,
+        )
+
+    async def connect(self, *, session_seconds: float = 2.0) -> ZooKeeperStore:
+        settings = self.settings(session_seconds=session_seconds)
+        store = await ZooKeeperStore.connect(settings, clock=SystemClock())
+        self.stores.append(store)
+        return store
+
+    async def expire(self, store: MetadataStore) -> None:
+        assert isinstance(store, ZooKeeperStore)
+        # Who knows a session's password may end it, as this second client does.
+        number, password = store.session.client.client_id
+        twin = KazooClient(self.ensemble.addresses, client_id=(number, password))
+        await asyncio.to_thread(twin.start)
+        await asyncio.to_thread(twin.stop)
+        await asyncio.to_thread(twin.close)
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self.ensemble.restart)
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(store.close() for store in self.stores))

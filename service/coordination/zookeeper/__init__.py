@@ -1,0 +1,1 @@
+"""The metadata tree on ZooKeeper, through kazoo (ADR 19)."""

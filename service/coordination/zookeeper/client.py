@@ -1,0 +1,182 @@
+"""kazoo as it is used here: no threads for callbacks, one session, and a note of each answer.
+
+kazoo runs one thread for the connection. By itself it runs two more for callbacks, which loses the
+order between an answer and a watch; it opens a new session when the old one has expired, in which a
+call would own other ephemeral nodes than its caller believes; and it waits up to an hour before it
+tries to connect again. What is overridden here is pinned by the tests on a real server.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from kazoo.client import KazooClient
+from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.protocol.connection import ConnectionHandler
+from kazoo.retry import KazooRetry
+from kazoo.security import CREATOR_ALL_ACL
+
+from everlog.model.clock import Clock
+from service.coordination.zookeeper.settings import Credentials, ZooKeeperSettings, written
+
+RECONNECT_DELAY_SECONDS = 0.1
+"""Before the second attempt to connect; doubled with each one."""
+
+RECONNECT_DELAY_SECONDS_MAX = 1.0
+"""Longest pause between two attempts; kazoo's own limit is an hour."""
+
+ATTEMPT_SECONDS_MAX = 3.0
+"""How long one server may take for TCP and TLS, so that the others get their turn."""
+
+_READ_SHARE = 2 / 3
+"""Part of the session that kazoo waits for an answer."""
+
+_log = logging.getLogger(__name__)
+# kazoo logs credentials at DEBUG; whatever matters to people is logged by the session.
+_log.setLevel(logging.CRITICAL)
+
+
+class Attempts:
+    """The last trouble with each server, for people; written by kazoo's thread."""
+
+    def __init__(self, settings: ZooKeeperSettings) -> None:
+        self._problems = dict.fromkeys(settings.address.servers, "the name does not resolve")
+
+    def note(self, server: tuple[str, int], problem: str) -> None:
+        """Remember what went wrong last."""
+        self._problems[server] = problem
+
+    @property
+    def text(self) -> str:
+        """All servers, each with its trouble."""
+        found = list(self._problems.items())
+        return ", ".join(f"{written(*server)} ({problem})" for server, problem in found)
+
+
+class OneSessionHandler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo is untyped
+    """Calls back on the connection's own thread, and connects for one session only.
+
+    Callbacks must only put something into an `Inbox`: whatever waits here waits for
+    itself (REL-K6).
+    """
+
+    def __init__(self, attempts: Attempts) -> None:
+        super().__init__()
+        self._attempts = attempts
+        self.has_ended = False
+
+    def start(self) -> None:
+        """Start no threads: as long as this does not run, kazoo calls back at once."""
+
+    def stop(self) -> None:
+        """Stop no threads."""
+
+    def dispatch_callback(self, callback: Any) -> None:
+        callback.func(*callback.args)
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        if self.has_ended:
+            raise ConnectionAbortedError("the session has ended")
+        server = kwargs["hostname"], kwargs["address"][1]
+        kwargs["timeout"] = min(kwargs["timeout"], ATTEMPT_SECONDS_MAX)
+        self._attempts.note(server, "it accepts connections but does not answer as ZooKeeper does")
+        try:
+            return super().create_connection(*args, **kwargs)
+        except OSError as error:
+            self._attempts.note(server, error.strerror or str(error) or type(error).__name__)
+            raise
+
+
+class AnsweringConnection(ConnectionHandler):  # type: ignore[misc]  # kazoo is untyped
+    """Notes when the server has said anything, and the session that it gave.
+
+    Attributes:
+        answered_at: Monotonic seconds of the last frame; None before the first.
+        session_seconds: Of the session; None before the server has said it.
+    """
+
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clock = clock
+        self.answered_at: float | None = None
+        self.session_seconds: float | None = None
+
+    def _connect(self, *args: Any) -> Any:
+        read_ms, connect_ms = super()._connect(*args)
+        self.session_seconds = read_ms / _READ_SHARE / 1000
+        self.answered_at = self._clock.monotonic()
+        return read_ms, connect_ms
+
+    def _read_socket(self, *args: Any) -> Any:
+        result = super()._read_socket(*args)
+        self.answered_at = self._clock.monotonic()
+        return result
+
+
+def make_client(
+    settings: ZooKeeperSettings,
+    *,
+    clock: Clock,
+    attempts: Attempts,
+    on_state: Callable[[str], None],
+) -> KazooClient:
+    """Return a client that has not been started.
+
+    Args:
+        settings: All about the session.
+        clock: For the time of the last answer.
+        attempts: Told what goes wrong with which server.
+        on_state: Told each of kazoo's states, on its thread; returns at once.
+    """
+    handler = OneSessionHandler(attempts)
+    retry = KazooRetry(
+        max_tries=-1,
+        delay=RECONNECT_DELAY_SECONDS,
+        max_delay=RECONNECT_DELAY_SECONDS_MAX,
+        sleep_func=handler.sleep_func,
+    )
+    client = KazooClient(
+        hosts=",".join(written(*server) for server in settings.address.servers),
+        timeout=settings.session_seconds,
+        handler=handler,
+        connection_retry=retry,
+        default_acl=CREATOR_ALL_ACL if settings.owns_nodes else None,
+        auth_data=_auth_data(settings.digest),
+        logger=_log,
+        **_tls_arguments(settings),
+    )
+    # KazooClient has no argument for it.
+    client._connection = AnsweringConnection(  # noqa: SLF001
+        client,
+        client._connection.retry_sleeper,  # noqa: SLF001
+        logger=_log,
+        sasl_options=_sasl_options(settings.sasl),
+        clock=clock,
+    )
+    client.add_listener(on_state)
+    return client
+
+
+def _auth_data(digest: Credentials | None) -> list[tuple[str, str]]:
+    return [] if digest is None else [("digest", f"{digest.user}:{digest.password}")]
+
+
+def _sasl_options(sasl: Credentials | None) -> dict[str, str] | None:
+    if sasl is None:
+        return None
+    return {"mechanism": "DIGEST-MD5", "username": sasl.user, "password": sasl.password}
+
+
+def _tls_arguments(settings: ZooKeeperSettings) -> dict[str, Any]:
+    tls = settings.tls
+    if tls is None:
+        return {}
+    return {
+        "use_ssl": True,
+        "verify_certs": True,
+        "check_hostname": tls.checks_host,
+        "ca": tls.trusted,
+        "certfile": tls.certificate,
+        "keyfile": tls.key or tls.certificate,
+        "keyfile_password": tls.key_password,
+    }

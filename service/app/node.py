@@ -27,6 +27,7 @@ from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.identity import Identity, establish_identity
+from service.coordination.lone_broker import check_alone
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.registration import BrokerDescription, register_broker
@@ -213,7 +214,7 @@ class BrokerNode:
         return self._dispatcher.serve(peer, header, frame)
 
     async def _register(self, identity: Identity, endpoints: tuple[Endpoint, ...]) -> Broker:
-        return await register_broker(
+        broker = await register_broker(
             self._store,
             BrokerDescription(
                 id=self._config.broker_id,
@@ -223,6 +224,8 @@ class BrokerNode:
                 rack=self._config.broker_rack,
             ),
         )
+        await check_alone(self._store, broker.id)
+        return broker
 
     async def _lead(self, broker: Broker) -> Controller:
         """Become the controller, and get a new term for everything that this broker leads."""

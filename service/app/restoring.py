@@ -16,8 +16,8 @@ from everlog.stores.object_store import ObjectStore
 from everlog.stores.retrying import RetryingObjectStore
 from everlog.stores.url import open_store
 from service.app.data_lock import DataLock
+from service.app.metadata import METADATA_DIR
 from service.app.restored_cluster import RestoredCluster, restored_cluster
-from service.app.run_broker import METADATA_DIR
 from service.app.source_cluster import source_cluster
 from service.app.system import SystemClock, SystemIds
 from service.app.system_disk import SystemDisk

@@ -14,15 +14,15 @@ from service.app.admin import start_admin
 from service.app.data_lock import DataLock
 from service.app.following import open_followed_side
 from service.app.gateway_process import GatewayProcess
+from service.app.metadata import open_metadata
 from service.app.node import BrokerNode
 from service.app.seams import Seams, raise_descriptor_limit, system_seams
 from service.app.tier_wiring import open_cold_side
-from service.coordination.embedded.store import EmbeddedStore, open_tree
+from service.coordination.metadata_store import SessionExpiredError
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Endpoint
 from service.telemetry.watchdog import Watchdog
 
-METADATA_DIR = "metadata"
 STOP_SECONDS_MAX = 8.0
 """A stop that takes longer is cut short; the next start recovers, as after a crash."""
 
@@ -65,12 +65,13 @@ def run_broker(
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Take an error out of its group when it is the only one: people want to read it."""
+    """Take an error out of its group: the only one, or the end of the session behind all others."""
     try:
         yield
     except BaseExceptionGroup as group:
-        leaf: BaseException = group
-        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
+        ended = group.subgroup(SessionExpiredError)
+        leaf: BaseException = ended or group
+        while isinstance(leaf, BaseExceptionGroup) and (ended or len(leaf.exceptions) == 1):
             leaf = leaf.exceptions[0]
         raise leaf from None
 
@@ -81,17 +82,12 @@ async def _serve(
     seams = system_seams(flush_threads=config.flush_threads, read_threads=config.read_threads)
     watchdog = _watchdog(config, seams)
     stopped = asyncio.Event()
-    server = await open_tree(
-        disk=seams.disk,
-        directory=_metadata_dir(config, seams),
-        executor=seams.metadata_executor,
-    )
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with open_metadata(config, seams) as metadata, asyncio.TaskGroup() as tasks:
             node = BrokerNode(
                 config=config,
                 seams=seams,
-                store=await EmbeddedStore.connect(server),
+                store=metadata.store,
                 open_cold_side=(open_followed_side if config.archive_read_only else open_cold_side),
                 tasks=tasks,
                 boot_id=boot_id,
@@ -106,6 +102,8 @@ async def _serve(
             if gateway is not None:
                 bootstrap = f"{endpoints[0].host}:{endpoints[0].port}"
                 beside.append(tasks.create_task(gateway.run(bootstrap, admin_address)))
+            if watchdog is not None:
+                watchdog.arm(metadata.deadlines)
             _log.info("broker_ready", admin=f"http://{admin_address}")
             on_ready(endpoints, admin.port)
             await stopped.wait()
@@ -115,7 +113,6 @@ async def _serve(
     except* _StoppedError:
         pass  # the group has cancelled whatever was left
     finally:
-        await server.close()
         if watchdog is not None:
             watchdog.stop()
 
@@ -138,9 +135,3 @@ async def _stop(node: BrokerNode, beside: Sequence[asyncio.Task[None]]) -> None:
             await asyncio.gather(*beside, return_exceptions=True)
     except TimeoutError:
         _log.error("stop_cut_short", seconds=STOP_SECONDS_MAX, advice="the next start recovers")
-
-
-def _metadata_dir(config: BrokerConfig, seams: Seams) -> str:
-    directory = f"{config.data_dir}/{METADATA_DIR}"
-    seams.disk.make_dirs(directory)
-    return directory

@@ -1,6 +1,5 @@
 """Settings of a broker that say how brokers work together, and what they do for groups."""
 
-import re
 from functools import partial
 
 from service.model.config_definition import Importance, Setting
@@ -12,10 +11,8 @@ from service.model.setting_type import (
     SECOND_MS,
     SHORT_MAX,
     SettingType,
-    Value,
 )
 
-_NO_CLUSTER = "a broker is alone in its cluster yet"
 _NO_REPLICATION = "brokers do not replicate yet"
 
 WEEK_MINUTES = 7 * DAY_MS // MINUTE_MS
@@ -27,49 +24,15 @@ _short = partial(Setting, type=SettingType.SHORT)
 _long = partial(Setting, type=SettingType.LONG)
 
 
-def _zookeeper_hosts(value: Value) -> str | None:
-    host = r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+)(:[0-9]{1,5})?"
-    if re.fullmatch(rf"{host}(,\s*{host})*(/[^\s,]*)?", str(value), re.ASCII):
-        return None
-    return "write host:port, several with commas between, and at the end a /path if there is one"
-
-
-_COORDINATION = (
-    _string(
-        name="zookeeper.connect",
-        default=None,
-        rule=_zookeeper_hosts,
-        importance=Importance.HIGH,
-        documentation=(
-            "Servers of ZooKeeper, as host:port with commas between and a path at the end. Without "
-            "it the broker keeps its metadata itself and is alone in its cluster; nothing else is "
-            "offered yet, so a broker does not start with it."
-        ),
-    ),
-    _int(
-        name="zookeeper.session.timeout.ms",
-        # As long as a broker of Kafka 4 may be silent (broker.session.timeout.ms).
-        default=9 * SECOND_MS,
-        low=SECOND_MS,
-        importance=Importance.HIGH,
-        documentation=(
-            "How long ZooKeeper may hear nothing from a broker before others take over what it "
-            "leads, in milliseconds."
-        ),
-        no_effect=_NO_CLUSTER,
-    ),
-    _int(
-        name="zookeeper.connection.timeout.ms",
-        default=15 * SECOND_MS,
-        low=1,
-        documentation="How long a start waits for ZooKeeper, in milliseconds.",
-        no_effect=_NO_CLUSTER,
-    ),
+_WATCHING = (
     _boolean(
         name="watchdog.enable",
         default=True,
         importance=Importance.LOW,
-        documentation="Whether a broker that was stuck says so in its log.",
+        documentation=(
+            "Whether a broker that is stuck says so in its log, and with ZooKeeper gives its "
+            "session up after half of the time that it lasts, so that others can go on."
+        ),
     ),
     _int(
         name="watchdog.warn.ms",
@@ -287,4 +250,4 @@ _GROUPS = (
     ),
 )
 
-CLUSTER_SETTINGS = (*_COORDINATION, *_TOPICS, *_REPLICATION, *_GROUPS)
+CLUSTER_SETTINGS = (*_WATCHING, *_TOPICS, *_REPLICATION, *_GROUPS)

@@ -140,6 +140,18 @@ class BrokerConfig:
     zookeeper_connect: str | None
     zookeeper_session_timeout_ms: int
     zookeeper_connection_timeout_ms: int
+    zookeeper_ssl_client_enable: bool
+    zookeeper_ssl_truststore_location: str | None
+    zookeeper_ssl_truststore_type: str
+    zookeeper_ssl_keystore_location: str | None
+    zookeeper_ssl_keystore_type: str
+    zookeeper_ssl_keystore_password: str | None
+    zookeeper_ssl_endpoint_identification_algorithm: str
+    zookeeper_sasl_user: str | None
+    zookeeper_sasl_password: str | None
+    zookeeper_digest_user: str | None
+    zookeeper_digest_password: str | None
+    zookeeper_set_acl: bool
     watchdog_enable: bool
     watchdog_warn_ms: int
     logging_level: str

@@ -9,6 +9,7 @@ from service.model.listen_address import ListenAddress, read_listen_address
 from service.model.setting_type import Value
 from service.model.topic_settings import TOPIC_SETTINGS
 from service.model.topic_values import contradictions
+from service.model.zookeeper_rules import zookeeper_contradictions
 
 Values = Mapping[str, Value | None]
 """A value, or None, for every setting of a broker."""
@@ -41,6 +42,7 @@ def broker_contradictions(values: Values, chosen: Collection[str]) -> Iterator[I
     yield from _advertised(values)
     yield from _shared_store(values)
     yield from _followed_store(values)
+    yield from zookeeper_contradictions(values, chosen)
     yield from _disk_limits(values)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from service.model.broker_cluster_settings import CLUSTER_SETTINGS
 from service.model.broker_network_settings import NETWORK_SETTINGS
 from service.model.broker_storage_settings import STORAGE_SETTINGS
+from service.model.broker_zookeeper_settings import ZOOKEEPER_SETTINGS
 from service.model.config_definition import Setting, Synonym, by_name
 from service.model.setting_type import SECOND_MS, SettingType
 from service.model.topic_settings import TOPIC_SETTINGS
@@ -63,7 +64,7 @@ def _in_other_units(synonym: Synonym) -> str:
 
 
 BROKER_OWN_SETTINGS: Mapping[str, Setting] = by_name(
-    (*NETWORK_SETTINGS, *STORAGE_SETTINGS, *CLUSTER_SETTINGS)
+    (*NETWORK_SETTINGS, *STORAGE_SETTINGS, *CLUSTER_SETTINGS, *ZOOKEEPER_SETTINGS)
 )
 """What a broker itself goes by; read when it starts, but for what is dynamic."""
 

@@ -1,15 +1,17 @@
 """Notices when the event loop is stuck, and for how long (BLUEPRINT §6 rule 7).
 
 A thread asks the loop for a sign every now and then. Time counts only while the thread itself ran:
-when the whole process or machine stood still, the loop is not to blame. This one only complains;
-with the metadata store in the process there is no session to give up.
+when the whole process or machine stood still, the loop is not to blame. By itself it only
+complains. Whoever holds something for others, such as a session that kazoo's thread keeps alive
+whatever the loop does (REL-K7), arms it with deadlines.
 """
 
 import asyncio
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 import structlog
@@ -65,6 +67,18 @@ class LoopLag:
         return is_due
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """What is done when the loop has been stuck for so long, each time that it is.
+
+    Attributes:
+        act: Called in the watchdog's thread with the seconds; must not wait for the loop.
+    """
+
+    seconds: float
+    act: Callable[[float], None]
+
+
 class Watchdog:
     """The thread that watches the loop that it was made on.
 
@@ -94,6 +108,7 @@ class Watchdog:
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
         self._stopped = threading.Event()
+        self._deadlines: Sequence[Deadline] = ()
         self._asked_at = 0.0
         self._has_answered = True
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -101,6 +116,10 @@ class Watchdog:
     def start(self) -> None:
         """Begin to watch."""
         self._thread.start()
+
+    def arm(self, deadlines: Sequence[Deadline]) -> None:
+        """From now on, act when the loop is stuck; without it there are only complaints."""
+        self._deadlines = tuple(deadlines)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -111,8 +130,12 @@ class Watchdog:
         while not self._stopped.wait(self._ask_seconds):
             now = self._clock.monotonic()
             has_answered = self._has_answered
+            before = self.lag.stuck_seconds
             if self.lag.look(now, has_answered=has_answered):
                 self._on_stuck(self.lag.stuck_seconds)
+            for deadline in self._deadlines:
+                if before < deadline.seconds <= self.lag.stuck_seconds:
+                    deadline.act(self.lag.stuck_seconds)
             if has_answered:
                 self._ask(now)
 

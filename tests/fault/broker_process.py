@@ -119,6 +119,14 @@ class BrokerProcess:
         if process.returncode != 0:
             raise BrokerDiedError(f"exit status {process.returncode}:\n{self.log_tail()}")
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself, and return its exit status."""
+        assert self._process is not None
+        process = self._process
+        process.wait(STOP_SECONDS_MAX)
+        self._end("kill")
+        return process.returncode
+
     def wait_for_helpers(self) -> None:
         """Wait until the processes that it had started have ended too, as they do by themselves."""
         deadline = time.monotonic() + STOP_SECONDS_MAX

@@ -156,9 +156,6 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
     assert heading == "What everlog dev would start with; no running broker is asked"
 
 
-CLUSTER = ["dev", "--set", "zookeeper.connect=zk:2181", "--set", "store.url=s3://bucket"]
-
-
 @pytest.mark.parametrize(
     ("words", "status", "part"),
     [
@@ -184,7 +181,6 @@ CLUSTER = ["dev", "--set", "zookeeper.connect=zk:2181", "--set", "store.url=s3:/
         (["group", "list", "-b", "http://127.0.0.1:9092"], 2, "is not an address; write HOST:PORT"),
         (["dev", "--port", "99999"], 2, "--port"),
         (["dev", "--brokers", "3"], 2, "--brokers 1"),
-        (CLUSTER, 2, "leave zookeeper.connect out"),
         (["broker", "--config", "/nowhere", "--check"], 2, "/nowhere"),
         (["consume", "absent"], 1, "topic absent does not exist"),
         (["topic", "describe", "absent"], 1, "topic absent does not exist"),

@@ -81,9 +81,41 @@ def test_a_mistake_is_blamed_on_the_option_or_the_file_that_it_is_in(tmp_path: P
     file.write_text('"zookeeper.connect" = "127.0.0.1:2181"\n')
     said = refusal("broker", "--config", str(file), "--check", status=2)
     assert said.startswith(f"{file}: store.url: ")
-    file.write_text('"zookeeper.connect" = "127.0.0.1:2181"\n"store.url" = "s3://bucket"\n')
-    said = refusal("broker", "--config", str(file), status=2)
-    assert said.startswith(f"{file}: a cluster of several brokers is not there")
+
+
+def test_a_zookeeper_that_does_not_answer_is_named_with_its_trouble(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as dead:
+        dead_port = dead.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        servers = f"127.0.0.1:{dead_port},127.0.0.1:{mute.getsockname()[1]},no-such-host.invalid"
+        said = dev_refusal(
+            tmp_path,
+            *("--set", f"zookeeper.connect={servers}/path", "--set", "remote.storage.enable=false"),
+            *("--set", "zookeeper.connection.timeout.ms=1500"),
+            *("--set", "zookeeper.session.timeout.ms=1000"),
+        )
+    assert said.startswith("no ZooKeeper has answered within 1.5 seconds: ")
+    assert f"127.0.0.1:{dead_port} (Connection refused)" in said
+    assert "(it accepts connections but does not answer as ZooKeeper does)" in said
+    assert "no-such-host.invalid:2181 (the name does not resolve)" in said
+    assert "check zookeeper.connect" in said
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_certificates_that_cannot_be_read_is_named(
+    tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    said = dev_refusal(
+        tmp_path / "data",
+        *("--set", "zookeeper.connect=127.0.0.1:1", "--set", "remote.storage.enable=false"),
+        *("--set", "zookeeper.ssl.client.enable=true"),
+        *("--set", f"zookeeper.ssl.truststore.location={file}"),
+    )
+    assert said.startswith(f"zookeeper.ssl.truststore.location={file}: ")
+    assert "PEM" in said
 
 
 def test_a_port_that_is_taken_is_named_with_the_option_for_another(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ DATA_DIR_DEFAULT = Path("everlog-data")
 KAFKA_PORT_DEFAULT = 9092
 HTTP_PORT_DEFAULT = 8080
 
+SESSION_LOST_STATUS = 75
+"""``EX_TEMPFAIL`` of sysexits.h: the session has ended, and a new start gets another one."""
+
 _Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Set one setting; see `everlog config list`."),
@@ -145,15 +148,9 @@ def _load(sources: "ConfigSources") -> "BrokerConfig":
     from service.model.broker_config import InvalidBrokerConfigError
 
     try:
-        config = load_config(sources)
+        return load_config(sources)
     except InvalidBrokerConfigError as error:
         fail(str(error), "", status=USAGE_STATUS)
-    if config.zookeeper_connect is not None:
-        # With metadata of its own it would be a second cluster that looks like the first.
-        where = config.given["zookeeper.connect"].where
-        problem = f"{where}: a cluster of several brokers is not there yet"
-        misuse(problem, "leave zookeeper.connect out")
-    return config
 
 
 def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
@@ -162,6 +159,7 @@ def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
     from service.app.cli.refused_address import explain
     from service.app.gateway_process import GatewayProcess
     from service.app.run_broker import run_broker
+    from service.coordination.metadata_store import SessionExpiredError
     from service.model.network import CannotListenError
     from service.telemetry.logs import configure_logs
 
@@ -172,6 +170,8 @@ def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
         run_broker(config, on_ready=partial(_greet, config, gateway), gateway=gateway)
     except CannotListenError as error:
         fail(*explain(error, setting=_setting_of(error.port, config, http_port)))
+    except SessionExpiredError as error:
+        fail(str(error), "start the broker again", status=SESSION_LOST_STATUS)
     except EverlogError as error:
         fail(str(error), "")
 

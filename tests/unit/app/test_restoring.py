@@ -14,6 +14,7 @@ from everlog.model.ids import NodeId, PartitionId
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
+from service.app.metadata import METADATA_DIR
 from service.app.restoring import (
     DirectoryInUseError,
     RestoreOrder,
@@ -21,7 +22,6 @@ from service.app.restoring import (
     RestoreReport,
     restore_from,
 )
-from service.app.run_broker import METADATA_DIR
 from service.coordination.archive_record import read_archive_record
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.image_reading import read_image

@@ -14,9 +14,9 @@ from everlog.model.ids import NodeId, PartitionId, TopicId
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.object_key import object_key
+from service.app.metadata import METADATA_DIR
 from service.app.offsets_topic import _records_of
 from service.app.restoring import DirectoryInUseError, RestorePlace, RestoreReport, restore_from
-from service.app.run_broker import METADATA_DIR
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.image_reading import read_image
 from service.groups.offset_record import decode_offset_key, decode_offset_value

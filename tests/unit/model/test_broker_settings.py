@@ -10,7 +10,6 @@ from service.model.broker_settings import (
     canonical_name,
 )
 from service.model.config_definition import InvalidConfigError, Setting
-from service.model.setting_type import SettingType
 from service.model.topic_settings import TOPIC_SETTINGS
 
 each_setting = pytest.mark.parametrize(
@@ -115,4 +114,9 @@ def test_a_setting_is_found_by_any_of_its_names(alias: str, name: str) -> None:
 def test_no_name_stands_for_two_settings() -> None:
     names = all_names()
     assert len(set(names)) == len(names)
-    assert not any(setting.type is SettingType.PASSWORD for setting in BROKER_SETTINGS.values())
+
+
+def test_what_is_secret_is_never_shown() -> None:
+    secrets = {name for name, setting in BROKER_SETTINGS.items() if setting.sensitive}
+    assert secrets == {name for name in BROKER_SETTINGS if name.endswith(".password")}
+    assert "zookeeper.sasl.password" in secrets

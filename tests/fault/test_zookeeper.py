@@ -1,0 +1,139 @@
+"""A broker whose metadata is on a real ZooKeeper, and what either of them survives."""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from kazoo.client import KazooClient
+
+from tests.contract.zookeeper_server import ZooKeeperEnsemble
+from tests.fault.broker_process import BrokerDiedError, BrokerProcess
+
+WAIT_SECONDS_MAX = 60
+SESSION_LOST = 75
+SESSION_SECONDS = 2
+
+
+@pytest.fixture
+def root() -> str:
+    return f"/clusters/{uuid.uuid4().hex}"
+
+
+def _broker(directory: Path, zookeeper: ZooKeeperEnsemble, root: str, **more: str) -> BrokerProcess:
+    directory.mkdir(exist_ok=True)
+    settings = {
+        "zookeeper.connect": zookeeper.addresses + root,
+        "zookeeper.session.timeout.ms": str(SESSION_SECONDS * 1000),
+        "broker.id": "1",
+    } | {name.replace("_", "."): value for name, value in more.items()}
+    return BrokerProcess(directory, settings, store=f"file://{directory}/store")
+
+
+def _create(broker: BrokerProcess, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    for created in admin.create_topics([NewTopic(topic, 1, 1)]).values():
+        created.result(WAIT_SECONDS_MAX)
+
+
+def _produce(broker: BrokerProcess, topic: str, numbers: range) -> None:
+    failed: list[object] = []
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"})
+    for number in numbers:
+        producer.produce(topic, str(number), on_delivery=lambda error, _: failed.append(error))
+    assert producer.flush(WAIT_SECONDS_MAX) == 0
+    assert set(failed) == {None}
+
+
+def _consume(broker: BrokerProcess, topic: str, count: int) -> list[int]:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "group.id": uuid.uuid4().hex,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([topic])
+    found: list[int] = []
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while len(found) < count and time.monotonic() < deadline:
+        found += [int(each.value()) for each in consumer.consume(count, 0.5) if not each.error()]
+    consumer.close()
+    return found
+
+
+def _wait_until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+@contextmanager
+def _onlooker(zookeeper: ZooKeeperEnsemble, root: str) -> Iterator[KazooClient]:
+    client = KazooClient(zookeeper.addresses + root)
+    client.start()
+    try:
+        yield client
+    finally:
+        client.stop()
+        client.close()
+
+
+def test_records_outlive_kill_nine_and_a_restart_of_zookeeper(
+    tmp_path: Path, zookeeper: ZooKeeperEnsemble, root: str
+) -> None:
+    with _broker(tmp_path, zookeeper, root) as broker:
+        assert not (broker.data_dir / "metadata").exists()
+        _create(broker, "orders")
+        _produce(broker, "orders", range(100))
+        assert _consume(broker, "orders", 100) == list(range(100))
+        broker.kill()
+        zookeeper.restart()
+        broker.start()
+        assert _consume(broker, "orders", 100) == list(range(100))
+        zookeeper.restart()
+        _produce(broker, "orders", range(100, 200))
+        _create(broker, "more")
+        _produce(broker, "more", range(10))
+        assert _consume(broker, "orders", 200) == list(range(200))
+        broker.stop()
+        with _onlooker(zookeeper, root) as tree:
+            assert tree.get_children("/brokers/ids") == []
+            assert sorted(tree.get_children("/topics")) == ["__consumer_offsets", "more", "orders"]
+
+
+@pytest.mark.rule("REL-K2")
+@pytest.mark.rule("REL-C4")
+def test_a_broker_that_stood_still_past_its_session_leaves_and_can_come_back(
+    tmp_path: Path, zookeeper: ZooKeeperEnsemble, root: str
+) -> None:
+    with _broker(tmp_path, zookeeper, root) as broker, _onlooker(zookeeper, root) as tree:
+        _create(broker, "orders")
+        _produce(broker, "orders", range(10))
+        os.kill(broker.pid, signal.SIGSTOP)
+        _wait_until(lambda: tree.get_children("/brokers/ids") == [], "the session did not end")
+        os.kill(broker.pid, signal.SIGCONT)
+        assert broker.wait() == SESSION_LOST
+        assert tree.get_children("/brokers/ids") == []
+        assert "start the broker again" in broker.log_tail()
+        broker.start()
+        assert tree.get_children("/brokers/ids") == ["1"]
+        assert _consume(broker, "orders", 10) == list(range(10))
+
+
+def test_a_second_broker_is_refused_as_long_as_brokers_do_not_replicate(
+    tmp_path: Path, zookeeper: ZooKeeperEnsemble, root: str
+) -> None:
+    other = _broker(tmp_path / "other", zookeeper, root, broker_id="2")
+    with (
+        _broker(tmp_path / "one", zookeeper, root),
+        pytest.raises(BrokerDiedError, match=r"broker 1 at 127\.0\.0\.1:[0-9]+ is in this cluster"),
+    ):
+        other.start()

@@ -97,6 +97,7 @@ async def test_an_ephemeral_node_has_no_children(store: MetadataStore) -> None:
 # ---- watches
 
 
+@pytest.mark.rule("REL-K8")
 async def test_a_data_watch_is_called_once(store: MetadataStore, other: MetadataStore) -> None:
     await store.create("/a")
     hints = Hints()

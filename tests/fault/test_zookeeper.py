@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from kazoo.client import KazooClient
 
+from service.app.zookeeper_metadata import LOOP_STUCK_STATUS
 from tests.contract.zookeeper_server import ZooKeeperEnsemble
 from tests.fault.broker_process import BrokerDiedError, BrokerProcess
 
@@ -137,3 +140,46 @@ def test_a_second_broker_is_refused_as_long_as_brokers_do_not_replicate(
         pytest.raises(BrokerDiedError, match=r"broker 1 at 127\.0\.0\.1:[0-9]+ is in this cluster"),
     ):
         other.start()
+
+
+@contextmanager
+def _stuck_process(
+    zookeeper: ZooKeeperEnsemble, root: str, *, session_seconds: float, stuck_seconds: float
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a process whose loop is stuck once it holds ``/mine``."""
+    command = [sys.executable, "-m", "tests.fault.stuck_loop", zookeeper.addresses + root]
+    command += [str(int(session_seconds * 1000)), str(stuck_seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if line == "stuck\n":
+                    yield process
+                    return
+        finally:
+            process.kill()
+    raise AssertionError("it ended before it was stuck")
+
+
+@pytest.mark.rule("REL-K7")
+@pytest.mark.rule("BP-6.7")
+def test_a_stuck_loop_gives_its_session_up_and_then_ends_the_process(
+    zookeeper: ZooKeeperEnsemble, root: str
+) -> None:
+    with (
+        _stuck_process(zookeeper, root, session_seconds=4, stuck_seconds=60) as process,
+        _onlooker(zookeeper, root) as tree,
+    ):
+        _wait_until(lambda: tree.exists("/mine") is None, "a stuck process keeps its node")
+        assert process.poll() is None
+        assert process.wait(WAIT_SECONDS_MAX) == LOOP_STUCK_STATUS
+
+
+@pytest.mark.rule("REL-K7")
+def test_a_loop_that_goes_on_in_time_finds_its_session_given_up(
+    zookeeper: ZooKeeperEnsemble, root: str
+) -> None:
+    with _stuck_process(zookeeper, root, session_seconds=5, stuck_seconds=3.5) as process:
+        assert process.stdout is not None
+        assert "lost\n" in process.stdout
+        assert process.wait(WAIT_SECONDS_MAX) == 0

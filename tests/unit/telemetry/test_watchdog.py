@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from service.app.system import SystemClock
-from service.telemetry.watchdog import LoopLag, Watchdog
+from service.telemetry.watchdog import Deadline, LoopLag, Watchdog
 
 
 def _looks(lag: LoopLag, times: list[float], *, has_answered: bool = False) -> list[bool]:
@@ -58,4 +58,28 @@ async def test_the_thread_sees_a_loop_that_is_stuck() -> None:
     finally:
         watchdog.stop()
     assert watchdog.lag.stalls == 1
+    await asyncio.sleep(0)
+
+
+async def test_deadlines_are_met_once_in_a_stall_and_in_their_order() -> None:
+    acted, done = list[str](), threading.Event()
+
+    def last(_seconds: float) -> None:
+        acted.append("second")
+        done.set()
+
+    watchdog = Watchdog(
+        clock=SystemClock(),
+        warn_seconds=0.01,
+        ask_seconds=0.002,
+        on_stuck=lambda _seconds: acted.append("warned"),
+    )
+    watchdog.arm([Deadline(0.03, lambda _seconds: acted.append("first")), Deadline(0.06, last)])
+    watchdog.start()
+    try:
+        # The loop stands still here.
+        assert done.wait(30)
+    finally:
+        watchdog.stop()
+    assert acted == ["warned", "first", "second"]
     await asyncio.sleep(0)

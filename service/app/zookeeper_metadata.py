@@ -3,11 +3,9 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 
-from everlog.model.errors import RejectedError
 from service.app.metadata import Metadata
 from service.app.seams import Seams
 from service.coordination.zookeeper.session import ZooKeeperSession
@@ -48,11 +46,7 @@ async def open_zookeeper(config: BrokerConfig, seams: Seams) -> AsyncIterator[Me
 
 
 def zookeeper_settings(config: BrokerConfig) -> ZooKeeperSettings:
-    """Return what the settings of a broker say about ZooKeeper.
-
-    Raises:
-        RejectedError: A file of certificates cannot be read.
-    """
+    """Return what the settings of a broker say about ZooKeeper."""
     assert config.zookeeper_connect is not None, "it is what makes a broker use ZooKeeper"
     return ZooKeeperSettings(
         address=ZooKeeperAddress.parse(config.zookeeper_connect),
@@ -66,29 +60,12 @@ def zookeeper_settings(config: BrokerConfig) -> ZooKeeperSettings:
 
 
 def _tls(config: BrokerConfig) -> ZooKeeperTls:
-    truststore = config.zookeeper_ssl_truststore_location
-    keystore = config.zookeeper_ssl_keystore_location
-    _check_file("zookeeper.ssl.truststore.location", truststore)
-    _check_file("zookeeper.ssl.keystore.location", keystore)
     return ZooKeeperTls(
-        trusted=truststore,
-        certificate=keystore,
+        trusted=config.zookeeper_ssl_truststore_location,
+        certificate=config.zookeeper_ssl_keystore_location,
         key_password=config.zookeeper_ssl_keystore_password,
         checks_host=config.zookeeper_ssl_endpoint_identification_algorithm != "",
     )
-
-
-def _check_file(setting: str, path: str | None) -> None:
-    """Read a file once: otherwise a missing one looks like a server that cannot be reached."""
-    if path is None:
-        return
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise RejectedError(f"{setting}={path}: {error.strerror}; give a PEM file") from error
-    if b"-----BEGIN " not in content:
-        advice = "convert it with `keytool -exportcert -rfc` or `openssl pkcs12`"
-        raise RejectedError(f"{setting}={path}: this is no PEM file; {advice}")
 
 
 def _credentials(user: str | None, password: str | None) -> Credentials | None:

@@ -61,8 +61,8 @@ _TLS = (
         name="zookeeper.ssl.truststore.location",
         default=None,
         documentation=(
-            "PEM file with the certificates of authorities for ZooKeeper's servers, beside those "
-            "of the system."
+            "PEM file with the certificates of authorities for ZooKeeper's servers, in place of "
+            "those of the system."
         ),
     ),
     _string(

@@ -2,12 +2,14 @@
 
 kazoo runs one thread for the connection. By itself it runs two more for callbacks, which loses the
 order between an answer and a watch; it opens a new session when the old one has expired, in which a
-call would own other ephemeral nodes than its caller believes; and it waits up to an hour before it
-tries to connect again. What is overridden here is pinned by the tests on a real server.
+call would own other ephemeral nodes than its caller believes; it waits up to an hour before it
+tries to connect again; and it leaves the sockets of failed TLS open. What is overridden here is
+pinned by the tests on a real server.
 """
 
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -17,6 +19,7 @@ from kazoo.retry import KazooRetry
 from kazoo.security import CREATOR_ALL_ACL
 
 from everlog.model.clock import Clock
+from service.coordination.zookeeper.connecting import Connector
 from service.coordination.zookeeper.settings import Credentials, ZooKeeperSettings, written
 
 RECONNECT_DELAY_SECONDS = 0.1
@@ -24,9 +27,6 @@ RECONNECT_DELAY_SECONDS = 0.1
 
 RECONNECT_DELAY_SECONDS_MAX = 1.0
 """Longest pause between two attempts; kazoo's own limit is an hour."""
-
-ATTEMPT_SECONDS_MAX = 3.0
-"""How long one server may take for TCP and TLS, so that the others get their turn."""
 
 _READ_SHARE = 2 / 3
 """Part of the session that kazoo waits for an answer."""
@@ -36,23 +36,6 @@ _log = logging.getLogger(__name__)
 _log.setLevel(logging.CRITICAL)
 
 
-class Attempts:
-    """The last trouble with each server, for people; written by kazoo's thread."""
-
-    def __init__(self, settings: ZooKeeperSettings) -> None:
-        self._problems = dict.fromkeys(settings.address.servers, "the name does not resolve")
-
-    def note(self, server: tuple[str, int], problem: str) -> None:
-        """Remember what went wrong last."""
-        self._problems[server] = problem
-
-    @property
-    def text(self) -> str:
-        """All servers, each with its trouble."""
-        found = list(self._problems.items())
-        return ", ".join(f"{written(*server)} ({problem})" for server, problem in found)
-
-
 class OneSessionHandler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo is untyped
     """Calls back on the connection's own thread, and connects for one session only.
 
@@ -60,9 +43,9 @@ class OneSessionHandler(SequentialThreadingHandler):  # type: ignore[misc]  # ka
     itself (REL-K6).
     """
 
-    def __init__(self, attempts: Attempts) -> None:
+    def __init__(self, connector: Connector) -> None:
         super().__init__()
-        self._attempts = attempts
+        self._connector = connector
         self.has_ended = False
 
     def start(self) -> None:
@@ -74,17 +57,24 @@ class OneSessionHandler(SequentialThreadingHandler):  # type: ignore[misc]  # ka
     def dispatch_callback(self, callback: Any) -> None:
         callback.func(*callback.args)
 
-    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+    def create_connection(
+        self, address: tuple[str, int], *, hostname: str, timeout: float, **_tls: Any
+    ) -> socket.socket:
         if self.has_ended:
             raise ConnectionAbortedError("the session has ended")
-        server = kwargs["hostname"], kwargs["address"][1]
-        kwargs["timeout"] = min(kwargs["timeout"], ATTEMPT_SECONDS_MAX)
-        self._attempts.note(server, "it accepts connections but does not answer as ZooKeeper does")
-        try:
-            return super().create_connection(*args, **kwargs)
-        except OSError as error:
-            self._attempts.note(server, error.strerror or str(error) or type(error).__name__)
-            raise
+        return self._connector.connect(hostname, address, seconds_max=timeout)
+
+    def select(
+        self, readers: Sequence[Any], writers: Sequence[Any], *rest: Any
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Wait as `select` does, but not for bytes that TLS has received and not handed out."""
+        pending = [each for each in readers if hasattr(each, "pending") and each.pending()]
+        if not pending:
+            ready: tuple[list[Any], list[Any], list[Any]] = super().select(readers, writers, *rest)
+            return ready
+        others = [each for each in readers if each not in pending]
+        found, writable, _ = super().select(others, writers, [], 0)
+        return pending + found, writable, []
 
 
 class AnsweringConnection(ConnectionHandler):  # type: ignore[misc]  # kazoo is untyped
@@ -117,7 +107,7 @@ def make_client(
     settings: ZooKeeperSettings,
     *,
     clock: Clock,
-    attempts: Attempts,
+    connector: Connector,
     on_state: Callable[[str], None],
 ) -> KazooClient:
     """Return a client that has not been started.
@@ -125,10 +115,10 @@ def make_client(
     Args:
         settings: All about the session.
         clock: For the time of the last answer.
-        attempts: Told what goes wrong with which server.
+        connector: Makes its connections.
         on_state: Told each of kazoo's states, on its thread; returns at once.
     """
-    handler = OneSessionHandler(attempts)
+    handler = OneSessionHandler(connector)
     retry = KazooRetry(
         max_tries=-1,
         delay=RECONNECT_DELAY_SECONDS,
@@ -143,7 +133,6 @@ def make_client(
         default_acl=CREATOR_ALL_ACL if settings.owns_nodes else None,
         auth_data=_auth_data(settings.digest),
         logger=_log,
-        **_tls_arguments(settings),
     )
     # KazooClient has no argument for it.
     client._connection = AnsweringConnection(  # noqa: SLF001
@@ -165,18 +154,3 @@ def _sasl_options(sasl: Credentials | None) -> dict[str, str] | None:
     if sasl is None:
         return None
     return {"mechanism": "DIGEST-MD5", "username": sasl.user, "password": sasl.password}
-
-
-def _tls_arguments(settings: ZooKeeperSettings) -> dict[str, Any]:
-    tls = settings.tls
-    if tls is None:
-        return {}
-    return {
-        "use_ssl": True,
-        "verify_certs": True,
-        "check_hostname": tls.checks_host,
-        "ca": tls.trusted,
-        "certfile": tls.certificate,
-        "keyfile": tls.key or tls.certificate,
-        "keyfile_password": tls.key_password,
-    }

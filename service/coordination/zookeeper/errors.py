@@ -31,7 +31,6 @@ _REFUSED: dict[type[BaseException], str] = {
         "this user may not do that; connect as the one who created the node, or change its ACL"
     ),
     kazoo.AuthFailedError: "the user or the password is wrong",
-    kazoo.SASLException: "SASL needs the package pure-sasl; install everlog[sasl]",
     kazoo.SessionClosedRequireSaslError: "it wants SASL; set zookeeper.sasl.user and its password",
     kazoo.InvalidACLError: (
         "it knows no user to give the node to; set zookeeper.digest.user or zookeeper.sasl.user, "

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from kazoo.client import KazooClient
 from kazoo.exceptions import ConnectionClosedError, WriterNotClosedException
+from kazoo.protocol.connection import PURESASL_AVAILABLE
 from kazoo.protocol.states import KazooState, KeeperState
 
 from everlog.model.clock import Clock
@@ -23,7 +24,8 @@ from service.coordination.metadata_store import (
     SessionState,
 )
 from service.coordination.zookeeper.calls import CallQueue, Start
-from service.coordination.zookeeper.client import Attempts, make_client
+from service.coordination.zookeeper.client import make_client
+from service.coordination.zookeeper.connecting import Connector
 from service.coordination.zookeeper.errors import translated
 from service.coordination.zookeeper.inbox import Inbox
 from service.coordination.zookeeper.settings import ZooKeeperSettings
@@ -56,7 +58,7 @@ class ZooKeeperSession:
         self._loop = asyncio.get_running_loop()
         self.inbox = Inbox(self._loop)
         self._calls = CallQueue(inbox=self.inbox, answer_seconds_max=settings.session_seconds)
-        self._attempts = Attempts(settings)
+        self._connector = Connector(settings)
         self._state = SessionState.SUSPENDED
         self._session_id = 0
         self._why_ended: Exception | None = None
@@ -65,7 +67,7 @@ class ZooKeeperSession:
         self._farewell: asyncio.Future[Any] | None = None
         self._stopping = threading.Lock()
         self.client: KazooClient = make_client(
-            settings, clock=clock, attempts=self._attempts, on_state=self._on_state
+            settings, clock=clock, connector=self._connector, on_state=self._on_state
         )
 
     @property
@@ -105,6 +107,10 @@ class ZooKeeperSession:
             ZooKeeperUnreachableError: No server has answered in time; the message names them all.
             RejectedError: The servers do not take the credentials.
         """
+        if self._settings.sasl is not None and not PURESASL_AVAILABLE:
+            raise RejectedError(
+                "zookeeper.sasl.user needs the package pure-sasl: pip install pure-sasl"
+            )
         await self._run(self.client.start_async)
         try:
             async with asyncio.timeout(self._settings.connection_seconds):
@@ -223,6 +229,6 @@ class ZooKeeperSession:
     def _unreachable(self) -> ZooKeeperUnreachableError:
         return ZooKeeperUnreachableError(
             f"no ZooKeeper has answered within {self._settings.connection_seconds:g} seconds: "
-            f"{self._attempts.text}; check zookeeper.connect, that the servers run and most of "
+            f"{self._connector.trouble}; check zookeeper.connect, that the servers run and most of "
             "them see each other, and that a firewall lets the port through"
         )

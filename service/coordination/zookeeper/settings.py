@@ -45,15 +45,13 @@ class ZooKeeperTls:
 
     Attributes:
         trusted: Certificates of authorities; None for those of the system.
-        certificate: This client's own, if the servers want one; its key may be in the same file.
-        key: Of the certificate; None where the certificate's file holds it.
+        certificate: This client's own and its key, if the servers want one.
         key_password: Of the key, if it has one.
         checks_host: Whether the server's certificate must name the host that was asked for.
     """
 
     trusted: str | None = None
     certificate: str | None = None
-    key: str | None = None
     key_password: str | None = field(default=None, repr=False)
     checks_host: bool = True
 

@@ -60,6 +60,13 @@ REFUSED = [
     ({"group.min.session.timeout.ms": "2000000"}, "group.max.session.timeout.ms is 1800000"),
     ({"replica.lag.time.max.ms": "100"}, "replica.fetch.wait.max.ms is 500; raise this"),
     ({"remote.cache.bytes": "1048576"}, "remote.fetch.range.bytes is 8388608; raise this"),
+    ({"zookeeper.sasl.user": "ann"}, "zookeeper.sasl.password: zookeeper.sasl.user needs it"),
+    ({"zookeeper.digest.password": "x"}, "zookeeper.digest.user: zookeeper.digest.password needs"),
+    ({"zookeeper.set.acl": "true"}, "nodes must have an owner; set zookeeper.sasl.user"),
+    (
+        {"zookeeper.ssl.truststore.location": "/ca.pem"},
+        "--set zookeeper.ssl.truststore.location: zookeeper.ssl.client.enable=false: TLS is off",
+    ),
     ({"zookeeper.connect": "zk:2181"}, "store.url: brokers of a cluster share one archive"),
     (
         {"log.retention.ms": "5", "log.local.retention.ms": "6"},
@@ -117,6 +124,7 @@ def test_what_does_not_go_together_is_refused_with_advice(
         {"listeners": "PLAINTEXT://127.0.0.1:0"},
         {"zookeeper.connect": "zk:2181", "store.url": "s3://bucket"},
         {"zookeeper.connect": "zk:2181", "remote.storage.enable": "false"},
+        {"zookeeper.set.acl": "true", "zookeeper.sasl.user": "a", "zookeeper.sasl.password": "b"},
         {"log.retention.ms": "5"},
         {"log.retention.hours": "1"},
         {"log.cleanup.policy": "compact"},

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import examples
+from tests.contract.guarded_zookeeper import Guarded, running_guarded_zookeeper
 from tests.contract.object_stores import moto_endpoint, seaweedfs_endpoint, weed_binary
 from tests.contract.zookeeper_server import (
     ADVICE,
@@ -61,3 +62,12 @@ def zookeeper_ensemble() -> Iterator[ZooKeeperEnsemble]:
         pytest.skip(ADVICE)
     with running_zookeeper(3) as ensemble:
         yield ensemble
+
+
+@pytest.fixture(scope="session")
+def guarded_zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Give a server of ZooKeeper that asks for certificates and users, or skip."""
+    if not is_installed():
+        pytest.skip(ADVICE)
+    with running_guarded_zookeeper(tmp_path_factory.mktemp("guarded")) as guarded:
+        yield guarded

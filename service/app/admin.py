@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from service.app.broker_metrics import broker_metrics, loop_metrics
+from service.app.broker_metrics import broker_metrics, loop_metrics, metadata_metrics
 from service.app.disk_metrics import disk_metrics
+from service.app.metadata import Metadata
 from service.app.node import BrokerNode
 from service.app.process_metrics import process_metrics
 from service.app.readiness import readiness
@@ -32,7 +33,11 @@ class Admin:
 
 
 async def start_admin(
-    node: BrokerNode, config: BrokerConfig, seams: Seams, watchdog: Watchdog | None = None
+    node: BrokerNode,
+    config: BrokerConfig,
+    seams: Seams,
+    metadata: Metadata,
+    watchdog: Watchdog | None = None,
 ) -> Admin:
     """Serve the pages of a broker.
 
@@ -43,6 +48,7 @@ async def start_admin(
         [
             lambda: broker_metrics(node),
             lambda: loop_metrics(watchdog),
+            lambda: metadata_metrics(metadata.silent_seconds()),
             lambda: tier_metrics(node.cold, node.table, seams.clock),
             lambda: source_metrics(_follower(node), seams.clock.monotonic()),
             lambda: disk_metrics(node.disk),
@@ -54,13 +60,13 @@ async def start_admin(
         pages={
             "/metrics": lambda: Answer(200, metrics.page(), CONTENT_TYPE),
             "/livez": lambda: Answer(200, b"ok\n"),
-            "/readyz": lambda: _readiness(node, seams),
+            "/readyz": lambda: _readiness(node, seams, metadata),
         },
     )
     return Admin(http, await http.bind(config.admin_host, config.admin_port))
 
 
-def _readiness(node: BrokerNode, seams: Seams) -> Answer:
+def _readiness(node: BrokerNode, seams: Seams, metadata: Metadata) -> Answer:
     now = seams.clock.monotonic()
     answer = readiness(
         is_ready=node.is_ready,
@@ -69,6 +75,7 @@ def _readiness(node: BrokerNode, seams: Seams) -> Answer:
         archives=() if node.cold is None else node.cold.archiver.archives,
         disk=DiskLevel.CALM if node.disk is None else node.disk.pressure.level,
         now=now,
+        metadata_silent_seconds=metadata.silent_seconds(),
     )
     return with_source(answer, _follower(node), now)
 

@@ -43,6 +43,15 @@ def loop_metrics(watchdog: Watchdog | None) -> Iterator[Metric]:
     )
 
 
+def metadata_metrics(silent_seconds: float) -> Iterator[Metric]:
+    """Yield how long nobody has answered for the metadata."""
+    yield gauge(
+        "everlog_metadata_silent_seconds",
+        "Time since ZooKeeper has last answered, if only a ping; 0 without ZooKeeper.",
+        silent_seconds,
+    )
+
+
 def _request_metrics(node: BrokerNode) -> Iterator[Metric]:
     counts = {_api_name(key): float(count) for key, count in sorted(node.request_counts.items())}
     yield counters("everlog_requests", "Requests of clients.", "api", counts)

@@ -1,6 +1,6 @@
 """The cluster's metadata as a broker opens it: its own tree, or ZooKeeper's."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,10 +19,12 @@ class Metadata:
 
     Attributes:
         deadlines: What a watchdog has to do about the session while the loop is stuck.
+        silent_seconds: Time since anybody has answered; the broker's own tree always does.
     """
 
     store: MetadataStore
     deadlines: Sequence[Deadline] = ()
+    silent_seconds: Callable[[], float] = float
 
 
 @asynccontextmanager

@@ -11,6 +11,9 @@ from service.partition.table import PartitionTable
 ARCHIVE_STALL_SECONDS_MAX = 600.0
 """So long uploads of a partition may fail before it counts as degraded."""
 
+METADATA_SILENCE_SECONDS_MAX = 10.0
+"""So long nobody may have answered for the metadata before the broker counts as degraded."""
+
 _NAMED_MAX = 10
 
 _CROWDED = {
@@ -33,11 +36,12 @@ def readiness(
     archives: Iterable[PartitionArchive],
     disk: DiskLevel,
     now: float,
+    metadata_silent_seconds: float = 0.0,
 ) -> Answer:
     """Answer ``/readyz``.
 
-    A store that does not answer, a stalled archive, or a full disk leaves the answer at 200: what
-    is there is served, and no other broker could upload what is on this disk.
+    A store or a ZooKeeper that does not answer, a stalled archive, or a full disk leaves the answer
+    at 200: what is there is served, and no other broker could upload what is on this disk.
 
     Args:
         is_ready: Whether the broker is between its start and its stop.
@@ -46,6 +50,7 @@ def readiness(
         archives: The cold sides of that.
         disk: What is done about a full disk.
         now: Monotonic seconds.
+        metadata_silent_seconds: Since anybody has answered for the metadata.
     """
     if not is_ready:
         return Answer(503, b"not ready: the broker is starting or stopping\n")
@@ -56,6 +61,8 @@ def readiness(
     if home is not None and home.is_elsewhere:
         return Answer(503, f"not ready: {home.complaint}\n".encode())
     problems = list(_degradations(table, home, archives, disk, now))
+    if metadata_silent_seconds > METADATA_SILENCE_SECONDS_MAX:
+        problems.insert(0, _silence(metadata_silent_seconds))
     text = "".join(["ok\n", *(f"degraded: {each}\n" for each in problems)])
     return Answer(200, text.encode())
 
@@ -80,6 +87,13 @@ def _degradations(
             f"uploads of {_some(stalled)} have failed for more than {minutes:.0f} minutes; the log "
             "says why (archive_stalled, tier_commit_failed)"
         )
+
+
+def _silence(seconds: float) -> str:
+    return (
+        f"no ZooKeeper has answered for {seconds:.0f} seconds: topics, elections and the archive "
+        "wait (zookeeper_connection_lost in the log)"
+    )
 
 
 def stalled_archives(archives: Iterable[PartitionArchive], now: float) -> list[PartitionArchive]:

@@ -93,7 +93,7 @@ async def _serve(
                 boot_id=boot_id,
             )
             endpoints = await node.start()
-            admin = await start_admin(node, config, seams, watchdog)
+            admin = await start_admin(node, config, seams, metadata, watchdog)
             admin_address = f"{config.admin_host}:{admin.port}"
             gc.freeze()
             for number in _STOP_SIGNALS:

@@ -40,7 +40,11 @@ async def open_zookeeper(config: BrokerConfig, seams: Seams) -> AsyncIterator[Me
         zookeeper_settings(config), clock=seams.clock, executor=seams.metadata_executor
     )
     try:
-        yield Metadata(store=store, deadlines=_deadlines(store.session))
+        yield Metadata(
+            store=store,
+            deadlines=_deadlines(store.session),
+            silent_seconds=lambda: store.session.silent_seconds,
+        )
     finally:
         await store.close()
 

@@ -75,14 +75,14 @@ class ZooKeeperMetadata:
         self.root = f"/test-{uuid.uuid4().hex}"
         self.stores: list[ZooKeeperStore] = []
 
-    def settings(self, *, session_seconds: float = 2.0) -> ZooKeeperSettings:
+    def settings(self, *, session_seconds: float = 6.0) -> ZooKeeperSettings:
         return ZooKeeperSettings(
             address=ZooKeeperAddress.parse(self.ensemble.addresses + self.root),
             session_seconds=session_seconds,
             connection_seconds=20.0,
         )
 
-    async def connect(self, *, session_seconds: float = 2.0) -> ZooKeeperStore:
+    async def connect(self, *, session_seconds: float = 6.0) -> ZooKeeperStore:
         settings = self.settings(session_seconds=session_seconds)
         store = await ZooKeeperStore.connect(settings, clock=SystemClock())
         self.stores.append(store)

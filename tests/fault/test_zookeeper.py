@@ -11,17 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError
 
 from service.app.zookeeper_metadata import LOOP_STUCK_STATUS
+from tests.contract.guarded_zookeeper import KEY_PASSWORD, PASSWORD, USER, Guarded
 from tests.contract.zookeeper_server import ZooKeeperEnsemble
 from tests.fault.broker_process import BrokerDiedError, BrokerProcess
 
 WAIT_SECONDS_MAX = 60
 SESSION_LOST = 75
-SESSION_SECONDS = 2
+SESSION_SECONDS = 4
 
 
 @pytest.fixture
@@ -58,11 +60,11 @@ def _consume(broker: BrokerProcess, topic: str, count: int) -> list[int]:
     consumer = Consumer(
         {
             "bootstrap.servers": broker.bootstrap,
-            "group.id": uuid.uuid4().hex,
-            "auto.offset.reset": "earliest",
+            "group.id": "never joined",
+            "enable.auto.commit": False,
         }
     )
-    consumer.subscribe([topic])
+    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     found: list[int] = []
     deadline = time.monotonic() + WAIT_SECONDS_MAX
     while len(found) < count and time.monotonic() < deadline:
@@ -79,8 +81,8 @@ def _wait_until(is_so: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def _onlooker(zookeeper: ZooKeeperEnsemble, root: str) -> Iterator[KazooClient]:
-    client = KazooClient(zookeeper.addresses + root)
+def _onlooker(addresses: str, root: str) -> Iterator[KazooClient]:
+    client = KazooClient(addresses + root)
     client.start()
     try:
         yield client
@@ -101,15 +103,21 @@ def test_records_outlive_kill_nine_and_a_restart_of_zookeeper(
         zookeeper.restart()
         broker.start()
         assert _consume(broker, "orders", 100) == list(range(100))
-        zookeeper.restart()
-        _produce(broker, "orders", range(100, 200))
+        zookeeper.kill()
+        _wait_until(
+            lambda: broker.metric("everlog_metadata_silent_seconds") > SESSION_SECONDS, "no silence"
+        )
+        # What needs no metadata goes on.
+        _produce(broker, "orders", range(100, 150))
+        zookeeper.start()
+        _produce(broker, "orders", range(150, 200))
         _create(broker, "more")
         _produce(broker, "more", range(10))
         assert _consume(broker, "orders", 200) == list(range(200))
         broker.stop()
-        with _onlooker(zookeeper, root) as tree:
+        with _onlooker(zookeeper.addresses, root) as tree:
             assert tree.get_children("/brokers/ids") == []
-            assert sorted(tree.get_children("/topics")) == ["__consumer_offsets", "more", "orders"]
+            assert {"more", "orders"} <= set(tree.get_children("/topics"))
 
 
 @pytest.mark.rule("REL-K2")
@@ -117,7 +125,7 @@ def test_records_outlive_kill_nine_and_a_restart_of_zookeeper(
 def test_a_broker_that_stood_still_past_its_session_leaves_and_can_come_back(
     tmp_path: Path, zookeeper: ZooKeeperEnsemble, root: str
 ) -> None:
-    with _broker(tmp_path, zookeeper, root) as broker, _onlooker(zookeeper, root) as tree:
+    with _broker(tmp_path, zookeeper, root) as broker, _onlooker(zookeeper.addresses, root) as tree:
         _create(broker, "orders")
         _produce(broker, "orders", range(10))
         os.kill(broker.pid, signal.SIGSTOP)
@@ -168,7 +176,7 @@ def test_a_stuck_loop_gives_its_session_up_and_then_ends_the_process(
 ) -> None:
     with (
         _stuck_process(zookeeper, root, session_seconds=4, stuck_seconds=60) as process,
-        _onlooker(zookeeper, root) as tree,
+        _onlooker(zookeeper.addresses, root) as tree,
     ):
         _wait_until(lambda: tree.exists("/mine") is None, "a stuck process keeps its node")
         assert process.poll() is None
@@ -183,3 +191,40 @@ def test_a_loop_that_goes_on_in_time_finds_its_session_given_up(
         assert process.stdout is not None
         assert "lost\n" in process.stdout
         assert process.wait(WAIT_SECONDS_MAX) == 0
+
+
+def test_a_broker_shows_zookeeper_who_it_is_and_keeps_its_nodes_to_itself(
+    tmp_path: Path, guarded_zookeeper: Guarded, root: str
+) -> None:
+    settings = {
+        "zookeeper.connect": guarded_zookeeper.tls_address + root,
+        "zookeeper.ssl.client.enable": "true",
+        "zookeeper.ssl.truststore.location": str(guarded_zookeeper.trusted),
+        "zookeeper.ssl.keystore.location": str(guarded_zookeeper.certificate),
+        "zookeeper.ssl.keystore.password": KEY_PASSWORD,
+        "zookeeper.sasl.user": USER,
+        "zookeeper.sasl.password": PASSWORD,
+        "zookeeper.set.acl": "true",
+    }
+    store = f"file://{tmp_path}/store"
+    with BrokerProcess(tmp_path, settings, store=store) as broker:
+        _create(broker, "orders")
+        _produce(broker, "orders", range(10))
+        assert _consume(broker, "orders", 10) == list(range(10))
+        with _onlooker(guarded_zookeeper.address, root) as stranger:
+            for path in ("/", "/cluster/id", "/brokers/ids/1", "/topics/orders"):
+                with pytest.raises(NoAuthError):
+                    stranger.get(path)
+        resource = ConfigResource(ConfigResource.Type.BROKER, "1")
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+        described = admin.describe_configs([resource])[resource].result()
+        assert described["zookeeper.sasl.user"].value == USER
+        secret = described["zookeeper.sasl.password"]
+        assert (secret.is_sensitive, secret.value) == (True, None)
+        broker.stop()
+        said = broker.log_path.read_text()
+        assert PASSWORD not in said
+        assert KEY_PASSWORD not in said
+    wrong = settings | {"zookeeper.sasl.password": KEY_PASSWORD}
+    with pytest.raises(BrokerDiedError, match="refused the credentials; check the user and the"):
+        BrokerProcess(tmp_path, wrong, store=store).start()

@@ -7,9 +7,14 @@ import pytest
 
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
-from service.app.readiness import ARCHIVE_STALL_SECONDS_MAX, readiness
+from service.app.readiness import (
+    ARCHIVE_STALL_SECONDS_MAX,
+    METADATA_SILENCE_SECONDS_MAX,
+    readiness,
+)
 from service.net.admin_http import Answer
 from service.partition.disk_pressure import DiskLevel
+from service.partition.table import PartitionTable
 from tests.contract.object_stores import FailingStore
 from tests.unit.tiering.site import HastyClock, Site, metadata_tree, site
 
@@ -66,3 +71,21 @@ async def test_a_full_disk_is_named_and_consumers_are_served(tmp_path: Path) -> 
         refused = answer(running, disk=DiskLevel.REFUSE)
         assert refused.status == 200
         assert b"degraded: the local disk is above log.local.disk.critical" in refused.body
+
+
+async def test_a_silent_zookeeper_is_named_and_clients_are_served() -> None:
+    def answered(silent_seconds: float) -> Answer:
+        return readiness(
+            is_ready=True,
+            table=PartitionTable(),
+            home=None,
+            archives=(),
+            disk=DiskLevel.CALM,
+            now=0.0,
+            metadata_silent_seconds=silent_seconds,
+        )
+
+    assert answered(METADATA_SILENCE_SECONDS_MAX).body == b"ok\n"
+    degraded = answered(METADATA_SILENCE_SECONDS_MAX + 1)
+    assert degraded.status == 200
+    assert degraded.body.startswith(b"ok\ndegraded: no ZooKeeper has answered for 11 seconds")

@@ -42,7 +42,7 @@ def broker_contradictions(values: Values, chosen: Collection[str]) -> Iterator[I
     yield from _advertised(values)
     yield from _shared_store(values)
     yield from _followed_store(values)
-    yield from zookeeper_contradictions(values, chosen)
+    yield from zookeeper_contradictions(values)
     yield from _disk_limits(values)
 
 

@@ -1,6 +1,6 @@
 """Which settings of ZooKeeper do not go together."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from service.model.config_definition import InvalidConfigError
 from service.model.setting_type import Value
@@ -16,15 +16,20 @@ _OWNERS = ("zookeeper.sasl.user", "zookeeper.digest.user", "zookeeper.ssl.keysto
 
 _TLS_SWITCH = "zookeeper.ssl.client.enable"
 
+_TLS_FILES = (
+    "zookeeper.ssl.truststore.location",
+    "zookeeper.ssl.keystore.location",
+    "zookeeper.ssl.keystore.password",
+)
+
 
 def zookeeper_contradictions(
-    values: Mapping[str, Value | None], chosen: Collection[str]
+    values: Mapping[str, Value | None],
 ) -> Iterator[InvalidConfigError]:
     """Find the settings that do not go together.
 
     Args:
         values: All settings of a broker.
-        chosen: Names of those that somebody has set.
     """
     for user, password in _PAIRS:
         if (values[user] is None) != (values[password] is None):
@@ -34,8 +39,8 @@ def zookeeper_contradictions(
         advice = f"nodes must have an owner; set {_OWNERS[0]}, {_OWNERS[1]} or {_OWNERS[2]}"
         yield InvalidConfigError("zookeeper.set.acl", "true", advice)
     if not values[_TLS_SWITCH]:
-        for name in sorted(chosen):
-            if name.startswith("zookeeper.ssl.") and name != _TLS_SWITCH:
-                advice = "TLS is off, so this does nothing; set it to true, or leave that out"
+        for name in _TLS_FILES:
+            if values[name] is not None:
+                advice = f"TLS is off; set it to true, or leave {name} out"
                 yield InvalidConfigError(_TLS_SWITCH, "false", advice, because=name)
                 return

@@ -13,12 +13,14 @@ class CutProxy:
         port: To connect to.
         cut_at: Bytes in a request that the line is cut at; once.
         passes_on: Whether the server gets that request before.
+        swallows: Connections that are taken next and never answered.
     """
 
     def __init__(self, upstream_port: int) -> None:
         self.port = 0
         self.cut_at: bytes | None = None
         self.passes_on = False
+        self.swallows = 0
         self._upstream_port = upstream_port
         self._server: asyncio.Server | None = None
         self._lines: list[asyncio.StreamWriter] = []
@@ -45,6 +47,11 @@ class CutProxy:
         self._lines.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.swallows > 0:
+            self.swallows -= 1
+            await reader.read()
+            writer.close()
+            return
         upstream = await asyncio.open_connection("127.0.0.1", self._upstream_port)
         self._lines += [writer, upstream[1]]
         back = asyncio.ensure_future(self._answers(upstream[0], writer))

@@ -279,3 +279,20 @@ async def test_three_servers_go_on_when_one_is_killed(
     assert stat.ephemeral_owner == store.session_id
     await store.close()
     await asyncio.to_thread(mine.restart)
+
+
+async def test_a_server_that_hangs_does_not_cost_the_session(
+    tree: ZooKeeperMetadata, zookeeper: ZooKeeperEnsemble
+) -> None:
+    async with CutProxy(zookeeper.servers[0].port) as proxy:
+        address = ZooKeeperAddress.parse(f"127.0.0.1:{proxy.port}{tree.root}")
+        settings = replace(tree.settings(), address=address)
+        store = await ZooKeeperStore.connect(settings, clock=SystemClock())
+        states = States(store)
+        proxy.swallows = 1
+        proxy.cut()
+        await states.until(SessionState.SUSPENDED)
+        await states.until(SessionState.CONNECTED)
+        assert proxy.swallows == 0
+        assert store.state is SessionState.CONNECTED
+        await store.close()

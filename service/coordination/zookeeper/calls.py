@@ -38,12 +38,16 @@ class CallQueue:
     Args:
         inbox: Brings the answers.
         answer_seconds_max: How long a caller waits, for a connection and an answer together.
+        waiting_max: Calls that wait for their turn at most.
     """
 
-    def __init__(self, *, inbox: Inbox, answer_seconds_max: float) -> None:
+    def __init__(
+        self, *, inbox: Inbox, answer_seconds_max: float, waiting_max: int = WAITING_MAX
+    ) -> None:
         self._inbox = inbox
         self._loop = asyncio.get_running_loop()
         self._answer_seconds_max = answer_seconds_max
+        self._waiting_max = waiting_max
         self._waiting: deque[_Call] = deque()
         self._unanswered: dict[_Call, None] = {}
         self._in_flight = 0
@@ -53,9 +57,9 @@ class CallQueue:
     def submit(self, path: str, start: Start) -> asyncio.Future[Any]:
         """Make a call when its turn comes; the future has kazoo's result, or the port's error."""
         answer = self._loop.create_future()
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self._waiting) >= self._waiting_max:
             answer.set_exception(
-                ConnectionLostError(f"{path}: {WAITING_MAX} calls wait for ZooKeeper already")
+                ConnectionLostError(f"{path}: {self._waiting_max} calls wait for ZooKeeper already")
             )
             return answer
         call = _Call(path, start, answer, self._loop.time() + self._answer_seconds_max)

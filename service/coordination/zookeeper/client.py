@@ -58,11 +58,11 @@ class OneSessionHandler(SequentialThreadingHandler):  # type: ignore[misc]  # ka
         callback.func(*callback.args)
 
     def create_connection(
-        self, address: tuple[str, int], *, hostname: str, timeout: float, **_tls: Any
+        self, address: tuple[str, int], *, hostname: str, **_others: Any
     ) -> socket.socket:
         if self.has_ended:
             raise ConnectionAbortedError("the session has ended")
-        return self._connector.connect(hostname, address, seconds_max=timeout)
+        return self._connector.connect(hostname, address)
 
     def select(
         self, readers: Sequence[Any], writers: Sequence[Any], *rest: Any
@@ -85,11 +85,16 @@ class AnsweringConnection(ConnectionHandler):  # type: ignore[misc]  # kazoo is 
         session_seconds: Of the session; None before the server has said it.
     """
 
-    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clock: Clock, attempt_seconds_max: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clock = clock
+        self._attempt_seconds_max = attempt_seconds_max
         self.answered_at: float | None = None
         self.session_seconds: float | None = None
+
+    def _invoke(self, seconds_max: float, *args: Any, **kwargs: Any) -> Any:
+        # Only what opens a connection comes this way; kazoo would wait for as long as the session.
+        return super()._invoke(min(seconds_max, self._attempt_seconds_max), *args, **kwargs)
 
     def _connect(self, *args: Any) -> Any:
         read_ms, connect_ms = super()._connect(*args)
@@ -141,6 +146,7 @@ def make_client(
         logger=_log,
         sasl_options=_sasl_options(settings.sasl),
         clock=clock,
+        attempt_seconds_max=connector.attempt_seconds_max,
     )
     client.add_listener(on_state)
     return client

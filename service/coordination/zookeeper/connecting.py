@@ -7,17 +7,26 @@ from everlog.model.errors import RejectedError
 from service.coordination.zookeeper.settings import ZooKeeperSettings, ZooKeeperTls, written
 
 ATTEMPT_SECONDS_MAX = 3.0
-"""How long one server may take for TCP and TLS, so that the others get their turn."""
+"""How long one server may take for TCP and TLS, and again for its first answer."""
+
+ATTEMPT_SHARE = 1 / 3
+"""The same as a part of the session, which must not pass while one server hangs."""
 
 
 class Connector:
     """Connects, and remembers the last trouble with each server; used by kazoo's thread.
+
+    Attributes:
+        attempt_seconds_max: How long one server may take, see `ATTEMPT_SECONDS_MAX`.
 
     Raises:
         RejectedError: A file of certificates cannot be used.
     """
 
     def __init__(self, settings: ZooKeeperSettings) -> None:
+        self.attempt_seconds_max = min(
+            ATTEMPT_SECONDS_MAX, ATTEMPT_SHARE * settings.session_seconds
+        )
         self._tls = None if settings.tls is None else tls_context(settings.tls)
         self._problems = dict.fromkeys(settings.address.servers, "the name does not resolve")
 
@@ -27,13 +36,12 @@ class Connector:
         found = list(self._problems.items())
         return ", ".join(f"{written(*server)} ({problem})" for server, problem in found)
 
-    def connect(self, host: str, address: tuple[str, int], *, seconds_max: float) -> socket.socket:
+    def connect(self, host: str, address: tuple[str, int]) -> socket.socket:
         """Return a connection.
 
         Args:
             host: The name that was asked for; a certificate must be for it.
             address: What it resolves to, and the port.
-            seconds_max: How long that may take.
 
         Raises:
             OSError: It cannot be made.
@@ -42,8 +50,7 @@ class Connector:
         # Unless it fails below, or a session comes of it.
         self._problems[server] = "it accepts connections but does not answer as ZooKeeper does"
         try:
-            limit = min(seconds_max, ATTEMPT_SECONDS_MAX)
-            connection = socket.create_connection(address, limit)
+            connection = socket.create_connection(address, self.attempt_seconds_max)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 # Closes it if that fails.

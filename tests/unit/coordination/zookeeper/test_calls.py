@@ -11,7 +11,7 @@ from service.coordination.metadata_store import (
     SessionExpiredError,
 )
 from service.coordination.zookeeper import calls
-from service.coordination.zookeeper.calls import IN_FLIGHT_MAX, WAITING_MAX, CallQueue
+from service.coordination.zookeeper.calls import IN_FLIGHT_MAX, CallQueue
 from service.coordination.zookeeper.inbox import Inbox
 from tests.simulation.loop import run_simulated
 
@@ -140,10 +140,12 @@ async def test_the_end_of_the_session_ends_sent_and_unsent_calls() -> None:
 
 
 async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
-    kazoo, waiting = Kazoo(), queue()
-    for _ in range(WAITING_MAX):
-        waiting.submit("/", kazoo.start)
-    with pytest.raises(ConnectionLostError, match=f"{WAITING_MAX} calls wait"):
+    kazoo, inbox = Kazoo(), Inbox(asyncio.get_running_loop())
+    waiting = CallQueue(inbox=inbox, answer_seconds_max=9.0, waiting_max=3)
+    answers = [waiting.submit("/", kazoo.start) for _ in range(3)]
+    with pytest.raises(ConnectionLostError, match="3 calls wait"):
         await waiting.submit("/one-more", kazoo.start)
+    for answer in answers:
+        answer.cancel()
     waiting.close(SessionExpiredError)
     assert calls.IN_FLIGHT_MAX < 270  # see its docstring

@@ -39,10 +39,10 @@ def test_nothing_is_connected_to_after_the_end_of_the_session() -> None:
     handler = OneSessionHandler(Connector(SETTINGS))
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
-        handler.create_connection(address, hostname="127.0.0.1", timeout=5.0).close()
+        handler.create_connection(address, hostname="127.0.0.1").close()
         handler.has_ended = True
         with pytest.raises(ConnectionAbortedError):
-            handler.create_connection(address, hostname="127.0.0.1", timeout=5.0)
+            handler.create_connection(address, hostname="127.0.0.1")
 
 
 def test_files_that_are_no_certificates_are_named(tmp_path: Path) -> None:

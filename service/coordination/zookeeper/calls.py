@@ -37,7 +37,8 @@ class CallQueue:
 
     Args:
         inbox: Brings the answers.
-        answer_seconds_max: How long a caller waits, for a connection and an answer together.
+        answer_seconds_max: How long a caller waits while no call is answered, be it for want of a
+            connection or of an answer.
         waiting_max: Calls that wait for their turn at most.
     """
 
@@ -51,6 +52,7 @@ class CallQueue:
         self._waiting: deque[_Call] = deque()
         self._unanswered: dict[_Call, None] = {}
         self._in_flight = 0
+        self._answered_at = self._loop.time()
         self._is_open = False
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -106,6 +108,7 @@ class CallQueue:
 
     def _finish(self, call: _Call, result: Any) -> None:
         self._in_flight -= 1
+        self._answered_at = self._loop.time()
         self._unanswered.pop(call, None)
         if not call.answer.done():
             if result.exception is None:
@@ -122,8 +125,10 @@ class CallQueue:
         now = self._loop.time()
         while self._unanswered:
             call = next(iter(self._unanswered))
-            if call.due > now and not call.answer.done():
-                self._alarm = self._loop.call_at(call.due, self._give_up_overdue)
+            # Many calls at once take longer than one may; as long as there are answers all is well.
+            due = max(call.due, self._answered_at + self._answer_seconds_max)
+            if due > now and not call.answer.done():
+                self._alarm = self._loop.call_at(due, self._give_up_overdue)
                 break
             del self._unanswered[call]
             if not call.answer.done():

@@ -1,7 +1,8 @@
 """One session with ZooKeeper, from its first connection to its end, as the event loop sees it.
 
 kazoo's thread keeps the session alive by itself, also while the loop is stuck (REL-K7); `give_up`
-is for whoever notices that. All state here belongs to the loop.
+is for whoever notices that. All state here belongs to the loop, but for the session's number, which
+never changes once it is known.
 """
 
 import asyncio
@@ -61,6 +62,7 @@ class ZooKeeperSession:
         self._connector = Connector(settings)
         self._state = SessionState.SUSPENDED
         self._session_id = 0
+        self._is_established = False
         self._why_ended: Exception | None = None
         self._callbacks: list[Callable[[SessionState], None]] = []
         self._first_news = asyncio.Event()
@@ -123,7 +125,7 @@ class ZooKeeperSession:
         except (SessionExpiredError, RejectedError):
             await self.close()
             raise
-        self._session_id = self.client.client_id[0]
+        self._is_established = True
         _log.info(
             "zookeeper_connected",
             servers=self._settings.address.text,
@@ -174,6 +176,9 @@ class ZooKeeperSession:
     def _on_state(self, state: str) -> None:
         """Take a state of kazoo, on its thread."""
         why = None
+        if state == KazooState.CONNECTED:
+            # Here and now: as soon as the connection is lost kazoo does not tell it any more.
+            self._session_id = self.client.client_id[0]
         if state == KazooState.LOST:
             # Before kazoo tries to connect: it must not open another session (REL-K2).
             self.client.handler.has_ended = True
@@ -222,7 +227,7 @@ class ZooKeeperSession:
             callback(state)
 
     def _ended(self, path: str) -> Exception:
-        if isinstance(self._why_ended, RejectedError):
+        if isinstance(self._why_ended, RejectedError) and not self._is_established:
             return RejectedError(str(self._why_ended))
         return SessionExpiredError(f"{path}: {self._why_ended}")
 

@@ -118,6 +118,20 @@ def test_a_call_that_nobody_answers_fails_after_the_limit_and_is_not_sent_later(
     assert found == pytest.approx([9.0, 10.0], abs=0.01)
 
 
+def test_many_calls_may_take_longer_than_one_as_long_as_there_are_answers() -> None:
+    async def scenario() -> list[int]:
+        kazoo, waiting = Kazoo(), queue(answer_seconds_max=9.0)
+        waiting.open()
+        answers = [waiting.submit("/", kazoo.start) for _ in range(2 * IN_FLIGHT_MAX)]
+        for number, _ in enumerate(answers):
+            await asyncio.sleep(8.0)
+            kazoo.answers[number].give(number)
+        return await asyncio.gather(*answers)
+
+    found = run_simulated(1, lambda _loop: scenario())
+    assert found == list(range(2 * IN_FLIGHT_MAX))
+
+
 async def test_a_call_whose_caller_has_gone_is_not_sent() -> None:
     kazoo, waiting = Kazoo(), queue()
     gone, kept = waiting.submit("/gone", kazoo.start), waiting.submit("/kept", kazoo.start)

@@ -269,11 +269,16 @@ class ColdLog:
         return EMPTY_SLICE
 
     def _place(self, found: ColdObject, chunk: int, offset: Offset | None) -> _Place:
-        """Choose what to fetch: a range for who reads in order, a chunk for who has jumped."""
+        """Choose what to fetch: a range for who reads in order, a chunk for who has jumped.
+
+        A scan that is held back for the sake of others comes in chunks, too: a range takes every
+        processor for some tens of milliseconds.
+        """
         whole = found.range_of(chunk)
         keep = offset is None or not self._ahead.follows(offset)
         is_scan = offset is not None and self._ahead.is_steady(offset)
-        if (is_scan and chunk == whole.first_chunk) or self._ranges.is_coming(found, whole):
+        is_free = is_scan and not self._ranges.is_held
+        if (is_free and chunk == whole.first_chunk) or self._ranges.is_coming(found, whole):
             return _Place(found, whole, keep)
         return _Place(found, found.alone(chunk), keep)
 

@@ -71,7 +71,8 @@ class FetchAhead:
             return False
         self._stats.seeks += is_seek
         if window:
-            self._spawn(self._fetch(found, wanted, window))
+            # While scans are held back, no further than the range that the reader is in.
+            self._spawn(self._fetch(found, wanted, 0 if self._ranges.is_held else window))
         return True
 
     async def _fetch(self, found: ColdObject, behind: ObjectRange, window: int) -> None:

@@ -36,6 +36,11 @@ CACHE_SUFFIX = ".chunk"
 class RangeSource(Protocol):
     """Makes ranges readable as parts of local files, verified."""
 
+    @property
+    def is_held(self) -> bool:
+        """Whether scans are held back: what they fetch had better be small then."""
+        ...
+
     def at_hand(self, of: ColdObject, wanted: ObjectRange) -> CachedRange | None:
         """Return where a range is, if it is here."""
         ...
@@ -99,6 +104,10 @@ class _Fetching:
         self._turns: dict[RangeId, asyncio.Event] = {}
         self._flights: SingleFlight[RangeId, CachedRange] = SingleFlight(spawn)
         self._stats = stats
+
+    @property
+    def is_held(self) -> bool:
+        return self._pace.bytes_per_second is not None
 
     def at_hand(self, of: ColdObject, wanted: ObjectRange) -> CachedRange | None:
         raise NotImplementedError

@@ -269,7 +269,7 @@ class BrokerNode:
         await keeper.load(image)
         self._images.subscribe(keeper.follow)
         cold.records.load(image, self._topic_defaults)
-        self._images.subscribe(cold.records.follow)
+        self._images.subscribe(cold.follow)
         self._run(cold.records.run())
         self._run(keeper.run())
         self._run(keeper.retry())

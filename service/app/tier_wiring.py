@@ -15,6 +15,7 @@ from service.app.store_place import make_place
 from service.app.tier_site import TierSite
 from service.app.worker_launch import launch_worker
 from service.coordination.clone_pins import ClonePins
+from service.coordination.image_delta import ImageDelta
 from service.coordination.source_record import refuse_follower
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import ArchiveParts
@@ -97,6 +98,11 @@ class ColdSide:
     store: ObjectStore
     transfer: TransferSite | None
     follower: ArchiveFollower | None = None
+
+    def follow(self, delta: ImageDelta) -> None:
+        """Take note of a change of the cluster."""
+        self.records.follow(delta)
+        self.deleted.follow(delta)
 
 
 async def open_cold_side(site: TierSite) -> ColdSide:
@@ -188,6 +194,7 @@ async def assemble(
     topics, home = _topic_objects(site, store), transfer.home if transfer else None
     deleted = _deleted_tiers(site, sweeper, topics, pins, home)
     site.run(deleted.run())
+    site.run(deleted.tell())
     scrubbing = make_scrubbing(site, store=store, archiver=archiver, checksum=checksum)
     site.run(scrubbing.run())
     return ColdSide(
@@ -218,6 +225,8 @@ def _deleted_tiers(
         records=records,
         owner=lambda: home.owner if home else 0,
         pins=pins,
+        clock=site.seams.clock,
+        grace_ms=site.config.archive_delete_grace_ms,
         round_seconds=min(ROUND_SECONDS, site.config.log_retention_check_interval_ms / 1000),
     )
 

@@ -42,7 +42,10 @@ from service.coordination.topic_errors import (
     InvalidReplicationFactorError,
     InvalidTopicNameError,
     InvalidTopicRequestError,
+    NothingToUndeleteError,
     TopicExistsError,
+    TopicHeldError,
+    UndeleteRefusedError,
     UnknownTopicError,
 )
 from service.coordination.topic_errors import UnknownTopicIdError as UnknownIdError
@@ -75,8 +78,11 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     InvalidTopicRequestError: ErrorCode.INVALID_REQUEST,
     MetadataConflictError: ErrorCode.REQUEST_TIMED_OUT,
     NodeTooLargeError: ErrorCode.POLICY_VIOLATION,
+    NothingToUndeleteError: ErrorCode.UNKNOWN_TOPIC_ID,
     NotControllerError: ErrorCode.NOT_CONTROLLER,
     TopicExistsError: ErrorCode.TOPIC_ALREADY_EXISTS,
+    TopicHeldError: ErrorCode.POLICY_VIOLATION,
+    UndeleteRefusedError: ErrorCode.POLICY_VIOLATION,
     UnknownIdError: ErrorCode.UNKNOWN_TOPIC_ID,
     UnknownTopicError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     CorruptMessageError: ErrorCode.CORRUPT_MESSAGE,

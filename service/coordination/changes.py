@@ -44,6 +44,8 @@ CHANGES_KEPT = 1000
 """So far may a reader fall behind, as after a pause, and still go on without reading it all."""
 CHANGE_PARTITIONS_MAX = 256
 """Partitions in one change, and so in one transaction, which must not hold up the store."""
+LAST_REVISION = 1 << 62
+"""Of a topic that does not come back."""
 CHANGE_BYTES_MAX = 256 * 1024
 """With what it describes, a change stays well below `NODE_BYTES_MAX`."""
 
@@ -58,10 +60,15 @@ class TopicChange:
 
 @dataclass(frozen=True, slots=True)
 class TopicDeletion:
-    """The topic of that id is gone; another one may have its name."""
+    """The topic of that id is gone; another one may have its name.
+
+    Attributes:
+        revision: Its last one; the topic may have been brought back since, with greater ones.
+    """
 
     name: TopicName
     topic_id: TopicId
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,8 @@ def _row(change: Change) -> tuple[str, int | None, Payload]:
         case TopicChange():
             return topic_path(change.name), change.node.version, topic_payload(change.node)
         case TopicDeletion():
-            return topic_path(change.name), None, {"deleted": id_text(change.topic_id)}
+            value = {"deleted": id_text(change.topic_id), "revision": change.revision}
+            return topic_path(change.name), None, value
         case PartitionChange():
             path = state_path(change.partition)
             return path, change.state.version, state_payload(change.state)
@@ -174,7 +182,9 @@ def _row(change: Change) -> tuple[str, int | None, Payload]:
 def _decode_row(path: str, version: int, value: Payload) -> Change | None:
     if (name := topic_of_path(path)) is not None:
         if "deleted" in value:
-            return TopicDeletion(name, TopicId(id_bytes(value["deleted"])))
+            # Older versions bring nothing back, and do not say.
+            revision = value.get("revision", LAST_REVISION)
+            return TopicDeletion(name, TopicId(id_bytes(value["deleted"])), revision)
         return TopicChange(name, read_topic(value, version))
     if (partition := partition_of_path(path)) is not None:
         return PartitionChange(partition, read_state(value, version))

@@ -2,7 +2,7 @@
 
 A change may be older than the image, since the image was read after the number to follow from was
 noted. Versions tell: only newer ones count. A topic that is created again has another id, and its
-own versions.
+own versions; one that is brought back from deletion has greater revisions than ever before.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ def states_to_read(
     missing: dict[PartitionId, None] = {}
     for change in changes:
         if isinstance(change, TopicChange):
-            held = _held_partitions(image, change.node.topic_id)
+            held = _held_partitions(image, change.node)
             for number in range(held, change.node.partitions):
                 partition = PartitionId(change.node.topic_id, number)
                 if partition not in states:
@@ -91,13 +91,16 @@ def topic_image(name: TopicName, node: TopicNode, states: States) -> TopicImage 
         config=node.config,
         partitions=found,
         version=node.version,
+        versions_before=node.versions_before,
         extra=node.extra,
     )
 
 
-def _held_partitions(image: ClusterImage, topic_id: TopicId) -> int:
-    topic = image.topic_by_id(topic_id)
-    return 0 if topic is None else len(topic.partitions)
+def _held_partitions(image: ClusterImage, node: TopicNode) -> int:
+    topic = image.topic_by_id(node.topic_id)
+    if topic is None or topic.revision < node.versions_before:
+        return 0  # since it came back its partitions have new states
+    return len(topic.partitions)
 
 
 class _Draft:
@@ -116,8 +119,9 @@ class _Draft:
             case TopicChange():
                 self._put_topic(change)
             case TopicDeletion():
-                if self._names.get(change.topic_id) == change.name:
-                    del self._names[change.topic_id], self._topics[change.name]
+                held = self._held(change.topic_id)
+                if held is not None and held.revision <= change.revision:
+                    del self._names[held.topic_id], self._topics[held.name]
             case BrokerConfigChange():
                 self._configs = {**self._configs, change.broker_id: change.config}
             case PartitionChange():
@@ -133,10 +137,14 @@ class _Draft:
             self._image, topics=self._topics, names=self._names, broker_configs=self._configs
         )
 
+    def _held(self, topic_id: TopicId) -> TopicImage | None:
+        name = self._names.get(topic_id)
+        return None if name is None else self._topics[name]
+
     def _put_topic(self, change: TopicChange) -> None:
         node = change.node
-        held = self._topics.get(change.name)
-        if held is not None and held.topic_id == node.topic_id and node.version <= held.version:
+        same = self._held(node.topic_id)
+        if same is not None and node.revision <= same.revision:
             return
         before = self._image.topic_by_id(node.topic_id)
         partitions = enumerate(before.partitions) if before is not None else ()
@@ -144,7 +152,9 @@ class _Draft:
         topic = topic_image(change.name, node, {**self._states, **known} if known else self._states)
         if topic is None:
             return
-        if held is not None:
+        if same is not None:
+            del self._topics[same.name]  # it may have come back under another name
+        if (held := self._topics.get(change.name)) is not None:
             self._names.pop(held.topic_id, None)
         self._topics[change.name] = topic
         self._names[topic.topic_id] = change.name

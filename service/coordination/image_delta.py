@@ -29,7 +29,7 @@ class ImageDelta:
 
     Attributes:
         topics_created: As they are now.
-        topics_deleted: As they were; their ids never come back.
+        topics_deleted: As they were.
         topics_changed: As they are now: another config, or more partitions.
         partitions: New and changed ones, those of created topics included, those of deleted not.
         brokers_changed: Whether a broker came, went, or registered again.
@@ -72,7 +72,7 @@ def compare(before: ClusterImage, image: ClusterImage, names: Iterable[TopicName
             continue
         if old is None:
             created.append(new)
-        elif new.version != old.version:
+        elif new.revision != old.revision:
             changed.append(new)
         partitions += _updates(old, new)
     return ImageDelta(

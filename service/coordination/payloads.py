@@ -30,7 +30,10 @@ _STATE_KEYS = frozenset(
         "controller_epoch",
     }
 )
-_TOPIC_KEYS = frozenset({"v", "topic_id", "config", "partitions"})
+_TOPIC_KEYS = frozenset({"v", "topic_id", "config", "partitions", "versions_before"})
+
+DELETED_FORMAT = 2
+"""Of a deleted topic: readers of format 1 know no grace, and would collect its objects at once."""
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -46,7 +49,7 @@ def pack(payload: Payload) -> bytes:
     return encode_json({"v": FORMAT, **payload})
 
 
-def unpack(content: bytes, path: str) -> dict[str, Any]:
+def unpack(content: bytes, path: str, *, format_max: int = FORMAT) -> dict[str, Any]:
     """Read a node's bytes.
 
     Raises:
@@ -58,9 +61,9 @@ def unpack(content: bytes, path: str) -> dict[str, Any]:
         found = payload["v"]
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptionError(f"{path} holds no metadata: {content[:80]!r}") from error
-    if not isinstance(found, int) or found > FORMAT:
+    if not isinstance(found, int) or found > format_max:
         raise RejectedError(
-            f"{path} has format {found}, and this version reads {FORMAT}: start a newer version"
+            f"{path} has format {found}, and this version reads {format_max}: start a newer version"
         )
     assert isinstance(payload, dict), "whatever has a key is an object"
     return payload
@@ -73,6 +76,7 @@ class TopicNode:
     Attributes:
         partitions: How many there are; states above that number are not there yet.
         version: Of the node.
+        versions_before: As in `TopicImage`.
         extra: Keys written by a newer version.
     """
 
@@ -80,7 +84,13 @@ class TopicNode:
     config: Mapping[str, str]
     partitions: int
     version: int
+    versions_before: int = 0
     extra: Payload = field(default_factory=dict)
+
+    @property
+    def revision(self) -> int:
+        """As in `TopicImage`."""
+        return self.versions_before + self.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,10 @@ class DeletedTopic:
     Attributes:
         deleted_ms: Wall time of the deletion.
         version: Of the node.
+        config: What the topic itself had set.
+        revision: The topic's last; None if an older version has deleted it.
+        is_sweeping: Whether some of its objects may be gone already.
+        extra: Keys of the topic's node that a newer version has written.
     """
 
     topic_id: TopicId
@@ -97,15 +111,21 @@ class DeletedTopic:
     partitions: int
     deleted_ms: int
     version: int
+    config: Mapping[str, str] = field(default_factory=dict)
+    revision: int | None = None
+    is_sweeping: bool = False
+    extra: Payload = field(default_factory=dict)
 
 
 def topic_payload(node: TopicNode) -> Payload:
     """Write a topic's node."""
+    before = {"versions_before": node.versions_before} if node.versions_before else {}
     return {
         **node.extra,
         "topic_id": id_text(node.topic_id),
         "config": dict(node.config),
         "partitions": node.partitions,
+        **before,
     }
 
 
@@ -116,6 +136,7 @@ def read_topic(payload: Payload, version: int) -> TopicNode:
         config=payload["config"],
         partitions=payload["partitions"],
         version=version,
+        versions_before=payload.get("versions_before", 0),
         extra=_unknown(payload, _TOPIC_KEYS),
     )
 
@@ -194,20 +215,30 @@ def read_broker(payload: Payload, broker_id: NodeId) -> Broker:
 def deleted_topic_payload(topic: DeletedTopic) -> Payload:
     """Write the proof that a topic was deleted."""
     return {
+        "v": DELETED_FORMAT,
         "name": topic.name,
         "partitions": topic.partitions,
         "deleted_ms": topic.deleted_ms,
+        "config": dict(topic.config),
+        "revision": topic.revision,
+        "sweeping": topic.is_sweeping,
+        "extra": dict(topic.extra),
     }
 
 
 def read_deleted_topic(payload: Payload, topic_id: TopicId, version: int) -> DeletedTopic:
-    """Read the proof that a topic was deleted."""
+    """Read the proof that a topic was deleted, as `unpack` of `DELETED_FORMAT` gives it."""
     return DeletedTopic(
         topic_id=topic_id,
         name=TopicName(payload["name"]),
         partitions=payload["partitions"],
         deleted_ms=payload["deleted_ms"],
         version=version,
+        config=payload.get("config", {}),
+        revision=payload.get("revision"),
+        # An older version tells nobody that it has begun.
+        is_sweeping=payload.get("sweeping", True),
+        extra=payload.get("extra", {}),
     )
 
 

@@ -1,10 +1,10 @@
-"""Removes nodes that nobody sees: of deleted topics, and of topics never finished."""
+"""Removes nodes that nobody sees: of topics and enlargements that were never finished."""
 
 from collections.abc import Sequence
 
 import structlog
 
-from everlog.model.ids import TopicId, TopicName, id_text
+from everlog.model.ids import TopicName, id_text
 from service.coordination.controller_term import ControllerTerm, MetadataConflictError
 from service.coordination.image_reading import read_topic_nodes
 from service.coordination.metadata_store import Delete, MetadataStore, NodeError, NoNodeError
@@ -23,8 +23,8 @@ ATTEMPTS_MAX = 5
 async def sweep(store: MetadataStore, term: ControllerTerm) -> None:
     """Remove all that belongs to no topic.
 
-    A deleted topic's tier stays until its objects are collected, and so does any that points at
-    objects.
+    What a deleted topic leaves stays until its objects are collected, and so does any tier that
+    points at objects.
 
     Raises:
         ControllerMovedError: The term is over.
@@ -36,18 +36,9 @@ async def sweep(store: MetadataStore, term: ControllerTerm) -> None:
         names = [TopicName(name) for name in await store.children(TOPICS)]
         topics = await read_topic_nodes(store, names)
         found -= {id_text(topic.topic_id) for topic in topics.values()}
-        if root == TIER:
-            found -= set(await store.children(DELETED_TOPICS))
+        found -= set(await store.children(DELETED_TOPICS))
         for topic_id in sorted(found):
             await _remove_topic(store, term, root, topic_id)
-
-
-async def remove_deleted(
-    store: MetadataStore, topics: Sequence[TopicId], term: ControllerTerm
-) -> None:
-    """Remove the partitions of deleted topics; raises as `sweep` does."""
-    for topic_id in topics:
-        await _remove_topic(store, term, PARTITIONS, id_text(topic_id))
 
 
 async def remove_surplus(store: MetadataStore, term: ControllerTerm, topic: TopicImage) -> None:

@@ -71,12 +71,43 @@ def deletion(topic: TopicImage, *, deleted_ms: int) -> Edit:
         partitions=len(topic.partitions),
         deleted_ms=deleted_ms,
         version=0,
+        config=topic.config,
+        revision=topic.revision,
+        extra=topic.extra,
     )
     ops = (
         Delete(topic_path(topic.name), topic.version),
         Create(deleted_topic_path(topic.topic_id), pack(deleted_topic_payload(proof))),
     )
-    return Edit(ops, (encode_row(TopicDeletion(topic.name, topic.topic_id)),))
+    row = TopicDeletion(topic.name, topic.topic_id, topic.revision)
+    return Edit(ops, (encode_row(row),))
+
+
+def undeletion(topic: TopicImage, proof: DeletedTopic) -> tuple[list[Edit], Edit]:
+    """Return what to write unseen, one transaction each, and the edit that brings a topic back.
+
+    The proof of the deletion goes with the very transaction that shows the topic, if it still has
+    the version that was read: either the topic is back, or its objects may be removed.
+
+    Args:
+        topic: As it will be; its states are one version above those that are stored.
+        proof: As it was read.
+    """
+    node = node_of(topic)
+    ops = (
+        Delete(deleted_topic_path(topic.topic_id), proof.version),
+        Create(topic_path(topic.name), pack(topic_payload(node))),
+    )
+    row = encode_row(TopicChange(topic.name, node))
+    edits = [
+        new_state(PartitionId(topic.topic_id, number), state)
+        for number, state in enumerate(topic.partitions)
+    ]
+    if len(edits) <= CHANGE_PARTITIONS_MAX:
+        sets = tuple(op for edit in edits for op in edit.ops)
+        rows = tuple(row for edit in edits for row in edit.rows)
+        return [], Edit((*sets, *ops), (row, *rows), partitions=len(edits))
+    return list(_merged(edits)), Edit(ops, (row,))
 
 
 def new_state(partition: PartitionId, state: PartitionState) -> Edit:
@@ -92,6 +123,7 @@ def node_of(topic: TopicImage) -> TopicNode:
         config=topic.config,
         partitions=len(topic.partitions),
         version=topic.version,
+        versions_before=topic.versions_before,
         extra=topic.extra,
     )
 
@@ -115,6 +147,12 @@ def _appearance(
     ]
     unseen[0] = replace(unseen[0], ops=(*before, *unseen[0].ops))
     return unseen, Edit((op,), (row,))
+
+
+def _merged(edits: Sequence[Edit]) -> Iterator[Edit]:
+    for first in range(0, len(edits), CHANGE_PARTITIONS_MAX):
+        part = edits[first : first + CHANGE_PARTITIONS_MAX]
+        yield Edit(tuple(op for edit in part for op in edit.ops), ())
 
 
 def _created(numbered: Sequence[tuple[PartitionId, PartitionState]]) -> Iterator[Op]:

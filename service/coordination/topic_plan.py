@@ -36,6 +36,7 @@ class NewTopic:
         replication_factor: None for the broker's default.
         assignment: Replicas by partition number, in place of the two numbers.
         config: Settings of its own, in Kafka's names.
+        undelete: The deleted topic to bring back under this name; None for a new one.
     """
 
     name: TopicName
@@ -43,6 +44,7 @@ class NewTopic:
     replication_factor: int | None = None
     assignment: Mapping[int, Sequence[NodeId]] | None = None
     config: Mapping[str, str] = field(default_factory=dict)
+    undelete: TopicId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

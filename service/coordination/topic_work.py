@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from everlog.model.errors import EverlogError, RejectedError
-from everlog.model.ids import NodeId, TopicName
+from everlog.model.ids import NodeId, TopicId, TopicName
 from service.coordination.changes import Edit, batches, last_sequence
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller_term import ControllerTerm, MetadataConflictError
+from service.coordination.deleted_topics import Remains, read_remains
 from service.coordination.image_reading import read_live_brokers
 from service.coordination.metadata_store import MetadataStore, NodeError, NodeTooLargeError
 from service.coordination.remnants import remove_surplus
@@ -32,9 +33,15 @@ Outcome = TopicImage | EverlogError
 class Moment:
     """What one attempt is decided on."""
 
-    def __init__(self, image: ClusterImage, placement: Placement) -> None:
+    def __init__(
+        self,
+        image: ClusterImage,
+        placement: Placement,
+        remains: Mapping[TopicId, Remains] | None = None,
+    ) -> None:
         self.image = image
         self.placement = placement
+        self.remains = remains or {}
 
     @cached_property
     def taken(self) -> Mapping[str, TopicName]:
@@ -68,12 +75,14 @@ class TopicWork:
         count: How many topics there are.
         refused: Outcomes that are known already, by number.
         is_trial: Whether nothing is to be written.
+        undeleted: Topics to bring back, of which it is read what is left.
     """
 
     plan: Callable[[int, Moment], Planned]
     count: int
     refused: Mapping[int, EverlogError]
     is_trial: bool = False
+    undeleted: Sequence[TopicId] = ()
 
 
 async def settle(
@@ -88,7 +97,11 @@ async def settle(
     """
     outcomes: dict[int, Outcome] = dict(work.refused)
     for _ in range(ATTEMPTS_MAX):
-        moment = Moment(images.image, await _placement(store, images.image, term))
+        moment = Moment(
+            images.image,
+            await _placement(store, images.image, term),
+            await read_remains(store, work.undeleted),
+        )
         planned = _plan_rest(work, moment, outcomes)
         if work.is_trial:
             outcomes.update((index, each.result) for index, each in planned)

@@ -16,12 +16,18 @@ from everlog.model.ids import TopicId, TopicName
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.metadata_store import MetadataStore
-from service.coordination.remnants import remove_deleted
 from service.coordination.topic_cloning import Resolve, clone_order
-from service.coordination.topic_edits import configuration, creation, deletion, growth
+from service.coordination.topic_edits import (
+    configuration,
+    creation,
+    deletion,
+    growth,
+    undeletion,
+)
 from service.coordination.topic_errors import (
     InvalidTopicRequestError,
     TopicExistsError,
+    TopicHeldError,
     UnknownTopicError,
     UnknownTopicIdError,
 )
@@ -35,8 +41,9 @@ from service.coordination.topic_plan import (
     plan_topic,
 )
 from service.coordination.topic_work import Moment, Outcome, Planned, TopicWork, settle
+from service.coordination.undeletion import plan_undeletion
 from service.model.cluster import ClusterImage, TopicImage
-from service.model.topic_config import TopicConfig
+from service.model.topic_config import TopicConfig, is_held
 
 ChangeConfig = Callable[[Mapping[str, str]], Mapping[str, str]]
 """Turns a topic's own settings into others; may be called again, and may raise RejectedError."""
@@ -77,20 +84,23 @@ class TopicRegistry:
 
         Outcomes: InvalidTopicRequestError (named twice, or contradictory), InvalidTopicNameError,
         TopicExistsError, InvalidPartitionsError, InvalidReplicationFactorError,
-        InvalidReplicaAssignmentError, NodeTooLargeError, or what the check of the config raises.
+        InvalidReplicaAssignmentError, NodeTooLargeError, NothingToUndeleteError,
+        UndeleteRefusedError, or what the check of the config raises.
 
         Args:
             topics: What to create.
             validate_only: Only say what would come of it. The ids are then nobody's.
         """
         names = [topic.name for topic in topics]
+        refused = _undeleted_twice(topics) | _clashes(names) | _named_twice(names)
         plan = partial(self._plan_creation, topics)
         return await self._settle(
             TopicWork(
                 plan=plan,
                 count=len(topics),
-                refused=_clashes(names) | _named_twice(names),
+                refused=refused,
                 is_trial=validate_only,
+                undeleted=[each.undelete for each in topics if each.undelete is not None],
             )
         )
 
@@ -111,16 +121,14 @@ class TopicRegistry:
     async def delete_topics(self, topics: Sequence[TopicName | TopicId]) -> list[Outcome]:
         """Delete topics, each by name or by id; on return this broker's image has them no more.
 
-        Their objects, if any, stay until they are collected. Outcomes: InvalidTopicRequestError
-        (named twice), UnknownTopicError, UnknownTopicIdError.
+        Their objects, if any, stay until they are collected, and so long they can be brought back
+        by `create_topics`. Outcomes: InvalidTopicRequestError
+        (named twice), UnknownTopicError, UnknownTopicIdError, TopicHeldError.
         """
         plan = partial(self._plan_deletion, topics)
-        settled = await self._settle(
+        return await self._settle(
             TopicWork(plan=plan, count=len(topics), refused=_named_twice(topics))
         )
-        deleted = [topic.topic_id for topic in settled if isinstance(topic, TopicImage)]
-        self._controller.perform_later(partial(remove_deleted, self._store, deleted))
-        return settled
 
     async def alter_topic_config(
         self, name: TopicName, change: ChangeConfig, *, validate_only: bool = False
@@ -149,6 +157,8 @@ class TopicRegistry:
             raise TopicExistsError(new.name)
         if (clash := moment.taken.get(collision_key(new.name))) is not None:
             raise NameCollisionError(new.name, clash)
+        if new.undelete is not None:
+            return self._plan_undeletion(new, new.undelete, moment)
         order = clone_order(new, moment.image, self._resolve)
         new = new if order is None else order.new
         self._check_config(new.config)
@@ -165,6 +175,14 @@ class TopicRegistry:
             edit = order.pinned(topic, edit)
         return Planned(result=topic, edit=edit, unseen=unseen, states=topic.partitions)
 
+    def _plan_undeletion(self, new: NewTopic, topic_id: TopicId, moment: Moment) -> Planned:
+        remains = moment.remains.get(topic_id)
+        topic = plan_undeletion(new, topic_id, remains, placement=moment.placement)
+        assert remains is not None, "or there would be no plan"
+        self._check_config(topic.config)
+        unseen, edit = undeletion(topic, remains.proof)
+        return Planned(result=topic, edit=edit, unseen=unseen, states=topic.partitions)
+
     def _plan_growth(self, topics: Sequence[MorePartitions], index: int, moment: Moment) -> Planned:
         more = topics[index]
         topic = _known(moment.image, more.name)
@@ -178,6 +196,8 @@ class TopicRegistry:
         self, topics: Sequence[TopicName | TopicId], index: int, moment: Moment
     ) -> Planned:
         topic = _known(moment.image, topics[index])
+        if is_held(topic.config):
+            raise TopicHeldError(topic.name)
         return Planned(result=topic, edit=deletion(topic, deleted_ms=self._clock.wall_ms()))
 
     def _plan_config(
@@ -210,6 +230,15 @@ def _named_twice(topics: Sequence[TopicName | TopicId]) -> dict[int, EverlogErro
         index: InvalidTopicRequestError(f"the request names {topic!r} {counts[topic]} times")
         for index, topic in enumerate(topics)
         if counts[topic] > 1
+    }
+
+
+def _undeleted_twice(topics: Sequence[NewTopic]) -> dict[int, EverlogError]:
+    wanted = [topic.undelete for topic in topics]
+    return {
+        index: InvalidTopicRequestError("the request brings the same topic back more than once")
+        for index, topic_id in enumerate(wanted)
+        if topic_id is not None and wanted.count(topic_id) > 1
     }
 
 

@@ -129,6 +129,7 @@ class BrokerConfig:
     archive_reader_grace_ms: int
     archive_restore_window_ms: int
     archive_cut_interval_ms: int
+    archive_delete_grace_ms: int
     archive_orphan_grace_ms: int
     archive_read_only: bool
     archive_read_only_cluster: str | None

@@ -282,6 +282,15 @@ _ARCHIVE = (
         ),
     ),
     _long(
+        name="archive.delete.grace.ms",
+        default=DAY_MS,
+        low=0,
+        documentation=(
+            "How long the archive of a deleted topic stays, so that the topic can be brought back "
+            "(everlog tier undelete), in milliseconds; 0 removes it at once."
+        ),
+    ),
+    _long(
         name="archive.orphan.grace.ms",
         default=DAY_MS,
         low=HOUR_MS,

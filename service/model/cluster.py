@@ -98,6 +98,7 @@ class TopicImage:
         config: What was set for this topic, in Kafka's names; defaults are not in it.
         partitions: By number, without a gap.
         version: Of the stored topic node, which holds id, config and partition count.
+        versions_before: How many versions it had before it was last brought back from deletion.
         extra: Keys written by a newer version; a rewrite keeps them.
     """
 
@@ -106,7 +107,13 @@ class TopicImage:
     config: Mapping[str, str]
     partitions: tuple[PartitionState, ...]
     version: int
+    versions_before: int = 0
     extra: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def revision(self) -> int:
+        """Rises with each change of the topic, also where a deletion lies in between."""
+        return self.versions_before + self.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

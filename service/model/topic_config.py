@@ -7,7 +7,7 @@ from typing import Self
 
 from service.model.config_definition import InvalidConfigError, combined, unknown_name
 from service.model.setting_type import LONG_MAX, Value
-from service.model.topic_settings import RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
+from service.model.topic_settings import HOLD, RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
 from service.model.topic_values import (
     AS_RETENTION,
     DEFAULT_VALUES,
@@ -55,6 +55,7 @@ class TopicConfig:
         timestamp_before_ms_max: How far a producer's timestamp may lie in the past.
         timestamp_after_ms_max: The same for the future.
         remote_copy_lag_ms: Age at which records are uploaded before their segment is sealed.
+        held: Whether nothing of the topic's archive may be removed (a legal hold).
         stream_index: Whether archived segments carry an index of keys.
     """
 
@@ -83,6 +84,7 @@ class TopicConfig:
     record_validation: RecordValidation
     remote_copy_lag_ms: int | None
     remote_object_bytes: int
+    held: bool
     stream_index: bool
 
     @classmethod
@@ -135,12 +137,21 @@ class TopicConfig:
             ),
             remote_copy_lag_ms=values.unless_off("remote.copy.lag.max.ms"),
             remote_object_bytes=values.number("remote.object.bytes"),
+            held=values.flag(HOLD),
             stream_index=values.flag("stream.index.enable"),
         )
 
     def min_in_sync(self, replicas: int) -> int:
         """How many replicas must be in sync for ``acks=all``, in a partition that has so many."""
         return min(self.min_insync_replicas, replicas)
+
+
+def is_held(overrides: Mapping[str, str]) -> bool:
+    """Whether a topic sets that it must not be deleted; a text that nobody can read counts, too."""
+    try:
+        return TOPIC_SETTINGS[HOLD].parse(overrides.get(HOLD, "false")) is not False
+    except InvalidConfigError:
+        return True
 
 
 def override_problems(

@@ -20,6 +20,8 @@ RETIRED_TOPIC_SETTINGS = frozenset(
 )
 """Gone since Kafka 4.0, and still sent by older tools: taken, and neither used nor described."""
 
+HOLD = "archive.hold"
+
 _STORED_AS_PRODUCED = "batches are stored as they were produced"
 
 _boolean = partial(Setting, type=SettingType.BOOLEAN, dynamic=True)
@@ -175,6 +177,16 @@ _TIER = (
             "Size that an object of the archive is cut at, on a batch boundary, in bytes."
         ),
         synonyms=(Synonym("remote.object.bytes"),),
+    ),
+    _boolean(
+        name=HOLD,
+        default=False,
+        importance=Importance.HIGH,
+        documentation=(
+            "Whether everything that is archived stays, whatever else says that it goes: "
+            "retention waits, deleting records or the topic is refused, small objects are not "
+            "merged. Local segments are released as ever."
+        ),
     ),
     _boolean(
         name="stream.index.enable",

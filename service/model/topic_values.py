@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from service.model.config_definition import InvalidConfigError
 from service.model.setting_type import Value, write
-from service.model.topic_settings import TOPIC_SETTINGS
+from service.model.topic_settings import HOLD, TOPIC_SETTINGS
 
 UNLIMITED = -1
 AS_RETENTION = -2
@@ -49,7 +49,11 @@ def contradictions(values: Mapping[str, Value], chosen: frozenset[str]) -> list[
         values: A value for every topic setting.
         chosen: Names that somebody has set; a default never contradicts anything.
     """
-    checks = (_compaction_lags(values), _tiered_compaction(values, chosen))
+    checks = (
+        _compaction_lags(values),
+        _tiered_compaction(values, chosen),
+        _held_compaction(values, chosen),
+    )
     local = (_local_retention(values, chosen, unit) for unit in ("ms", "bytes"))
     return [problem for problem in (*checks, *local) if problem is not None]
 
@@ -99,6 +103,16 @@ def _tiered_compaction(
         return None
     advice = "and compacted topics are not tiered; leave one of the two out"
     return InvalidConfigError(name, "true", f"cleanup.policy is {write(policy)}, {advice}")
+
+
+def _held_compaction(
+    values: Mapping[str, Value], chosen: frozenset[str]
+) -> InvalidConfigError | None:
+    policy = list_in(values, "cleanup.policy")
+    if HOLD not in chosen or values[HOLD] is False or "compact" not in policy:
+        return None
+    advice = "which removes records, and holds nothing in the archive; leave one of the two out"
+    return InvalidConfigError(HOLD, "true", f"cleanup.policy is {write(policy)}, {advice}")
 
 
 def _local_retention(

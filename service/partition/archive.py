@@ -180,9 +180,13 @@ class PartitionArchive:
         if self.is_fenced or self.hot.failure is not None:
             return False
         is_more = await self._upload_some()
-        await self._expire()
+        if not self.config.held:
+            await self._expire()
         await self.free_disk()
         if self.tiered is None:
+            return is_more
+        if self.config.held:
+            await self.small_objects.close()
             return is_more
         tier = self.tiered.tier
         if self._parts.cloning is not None:
@@ -201,7 +205,7 @@ class PartitionArchive:
             return
         if self.tiered is not None:
             await self._release_outlived(self.tiered.tier)
-        elif self.config.expires and not self.config.tiered:
+        elif self.config.expires and not self.config.tiered and not self.config.held:
             limits = Limits(self.config.retention_ms, self.config.retention_bytes)
             if await self._local.expire(self.hot, limits):
                 _log.info(
@@ -377,6 +381,8 @@ class PartitionArchive:
 
     async def _empty_trash(self, tier: PartitionTier) -> Collection[int]:
         """Delete what has been retired for long enough; return the places of these items."""
+        if self.config.held:
+            return ()
         now_ms = self._parts.clock.wall_ms()
         try:
             return await self._parts.sweeper.empty_trash(

@@ -1,4 +1,4 @@
-"""Removes the objects of deleted topics, and then the proof that the topics were deleted.
+"""Removes the objects of deleted topics after a grace, and then the proof of the deletion.
 
 What clones of a deleted topic need stays, and with it the proof, until they need it no more.
 """
@@ -8,12 +8,19 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from everlog.format.deletion_mark import DeletionMark
 from everlog.format.object_keys import PartitionPath
 from everlog.format.pins import EVERYTHING, Pin
+from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from everlog.model.ids import PartitionId, TopicId
 from service.coordination.clone_pins import ClonePins
-from service.coordination.deleted_topics import forget_deleted_topic, list_deleted_topics
+from service.coordination.deleted_topics import (
+    begin_sweep,
+    forget_deleted_topic,
+    list_deleted_topics,
+)
+from service.coordination.image_delta import ImageDelta
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.payloads import DeletedTopic
 from service.coordination.znodes import tier_path
@@ -26,6 +33,8 @@ ROUND_SECONDS = 30.0
 EMPTY_ROUNDS = 2
 """A topic is forgotten once so many looks in a row have found nothing (TIER-51)."""
 
+_UNMARKED = -1
+
 _log = structlog.get_logger(__name__)
 
 
@@ -34,6 +43,7 @@ class DeletedTiers:
 
     Args:
         owner: Number of the owner of the store; asked only once the store has answered.
+        grace_ms: How long after its deletion a topic's objects stay.
     """
 
     def __init__(
@@ -45,6 +55,8 @@ class DeletedTiers:
         records: TopicObjects,
         owner: Callable[[], int],
         pins: ClonePins,
+        clock: Clock,
+        grace_ms: int,
         round_seconds: float = ROUND_SECONDS,
     ) -> None:
         self._cluster_id = cluster_id
@@ -52,11 +64,14 @@ class DeletedTiers:
         self._sweeper = sweeper
         self._records = records
         self._owner = owner
+        self._clock = clock
+        self._grace_ms = grace_ms
         self._round_seconds = round_seconds
+        self._woken = asyncio.Event()
         self._empty_rounds: dict[TopicId, int] = {}
         self._pins = pins
         self._held: dict[TopicId, list[Sequence[Pin]]] = {}
-        self._marked: set[TopicId] = set()
+        self._marked: dict[TopicId, int | None] = {}
 
     async def run(self) -> None:
         """Look every now and then, until cancelled."""
@@ -67,22 +82,51 @@ class DeletedTiers:
             except EverlogError as error:
                 _log.warning("deleted_topics_not_swept", reason=str(error))
 
+    def follow(self, delta: ImageDelta) -> None:
+        """Take note of a change: a deletion is told soon, long before the next round."""
+        if delta.topics_deleted:
+            self._woken.set()
+
+    async def tell(self) -> None:
+        """Mark what has been deleted as soon as the store takes it, until cancelled."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                for topic in await list_deleted_topics(self._metadata):
+                    await self._mark(topic, has_tier=bool(await self._paths(topic)))
+            except EverlogError as error:
+                # The next round tries it again, and sweeps nothing before.
+                _log.warning("deleted_topic_not_marked", reason=str(error))
+
     async def sweep(self) -> None:
         """Look once; a topic whose objects cannot be deleted is left for the next time.
 
         Raises:
             RetriableError: The metadata store did not answer.
         """
-        for topic in await list_deleted_topics(self._metadata):
+        topics = await list_deleted_topics(self._metadata)
+        self._drop_others({topic.topic_id for topic in topics})
+        for topic in topics:
             try:
                 await self._sweep(topic)
             except EverlogError as error:
                 # The others do not wait for it (TIER-28).
                 _log.warning("deleted_topic_not_swept", topic=topic.name, reason=str(error))
 
+    def _drop_others(self, listed: set[TopicId]) -> None:
+        """Forget what is known of topics that are back, or that others have forgotten."""
+        for known in (self._marked, self._empty_rounds, self._held):
+            for topic_id in known.keys() - listed:
+                del known[topic_id]
+
     async def _sweep(self, topic: DeletedTopic) -> None:
         paths = await self._paths(topic)
-        await self._mark(topic.topic_id, has_tier=bool(paths))
+        await self._mark(topic, has_tier=bool(paths))
+        if paths and self._clock.wall_ms() < topic.deleted_ms + self._grace_ms:
+            return
+        # From here on it cannot come back, also if this broker is stopped right now.
+        topic = await begin_sweep(self._metadata, topic)
         pins = [await self._pins.of(path) for path in paths]
         if any(pins) and pins == self._held.get(topic.topic_id):
             return  # nothing but what clones need was there, and they need it still
@@ -102,9 +146,6 @@ class DeletedTiers:
             await self._records.forget(topic.topic_id)
             await self._pins.forget(topic.topic_id)
             await forget_deleted_topic(self._metadata, topic)
-            del self._empty_rounds[topic.topic_id]
-            self._marked.discard(topic.topic_id)
-            self._held.pop(topic.topic_id, None)
 
     def _note(
         self, topic: DeletedTopic, *, deleted: int, pinned: int, pins: list[Sequence[Pin]]
@@ -114,11 +155,18 @@ class DeletedTiers:
         if not deleted:
             self._held[topic.topic_id] = pins
 
-    async def _mark(self, topic_id: TopicId, *, has_tier: bool) -> None:
+    async def _mark(self, topic: DeletedTopic, *, has_tier: bool) -> None:
         """Let a restore pass the topic over, from before its first object goes."""
-        if topic_id not in self._marked:
-            await self._records.mark_deleted(topic_id, owner=self._owner, has_tier=has_tier)
-            self._marked.add(topic_id)
+        if self._marked.get(topic.topic_id, _UNMARKED) == topic.revision:
+            return
+        mark = DeletionMark(
+            topic_id=topic.topic_id,
+            deleted_ms=topic.deleted_ms,
+            goes_ms=topic.deleted_ms + self._grace_ms,
+            version=topic.revision,
+        )
+        await self._records.mark_deleted(mark, owner=self._owner, has_tier=has_tier)
+        self._marked[topic.topic_id] = topic.revision
 
     async def _paths(self, topic: DeletedTopic) -> list[PartitionPath]:
         """Return where objects of the topic may be: of partitions whose tier was ever claimed."""

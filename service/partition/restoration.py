@@ -118,7 +118,7 @@ class Restoration:
             RetriableError: The store did not answer for too long; nothing has been restored.
         """
         names = await self._objects.all()
-        dead = {topic_id for topic_id, each in names.items() if self._is_dead(topic_id, each)}
+        dead = await self._dead(names)
         alive = {topic_id: each for topic_id, each in names.items() if topic_id not in dead}
         topics = with_cut(await self._records.read_all(alive), self._cut, dead)
         known = [each for each in topics.values() if self._is_asked_for(_names_of(each))]
@@ -156,12 +156,24 @@ class Restoration:
         tiers = [tier for each in outcomes if each.restored is not None for tier in each.found]
         await asyncio.gather(*(finish(each) for each in tiers))
 
-    def _is_dead(self, topic_id: TopicId, names: TopicNames) -> bool:
+    async def _dead(self, names: dict[TopicId, TopicNames]) -> set[TopicId]:
+        slots = asyncio.Semaphore(AT_ONCE_MAX)
+
+        async def is_dead(topic_id: TopicId, each: TopicNames) -> bool:
+            async with slots:
+                return await self._is_dead(topic_id, each)
+
+        marked = {topic_id: each for topic_id, each in names.items() if each.deleted}
+        dead = await asyncio.gather(*(is_dead(*each) for each in marked.items()))
+        return {topic_id for topic_id, is_so in zip(marked, dead, strict=True) if is_so}
+
+    async def _is_dead(self, topic_id: TopicId, names: TopicNames) -> bool:
         """Whether a topic was deleted, as far as the owner counts who made the cut."""
-        if self._cut is None or topic_id not in self._in_cut:
-            return names.is_deleted
-        owner = self._cut.owner
-        return names.is_deleted and any(each.owner >= owner for each in names.deleted)
+        if self._cut is not None and topic_id in self._in_cut:
+            owner = self._cut.owner
+            if not any(each.owner >= owner for each in names.deleted):
+                return False
+        return await self._objects.is_deleted(names)
 
     def _is_asked_for(self, names: set[str]) -> bool:
         if not self._request.topics or not self._request.topics.isdisjoint(names):

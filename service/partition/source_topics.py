@@ -43,7 +43,11 @@ class SourceTopics:
             RetriableError: The store did not answer.
         """
         names = await self._objects.all()
-        alive = {key: each for key, each in names.items() if each.records and not each.is_deleted}
+        alive = {
+            key: each
+            for key, each in names.items()
+            if each.records and not await self._objects.is_deleted(each)
+        }
         self._found = {key: self._found[key] for key in alive if key in self._found}
         fresh = {key: each for key, each in alive.items() if not self._is_known(key, each)}
         for key, found in (await self._search.read_all(fresh)).items():

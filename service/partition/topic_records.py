@@ -114,7 +114,9 @@ class TopicRecords:
     def _is_wanted(self, topic: TopicImage) -> bool:
         written = self._written.get(topic.topic_id)
         if written is not None:
-            return written != (self._owner(), topic.version)
+            return written != (self._owner(), topic.revision)
+        if topic.versions_before:
+            return True  # it has an archive, or it would not have come back
         try:
             return TopicConfig.resolve(topic.config, self._defaults()).tiered
         except InvalidConfigError:
@@ -130,13 +132,16 @@ class TopicRecords:
             extra=topic.extra,
         )
         owner = self._owner()
-        key = await self._objects.put(record, owner=owner, version=topic.version)
+        key = await self._objects.put(record, owner=owner, version=topic.revision)
         if self._image.topic_by_id(topic.topic_id) is None:
             # Deleted meanwhile; whoever collects its objects may have gone past its records.
             await self._objects.remove(key)
             return
         is_first = topic.topic_id not in self._written
-        self._written[topic.topic_id] = owner, topic.version
+        if topic.versions_before:
+            # This record overrules it; it is in nobody's way, and of no use.
+            await self._objects.unmark(topic.topic_id, owner=owner, version=topic.revision)
+        self._written[topic.topic_id] = owner, topic.revision
         if not is_first:
             await self._objects.prune(topic.topic_id)
 

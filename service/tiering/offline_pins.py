@@ -35,7 +35,8 @@ async def pins_in(store: ObjectStore, objects: TopicObjects, *, cluster_id: str)
 
 
 async def _newest(objects: TopicObjects, names: TopicNames) -> TopicRecord | None:
-    if names.is_deleted or not names.records:
+    # A deleted clone needs its sources, too, until its roots go: it may come back.
+    if not names.records:
         return None
     try:
         return await objects.read(names.records[-1])

@@ -4,6 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import structlog
+
+from everlog.format.deletion_mark import (
+    MARK_BYTES_MAX,
+    DeletionMark,
+    decode_deletion_mark,
+    encode_deletion_mark,
+)
+from everlog.format.errors import UnsupportedFormatError
 from everlog.format.meta_keys import (
     DeletedTopicKey,
     TopicRecordKey,
@@ -12,7 +21,6 @@ from everlog.format.meta_keys import (
     topics_prefix,
 )
 from everlog.format.object_keys import Uid
-from everlog.format.sealed_json import seal_json
 from everlog.format.topic_record import (
     RECORD_BYTES_MAX,
     TopicRecord,
@@ -20,9 +28,13 @@ from everlog.format.topic_record import (
     encode_topic_record,
 )
 from everlog.model.clock import Clock, IdSource
+from everlog.model.errors import CorruptionError
 from everlog.model.ids import TopicId
+from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore, list_all
+
+_log = structlog.get_logger(__name__)
 
 RECORDS_KEPT = 8
 """Versions of a topic that stay, whatever their age: a restore to an earlier time has a choice."""
@@ -138,28 +150,72 @@ class TopicObjects:
             await self._store.delete(gone)
 
     async def mark_deleted(
-        self, topic_id: TopicId, *, owner: Callable[[], int], has_tier: bool
+        self, mark: DeletionMark, *, owner: Callable[[], int], has_tier: bool
     ) -> None:
         """Tell that a topic was deleted, before the first of its objects is; once is enough.
 
         Args:
-            topic_id: Whose objects will go.
+            mark: What to tell.
             owner: Number of the owner of the store; asked only once the store has answered.
             has_tier: Whether there may be objects of its partitions.
         """
-        infos = await self._infos(topic_id)
+        infos = await self._infos(mark.topic_id)
         number = owner()
-        marks = [key for info in infos if (key := _deletion(info)) is not None]
-        if not (infos or has_tier) or any(each.owner >= number for each in marks):
+        if not (infos or has_tier):
             return
+        marks = [key for info in infos if (key := _deletion(info)) is not None]
+        for each in marks:
+            if each.owner >= number and not await self._is_overruled(each, mark.version):
+                return
         key = DeletedTopicKey(
             cluster_id=self._cluster_id,
-            topic_id=topic_id,
+            topic_id=mark.topic_id,
             named_owner=number,
             uid=Uid(self._ids.uuid()),
         )
-        fields = {"format": 1, "topic_id": topic_id.hex(), "deleted_ms": self._clock.wall_ms()}
-        await self._store.create(object_key(key.text), seal_json(fields))
+        await self._store.create(object_key(key.text), encode_deletion_mark(mark))
+
+    async def unmark(self, topic_id: TopicId, *, owner: int, version: int) -> None:
+        """Delete what tells that a topic was deleted that is back, since that version of it."""
+        marks = [key for info in await self._infos(topic_id) if (key := _deletion(info))]
+        gone = [
+            object_key(each.text)
+            for each in marks
+            if each.owner <= owner and await self._is_overruled(each, version)
+        ]
+        if gone:
+            await self._store.delete(gone)
+
+    async def is_deleted(self, names: TopicNames) -> bool:
+        """Whether a restore passes a topic over: nobody has known it since it was deleted.
+
+        A mark that cannot be read counts: its topic's objects may be half gone.
+        """
+        if not names.is_deleted:
+            return False
+        newest = names.records[-1] if names.records else None
+        for each in names.deleted:
+            if newest is None or each.owner > newest.owner:
+                return True
+            if each.owner == newest.owner and not await self._is_overruled(each, newest.version):
+                return True
+        return False
+
+    async def read_mark(self, key: DeletedTopicKey) -> DeletionMark:
+        """Return what is told of a deletion; raises as `read` does."""
+        body = await self._store.read_all(object_key(key.text), size_max=MARK_BYTES_MAX)
+        return decode_deletion_mark(body, topic_id=key.topic_id)
+
+    async def _is_overruled(self, key: DeletedTopicKey, version: int | None) -> bool:
+        """Whether a mark is of an earlier version than that, of the same owner."""
+        try:
+            mark = await self.read_mark(key)
+        except ObjectMissingError:
+            return True
+        except (CorruptionError, UnsupportedFormatError) as error:
+            _log.warning("deletion_mark_unreadable", object=key.text, reason=str(error))
+            return False
+        return mark.version is not None and version is not None and mark.version < version
 
     async def forget(self, topic_id: TopicId) -> None:
         """Delete all records of a deleted topic, and last what tells that it was deleted."""

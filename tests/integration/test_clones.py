@@ -17,6 +17,7 @@ from tests.walk.broker_facts import metric
 SETTINGS = {
     "remote.copy.lag.max.ms": "60",
     "log.retention.check.interval.ms": "50",
+    "archive.delete.grace.ms": "0",
     "archive.reader.grace.ms": "0",
     "archive.restore.window.ms": "0",
 }

@@ -6,8 +6,10 @@ from service.app.cli.plain_command import PlainCommand
 from service.app.cli.tier_clone import clone
 from service.app.cli.tier_copy import copy
 from service.app.cli.tier_cuts import cuts
+from service.app.cli.tier_deleted import deleted, undelete
 from service.app.cli.tier_explain import explain
 from service.app.cli.tier_gc import gc
+from service.app.cli.tier_hold import hold
 from service.app.cli.tier_locate import locate
 from service.app.cli.tier_restore import restore
 from service.app.cli.tier_scrub import scrub
@@ -21,5 +23,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _command in (status, explain, locate, verify, scrub, gc, cuts, copy, clone, restore):
+for _command in (
+    *(status, explain, locate, verify, scrub, gc, hold, deleted, undelete),
+    *(cuts, copy, clone, restore),
+):
     app.command(cls=PlainCommand)(_command)

@@ -36,6 +36,7 @@ from service.coordination.topic_cloning import ancestors_of
 from service.tiering.topic_objects import TopicObjects
 
 _PERCENT = 100
+_HELD = "archive.hold is true: nothing archived is removed, and the topic is not deleted"
 _RANGE_SETTING = "remote.fetch.range.bytes"
 _RANGE_BYTES_DEFAULT = 4 << 20
 
@@ -177,6 +178,7 @@ def sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Where", f"{where} - archive {archive}{share}"),
         *_origin(facts),
         *_objects(facts),
+        *([("Hold", _HELD)] if facts.get("held") else []),
         ("Lag", _lag(facts)),
         *_oldest(facts),
         ("Read", _reading(facts, cold=records - local)),

@@ -4,7 +4,7 @@ from typing import Any
 
 from service.app.cli.client_library import Admin, Cluster
 from service.app.cli.marks import Key, Marks, read_marks
-from service.app.cli.topic_options import find_topic, is_tiered, read_settings
+from service.app.cli.topic_options import find_topic, is_held, is_tiered, read_settings
 from service.model.cluster import INTERNAL_TOPICS
 
 
@@ -16,24 +16,26 @@ def read_facts(admin: Admin, metadata: Cluster, topics: list[str] | None) -> lis
     marks = read_marks(admin, metadata, names)
     settings = read_settings(admin, names)
     return [
-        facts_of(key, each, tiered=is_tiered(settings[key[0]]))
+        facts_of(key, each, tiered=is_tiered(settings[key[0]]), held=is_held(settings[key[0]]))
         for key, each in sorted(marks.items())
     ]
 
 
-def facts_of(key: Key, marks: Marks, *, tiered: bool) -> dict[str, Any]:
+def facts_of(key: Key, marks: Marks, *, tiered: bool, held: bool = False) -> dict[str, Any]:
     """Return what is known of one partition.
 
     Args:
         key: Which one.
         marks: Its ends.
         tiered: Whether its topic is; what is not has nothing to upload.
+        held: Whether nothing of its archive may be removed.
     """
     local = None if marks.local_start is None else marks.end - marks.local_start
     return {
         "topic": key[0],
         "partition": key[1],
         "tiered": tiered,
+        "held": held,
         "start": marks.start,
         "local_start": marks.local_start,
         "archived_end": marks.archived_end,
@@ -57,6 +59,7 @@ def sums_of(partitions: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "partitions": len(partitions),
         "tiered": all(each["tiered"] for each in partitions),
+        "held": any(each["held"] for each in partitions),
         "records": total("records"),
         "local_records": total("local_records"),
         "archived_records": total("archived_records"),

@@ -40,6 +40,8 @@ def status(
         print("no topics yet; create one with: everlog topic create NAME --partitions 3")
         return
     show(_table(facts))
+    if held := sorted({each["topic"] for each in facts if each["held"]}):
+        print(f"On hold, nothing archived is removed: {', '.join(held)}")
     if scrub is not None:
         print(f"Scrub: {scrub_text(scrub)}")
 

@@ -53,6 +53,32 @@ def is_tiered(settings: Settings) -> bool:
     return enabled and not disabled and not is_compacted(settings)
 
 
+def is_held(settings: Settings) -> bool:
+    """Whether nothing of a topic's archive may be removed."""
+    return "archive.hold" in settings and settings["archive.hold"].value == "true"
+
+
+def alter_settings(admin: Admin, name: str, values: dict[str, str], unset: list[str]) -> None:
+    """Change what a topic itself sets."""
+    entries = [
+        kafka_admin().ConfigEntry(
+            key, value, incremental_operation=kafka_admin().AlterConfigOpType.SET
+        )
+        for key, value in values.items()
+    ]
+    entries += [
+        kafka_admin().ConfigEntry(
+            key, None, incremental_operation=kafka_admin().AlterConfigOpType.DELETE
+        )
+        for key in unset
+    ]
+    resource = kafka_admin().ConfigResource(
+        kafka_admin().ResourceType.TOPIC, name, incremental_configs=entries
+    )
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result()
+
+
 def check_name(name: str) -> None:
     """End if no topic can have this name."""
     from service.coordination.topic_errors import InvalidTopicNameError

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from everlog.model.ids import TopicName
 from service.app.cli.client_library import Admin, Topic, kafka_admin
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
@@ -14,20 +15,23 @@ from service.app.cli.connection import (
     kafka_errors,
 )
 from service.app.cli.deletion import Deletion, YesOption
-from service.app.cli.failure import misuse
+from service.app.cli.failure import fail, misuse
 from service.app.cli.marks import Marks, read_marks
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.plain_command import PlainCommand
 from service.app.cli.sizes import count_text, plural
 from service.app.cli.times import duration_text, instant_text
 from service.app.cli.topic_options import (
+    alter_settings,
     check_name,
     find_topic,
+    is_held,
     is_tiered,
     read_cluster,
     read_pairs,
     read_settings,
 )
+from service.coordination.topic_errors import TopicHeldError
 from service.model.cluster import INTERNAL_TOPICS
 
 app = typer.Typer(
@@ -184,7 +188,7 @@ def alter(
         admin = connect_admin(bootstrap)
         find_topic(read_cluster(admin), name)
         if values or unset:
-            _alter_settings(admin, name, values, unset or [])
+            alter_settings(admin, name, values, unset or [])
         if partitions:
             _add_partitions(admin, name, partitions)
     facts = {"topic": name, "set": values, "unset": unset or [], "partitions": partitions}
@@ -208,6 +212,10 @@ def delete(
         metadata = read_cluster(admin)
         for name in names:
             find_topic(metadata, name)
+        for name, settings in read_settings(admin, names).items():
+            if is_held(settings):
+                # The client library does not tell what the broker says about it.
+                fail(str(TopicHeldError(TopicName(name))), "")
 
     Deletion(
         noun="topic",
@@ -216,26 +224,6 @@ def delete(
         check=check,
         begin=lambda admin: admin.delete_topics(names, request_timeout=CHANGE_SECONDS_MAX),
     ).run(bootstrap, yes=yes, output=output)
-
-
-def _alter_settings(admin: Admin, name: str, values: dict[str, str], unset: list[str]) -> None:
-    entries = [
-        kafka_admin().ConfigEntry(
-            key, value, incremental_operation=kafka_admin().AlterConfigOpType.SET
-        )
-        for key, value in values.items()
-    ]
-    entries += [
-        kafka_admin().ConfigEntry(
-            key, None, incremental_operation=kafka_admin().AlterConfigOpType.DELETE
-        )
-        for key in unset
-    ]
-    resource = kafka_admin().ConfigResource(
-        kafka_admin().ResourceType.TOPIC, name, incremental_configs=entries
-    )
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result()
 
 
 def _add_partitions(admin: Admin, name: str, count: int) -> None:

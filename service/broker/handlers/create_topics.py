@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from everlog.model.errors import EverlogError
-from everlog.model.ids import NodeId, TopicName
+from everlog.model.ids import NodeId, TopicId, TopicName, id_bytes
 from service.broker.config_view import Detail, topic_configs
 from service.broker.context import RequestContext
 from service.broker.error_mapping import code_of
 from service.coordination.topic_plan import NewTopic
 from service.coordination.topics import TopicRegistry
 from service.model.cluster import INTERNAL_TOPICS, TopicImage
+from service.model.config_definition import InvalidConfigError
 from service.model.config_layers import ConfigLayers
 from service.partition.keeper import PartitionKeeper
 from service.protocol.error_codes import ErrorCode
@@ -21,6 +22,9 @@ from service.protocol.messages.create_topics import (
     CreateTopicsRequest,
     CreateTopicsResponse,
 )
+
+UNDELETE = "archive.undelete"
+"""Not a setting but a wish: the id of the deleted topic that is to come back under this name."""
 
 _DEFAULT = -1
 _DEFAULTS_SINCE = 4
@@ -47,11 +51,15 @@ class CreateTopicsHandler:
         results = {name: CreatableTopicResult(name=name) for name in counts}
         wanted: list[NewTopic] = []
         for topic in request.topics:
+            result = results[topic.name]
             refusal = _refusal(context, topic, counts)
-            if refusal is None:
+            if refusal is not None:
+                result.error_code, result.error_message = refusal
+                continue
+            try:
                 wanted.append(_new_topic(topic))
-            else:
-                results[topic.name].error_code, results[topic.name].error_message = refusal
+            except InvalidConfigError as error:
+                result.error_code, result.error_message = code_of(error), str(error)
         try:
             outcomes = await self._topics.create_topics(wanted, validate_only=request.validate_only)
         except EverlogError as error:
@@ -99,6 +107,13 @@ def _refusal(
 
 
 def _new_topic(topic: CreatableTopic) -> NewTopic:
+    """Read what is wanted.
+
+    Raises:
+        InvalidConfigError: It names no topic to bring back.
+    """
+    config = {each.name: each.value for each in topic.configs if each.value is not None}
+    undelete = config.pop(UNDELETE, None)
     assignment = {
         each.partition_index: tuple(NodeId(node) for node in each.broker_ids)
         for each in topic.assignments
@@ -110,5 +125,14 @@ def _new_topic(topic: CreatableTopic) -> NewTopic:
             None if topic.replication_factor == _DEFAULT else topic.replication_factor
         ),
         assignment=assignment or None,
-        config={each.name: each.value for each in topic.configs if each.value is not None},
+        config=config,
+        undelete=None if undelete is None else _deleted_id(undelete),
     )
+
+
+def _deleted_id(text: str) -> TopicId:
+    try:
+        return TopicId(id_bytes(text))
+    except ValueError as error:
+        advice = "write the id of a deleted topic, as everlog tier deleted shows it"
+        raise InvalidConfigError(UNDELETE, text, advice) from error

@@ -51,7 +51,8 @@ class DeleteRecordsHandler:
             return result
         try:
             partition = self._partitions.led(topic, wanted.partition_index)
-            if not partition.config.expires:
+            # The answer has no room for a reason; a compacted log loses no records to wishes.
+            if partition.config.held or not partition.config.expires:
                 result.error_code = ErrorCode.POLICY_VIOLATION
                 return result
             offset = wanted.offset

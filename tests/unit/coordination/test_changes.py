@@ -34,7 +34,7 @@ CHANGES: list[Change] = [
     TopicChange(
         TopicName("foo"), TopicNode(topic_id=TOPIC_ID, config={"a": "b"}, partitions=2, version=3)
     ),
-    TopicDeletion(TopicName("foo"), TOPIC_ID),
+    TopicDeletion(TopicName("foo"), TOPIC_ID, 7),
     PartitionChange(
         PartitionId(TOPIC_ID, 4), first_term((NodeId(1),), {NodeId(1): 5}, controller_epoch=6)
     ),

@@ -79,9 +79,9 @@ def test_an_older_topic_node_changes_nothing() -> None:
 
 def test_the_deletion_of_an_earlier_topic_spares_the_present_one() -> None:
     image = _image(_topic(B, 0))
-    assert _apply(image, TopicDeletion(FOO, A)).topics == image.topics
-    assert _apply(image, TopicDeletion(FOO, B)).topics == {}
-    assert _apply(image, TopicDeletion(FOO, B)).names == {}
+    assert _apply(image, TopicDeletion(FOO, A, 0)).topics == image.topics
+    assert _apply(image, TopicDeletion(FOO, B, 0)).topics == {}
+    assert _apply(image, TopicDeletion(FOO, B, 0)).names == {}
 
 
 def test_a_state_of_an_unknown_topic_changes_nothing() -> None:
@@ -101,9 +101,41 @@ def test_a_topic_whose_states_are_gone_is_left_out() -> None:
 
 def test_a_whole_life_in_one_batch_ends_as_it_ended() -> None:
     old, new = _topic(A, 0), _topic(B, 0, 0)
-    changes = [*_created(old), TopicDeletion(FOO, A), *_created(new)]
+    changes = [*_created(old), TopicDeletion(FOO, A, 0), *_created(new)]
     image = _apply(EMPTY_IMAGE, *changes)
     assert image.topics == {FOO: new}
     assert image.names == {B: FOO}
     assert touched_topics(EMPTY_IMAGE, changes) == {FOO}
-    assert _apply(EMPTY_IMAGE, *changes, TopicDeletion(FOO, B)).topics == {}
+    assert _apply(EMPTY_IMAGE, *changes, TopicDeletion(FOO, B, 0)).topics == {}
+
+
+def _back(topic: TopicImage, name: TopicName, *versions: int) -> TopicImage:
+    return replace(_topic(topic.topic_id, *versions), name=name, versions_before=topic.revision + 1)
+
+
+def test_a_topic_that_came_back_is_not_deleted_by_its_earlier_deletion() -> None:
+    old = _topic(A, 3, version=2)
+    back = _back(old, FOO, 4)
+    image = _image(back)
+    assert _apply(image, TopicDeletion(FOO, A, old.revision)).topics == {FOO: back}
+    assert _apply(image, *_created(old)).topics == {FOO: back}
+    assert _apply(image, TopicDeletion(FOO, A, back.revision)).topics == {}
+
+
+@pytest.mark.parametrize("name", [FOO, TopicName("bar")])
+def test_who_slept_through_deletion_and_return_ends_with_what_came_back(name: TopicName) -> None:
+    old = _topic(A, 3, version=2)
+    back = _back(old, name, 4)
+    changes: list[Change] = [
+        *_created(old),
+        TopicDeletion(FOO, A, old.revision),
+        TopicChange(name, node_of(back)),
+        PartitionChange(PartitionId(A, 0), back.partitions[0]),
+    ]
+    for image in (EMPTY_IMAGE, _image(old), _apply(EMPTY_IMAGE, *changes)):
+        ended = _apply(image, *changes)
+        assert ended.topics == {name: back}
+        assert ended.names == {A: name}
+    # Of a large topic no states are published: they are read, though older ones are at hand.
+    assert states_to_read(_image(old), changes[2:4], {}) == [PartitionId(A, 0)]
+    assert states_to_read(_image(back), changes[2:4], {}) == []

@@ -10,6 +10,7 @@ from everlog.model.errors import CorruptionError, RejectedError
 from everlog.model.ids import NodeId, TopicId, TopicName
 from everlog.model.offsets import LeaderEpoch
 from service.coordination.payloads import (
+    DELETED_FORMAT,
     DeletedTopic,
     TopicNode,
     broker_payload,
@@ -94,9 +95,28 @@ def test_a_partition_without_a_leader_comes_back() -> None:
 
 def test_a_deleted_topic_comes_back() -> None:
     topic = DeletedTopic(
-        topic_id=TOPIC_ID, name=TopicName("foo"), partitions=3, deleted_ms=4, version=5
+        topic_id=TOPIC_ID,
+        name=TopicName("foo"),
+        partitions=3,
+        deleted_ms=4,
+        version=5,
+        config={"retention.ms": "1"},
+        revision=6,
+        is_sweeping=True,
+        extra={"x": 1},
     )
-    assert read_deleted_topic(_again(deleted_topic_payload(topic)), TOPIC_ID, 5) == topic
+    content = pack(deleted_topic_payload(topic))
+    payload = unpack(content, "/x", format_max=DELETED_FORMAT)
+    assert read_deleted_topic(payload, TOPIC_ID, 5) == topic
+    with pytest.raises(RejectedError, match="start a newer version"):
+        unpack(content, "/x")
+
+
+def test_a_topic_that_an_older_version_has_deleted_may_be_half_gone() -> None:
+    payload = {"name": "foo", "partitions": 3, "deleted_ms": 4}
+    topic = read_deleted_topic(payload, TOPIC_ID, 5)
+    assert topic.is_sweeping
+    assert topic.revision is None
 
 
 _JSON = st.none() | st.integers() | st.text() | st.lists(st.integers())

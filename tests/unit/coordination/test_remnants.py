@@ -1,13 +1,17 @@
 """What nobody can see is removed; what somebody may need never is."""
 
 from everlog.model.ids import PartitionId, TopicName, id_text
-from service.coordination.deleted_topics import forget_deleted_topic, list_deleted_topics
+from service.coordination.deleted_topics import (
+    begin_sweep,
+    forget_deleted_topic,
+    list_deleted_topics,
+)
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.remnants import DELETES_MAX, sweep
 from service.coordination.topic_edits import creation
 from service.coordination.znodes import state_path, tier_path
 from service.model.cluster import TopicImage
-from tests.unit.coordination.stage import Stage, new_topic, nothing, running
+from tests.unit.coordination.stage import Stage, new_topic, running
 
 
 async def _count(store: MetadataStore, root: str) -> int:
@@ -58,17 +62,18 @@ async def test_a_deleted_topic_is_listed_until_it_is_forgotten() -> None:
         pointer = tier_path(PartitionId(topic.topic_id, 2))
         await stage.store.set(pointer, b"objects", version=0)
         await stage.topics.delete_topics([TopicName("foo")])
-        # The next turn of the controller comes after it has cleared away.
-        await stage.controller.perform(nothing)
+        await _sweep(stage)
         (deleted,) = await list_deleted_topics(stage.store)
         assert (deleted.topic_id, deleted.name, deleted.partitions) == (topic.topic_id, "foo", 3)
         assert deleted.deleted_ms == 1_700_000_000_000
         assert (await stage.store.get(pointer))[0] == b"objects"
-        assert await stage.store.children("/partitions") == []
+        assert await stage.store.children("/partitions") == [id_text(topic.topic_id)]
+        begun = await begin_sweep(stage.store, deleted)
         for _ in range(2):
-            await forget_deleted_topic(stage.store, deleted)
+            await forget_deleted_topic(stage.store, begun)
             assert await list_deleted_topics(stage.store) == []
             assert await stage.store.children("/tier") == []
+            assert await stage.store.children("/partitions") == []
 
 
 async def test_a_sweep_never_takes_a_topic_that_the_image_has_not_seen_yet() -> None:

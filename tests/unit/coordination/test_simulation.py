@@ -104,6 +104,7 @@ async def _life(loop: SimLoop, disk: SimDisk, model: Model, start: int) -> None:
         for topic in image.topics.values():
             assert all(state.is_led_by(broker.id, broker.epoch) for state in topic.partitions)
         known = {id_text(topic_id) for topic_id in image.names}
+        known |= set(await store.children("/deleted_topics"))
         assert set(await store.children("/partitions")) == known, "nothing is left of the others"
         working = tasks.create_task(_work(topics, model, loop.rng))
         if start < STARTS - 1:

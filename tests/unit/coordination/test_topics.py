@@ -8,6 +8,11 @@ from everlog.model.errors import RejectedError
 from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName
 from service.coordination.changes import last_sequence, publish
 from service.coordination.controller_term import NotControllerError
+from service.coordination.deleted_topics import (
+    begin_sweep,
+    forget_deleted_topic,
+    list_deleted_topics,
+)
 from service.coordination.metadata_store import (
     Check,
     MetadataStore,
@@ -21,6 +26,7 @@ from service.coordination.topic_errors import (
     InvalidTopicNameError,
     InvalidTopicRequestError,
     TopicExistsError,
+    TopicHeldError,
     UnknownTopicError,
     UnknownTopicIdError,
 )
@@ -39,7 +45,6 @@ from tests.unit.coordination.stage import (
     errors,
     founded,
     new_topic,
-    nothing,
     open_server,
     running,
 )
@@ -289,6 +294,19 @@ async def test_topics_are_deleted_by_name_and_by_id() -> None:
         assert {topic.name for topic in stage.deltas[-1].topics_deleted} == {"foo", "bar"}
 
 
+@pytest.mark.parametrize("text", ["true", "TRUE", "what"])
+async def test_a_topic_on_hold_is_not_deleted_until_it_is_released(text: str) -> None:
+    async with running() as stage:
+        await stage.create("foo", config={"archive.hold": text})
+        await stage.create("bar", config={"archive.hold": "false"})
+        held, deleted = await stage.topics.delete_topics([FOO, BAR])
+        assert isinstance(held, TopicHeldError)
+        assert "archive.hold" in str(held)
+        assert isinstance(deleted, TopicImage)
+        await stage.topics.alter_topic_config(FOO, lambda _: {})
+        assert errors(await stage.topics.delete_topics([FOO])) == [None]
+
+
 async def test_a_topic_named_twice_is_refused() -> None:
     async with running() as stage:
         await stage.create("foo")
@@ -297,17 +315,18 @@ async def test_a_topic_named_twice_is_refused() -> None:
         assert "foo" in stage.image.topics
 
 
-async def test_the_partitions_of_a_deleted_topic_go_and_its_tier_stays() -> None:
+async def test_the_partitions_of_a_deleted_topic_stay_as_long_as_its_tier() -> None:
     async with running() as stage:
         foo, kept = await stage.create("foo", partitions=3), await stage.create("kept")
         await stage.topics.delete_topics([FOO])
-        # The next turn of the controller comes after it has cleared away.
-        await stage.controller.perform(nothing)
         store = stage.store
         assert await store.exists(state_path(PartitionId(kept.topic_id, 0))) is not None
-        assert len(await _paths(store, "/partitions")) == 3
+        assert await store.exists(state_path(PartitionId(foo.topic_id, 2))) is not None
         assert await store.exists(tier_path(PartitionId(foo.topic_id, 2))) is not None
-        assert len(await store.children("/deleted_topics")) == 1
+        (deleted,) = await list_deleted_topics(store)
+        await forget_deleted_topic(store, await begin_sweep(store, deleted))
+        assert len(await _paths(store, "/partitions")) == 3
+        assert await store.exists(tier_path(PartitionId(kept.topic_id, 0))) is not None
 
 
 async def test_a_topic_created_again_has_another_id() -> None:

@@ -37,6 +37,7 @@ KAFKA_DEFAULTS = {
 """Settings of a topic in Kafka 4.1 whose default is Kafka's own (``LogConfig``)."""
 
 OWN_DEFAULTS = {
+    "archive.hold": "false",
     "flush.messages": "1",
     "flush.ms": "1000",
     "local.retention.ms": "86400000",

@@ -41,12 +41,13 @@ def test_a_local_default_without_limit_is_cut_to_retention() -> None:
     assert effective_values({}, defaults)["local.retention.bytes"] == 7
 
 
-@pytest.mark.parametrize("name", ["local.retention.ms", "remote.storage.enable"])
+@pytest.mark.parametrize("name", ["local.retention.ms", "remote.storage.enable", "archive.hold"])
 def test_a_default_never_contradicts_anything(name: str) -> None:
     values: dict[str, Value] = {
         **DEFAULT_VALUES,
         "cleanup.policy": ("compact", "delete"),
         "retention.ms": 1,
+        "archive.hold": True,
     }
     assert contradictions(values, frozenset()) == []
     assert [each.name for each in contradictions(values, frozenset({name}))] == [name]

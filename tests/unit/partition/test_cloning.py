@@ -60,6 +60,8 @@ class Yard:
             cluster_id="c",
             sweeper=self.sweeper,
             records=TopicObjects(self.store, cluster_id="c", clock=self.clock, ids=self.ids),
+            clock=self.clock,
+            grace_ms=0,
         )
 
     def started(self) -> Cloning:

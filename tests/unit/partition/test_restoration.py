@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from everlog.format.deletion_mark import DeletionMark
 from everlog.format.meta_keys import cluster_prefix
 from everlog.format.object_keys import ClusterKey, PartitionPath
 from everlog.format.topic_record import TopicRecord
@@ -68,6 +69,15 @@ class Bucket:
         )
         await self.objects.put(record, owner=owner, version=version)
 
+    async def mark_deleted(self, name: str, *, version: int | None = 0) -> None:
+        mark = DeletionMark(
+            topic_id=topic_id(name),
+            deleted_ms=self.clock.now_ms,
+            goes_ms=self.clock.now_ms,
+            version=version,
+        )
+        await self.objects.mark_deleted(mark, owner=lambda: 0, has_tier=True)
+
     async def restored(
         self, topics: Iterable[str] = (), *, at_ms: int | None = None, is_finished: bool = False
     ) -> dict[str, TopicOutcome]:
@@ -107,7 +117,7 @@ async def test_a_deleted_topic_stays_away_whatever_is_left_of_it() -> None:
     bucket = Bucket()
     await bucket.add("a")
     await bucket.add("b")
-    await bucket.objects.mark_deleted(topic_id("b"), owner=lambda: 0, has_tier=True)
+    await bucket.mark_deleted("b")
     assert (await bucket.restored()).keys() == {"a"}
 
 
@@ -116,8 +126,32 @@ async def test_what_the_cluster_before_the_last_restore_deletes_stays_restored()
     bucket = Bucket()
     await bucket.add("a")
     await bucket.record("a", owner=1)
-    await bucket.objects.mark_deleted(topic_id("a"), owner=lambda: 0, has_tier=True)
+    await bucket.mark_deleted("a")
     assert ends((await bucket.restored())["a"]) == [20]
+
+
+async def test_a_topic_that_was_brought_back_comes_back_although_its_deletion_is_told() -> None:
+    bucket = Bucket()
+    for name in ("back", "gone", "unknown"):
+        await bucket.add(name)
+    await bucket.mark_deleted("back", version=3)
+    await bucket.record("back", version=4)
+    await bucket.mark_deleted("gone", version=3)
+    await bucket.record("gone", version=3)
+    await bucket.mark_deleted("unknown", version=None)
+    await bucket.record("unknown", version=4)
+    assert (await bucket.restored()).keys() == {"back"}
+
+
+async def test_a_deletion_that_cannot_be_read_counts() -> None:
+    bucket = Bucket()
+    await bucket.add("a")
+    await bucket.add("b")
+    await bucket.mark_deleted("b", version=0)
+    (mark,) = (key for key in await bucket.keys("meta/") if "/deleted-" in key)
+    await bucket.store.overwrite(object_key(mark), b"{}")
+    await bucket.record("b", version=1)
+    assert (await bucket.restored()).keys() == {"a"}
 
 
 async def test_objects_without_a_record_come_back_under_a_name_of_their_own() -> None:

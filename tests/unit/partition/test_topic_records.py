@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from everlog.format.deletion_mark import DeletionMark
 from everlog.model.ids import TopicId, TopicName
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
@@ -163,3 +164,22 @@ async def test_the_record_of_a_topic_that_is_deleted_meanwhile_is_taken_back() -
             while "delete" not in desk.store.calls:
                 await asyncio.sleep(0)
         assert await desk.written() == {}
+
+
+async def test_a_topic_that_came_back_is_recorded_and_its_deletion_told_no_more() -> None:
+    desk = Desk()
+    before = topic_image("a", 3)
+    async with running(desk, before):
+        await desk.becomes({"a": [4]})
+        mark = DeletionMark(
+            topic_id=before.topic_id, deleted_ms=0, goes_ms=1, version=before.revision
+        )
+        await desk.objects.mark_deleted(mark, owner=lambda: 0, has_tier=True)
+        desk.change()
+        # Also if nothing more goes to its archive.
+        off = topic_image("a", remote_storage_enable="false")
+        desk.change(replace(off, versions_before=before.revision + 1))
+        await desk.becomes({"a": [4, 1]})
+        async with asyncio.timeout(30):
+            while any(names.deleted for names in (await desk.objects.all()).values()):
+                await asyncio.sleep(0)

@@ -77,12 +77,14 @@ class Metadata:
             except NodeExistsError:
                 continue
 
-    async def delete_topic(self, topic_id: TopicId, *, partitions: int) -> None:
+    async def delete_topic(
+        self, topic_id: TopicId, *, partitions: int, deleted_ms: int = 0
+    ) -> None:
         topic = DeletedTopic(
             topic_id=topic_id,
             name=TopicName("t"),
             partitions=partitions,
-            deleted_ms=0,
+            deleted_ms=deleted_ms,
             version=0,
         )
         payload = pack(deleted_topic_payload(topic))

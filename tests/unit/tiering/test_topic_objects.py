@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from everlog.format.deletion_mark import DeletionMark
 from everlog.format.topic_record import TopicRecord
 from everlog.model.clock import Clock
 from everlog.model.ids import TopicId, TopicName
@@ -16,6 +17,12 @@ from tests.simulation.clock import SeededIds
 
 TOPIC = TopicId(bytes(range(16)))
 GRACE_MS = 1000
+
+
+def deletion_mark(deleted_ms: int, *, version: int = 0) -> DeletionMark:
+    return DeletionMark(
+        topic_id=TOPIC, deleted_ms=deleted_ms, goes_ms=deleted_ms + GRACE_MS, version=version
+    )
 
 
 class RememberingStore(MemoryObjectStore):
@@ -57,8 +64,11 @@ class Shelf:
         )
         await self.objects.put(record, owner=owner, version=version)
 
-    async def mark_deleted(self, *, owner: int = 0, has_tier: bool = False) -> None:
-        await self.objects.mark_deleted(TOPIC, owner=lambda: owner, has_tier=has_tier)
+    async def mark_deleted(
+        self, *, owner: int = 0, has_tier: bool = False, version: int = 0
+    ) -> None:
+        mark = deletion_mark(self.clock.now_ms, version=version)
+        await self.objects.mark_deleted(mark, owner=lambda: owner, has_tier=has_tier)
 
     async def keys(self) -> list[ObjectKey]:
         return [info.key async for info in list_all(self.store, "")]
@@ -146,5 +156,29 @@ async def test_the_owner_is_asked_once_the_store_has_answered() -> None:
         lists_before.append(shelf.store.lists)
         return 0
 
-    await shelf.objects.mark_deleted(TOPIC, owner=owner, has_tier=False)
+    await shelf.objects.mark_deleted(deletion_mark(0), owner=owner, has_tier=False)
     assert lists_before == [1]
+
+
+async def test_a_topic_that_is_deleted_again_is_told_again() -> None:
+    shelf = Shelf()
+    await shelf.put(2)
+    await shelf.mark_deleted(version=2)
+    await shelf.put(3)
+    names = (await shelf.objects.all())[TOPIC]
+    assert not await shelf.objects.is_deleted(names)
+    await shelf.mark_deleted(version=3)
+    names = (await shelf.objects.all())[TOPIC]
+    assert await shelf.objects.is_deleted(names)
+    assert len(names.deleted) == 2
+
+
+async def test_only_deletions_of_before_a_topic_came_back_are_told_no_more() -> None:
+    shelf = Shelf()
+    await shelf.put(5)
+    await shelf.mark_deleted(version=2)
+    await shelf.mark_deleted(version=7)
+    await shelf.objects.unmark(TOPIC, owner=0, version=5)
+    names = (await shelf.objects.all())[TOPIC]
+    (left,) = names.deleted
+    assert (await shelf.objects.read_mark(left)).version == 7

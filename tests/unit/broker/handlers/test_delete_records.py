@@ -52,3 +52,10 @@ async def test_what_may_not_be_deleted_is_kept() -> None:
         assert internal == (ErrorCode.INVALID_TOPIC_EXCEPTION, -1)
         unknown = await delete(place, 1, index=7)
         assert unknown == (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1)
+
+
+async def test_of_a_topic_on_hold_nothing_is_deleted() -> None:
+    async with town() as place:
+        await with_records(place, archive_hold="true")
+        assert await delete(place, 1) == (ErrorCode.POLICY_VIOLATION, -1)
+        assert place.table.led("t", 0).log_start == 0

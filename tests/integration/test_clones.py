@@ -158,7 +158,9 @@ def segments(broker: BrokerProcess) -> int:
 
 
 def only_marker(broker: BrokerProcess) -> bool:
-    return all(name.endswith("/cluster.json") for name in objects(broker.data_dir / "store"))
+    """Whether nothing is left but the marker and cuts, of which the newest always stays."""
+    names = objects(broker.data_dir / "store")
+    return all(name.endswith("/cluster.json") or "/cuts/" in name for name in names)
 
 
 def swept(log: Path, topic: str) -> bool:

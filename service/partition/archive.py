@@ -30,6 +30,7 @@ from service.partition.partition_lag import PartitionLag
 from service.partition.release_proof import ReleaseProof
 from service.partition.small_objects import SmallObjects
 from service.partition.table import PartitionTable
+from service.partition.topic_classes import TopicClasses
 from service.partition.turns import Turns
 from service.partition.upload_plans import plan_uploads
 from service.tiering.cold_log import ColdLog
@@ -58,6 +59,7 @@ class ArchiveParts:
     """What all partitions of a broker share.
 
     Attributes:
+        classes: What topics ask of the store.
         cloning: Makes clones of what is tiered.
         proof: That the store is the one that holds what is tiered.
     """
@@ -72,6 +74,7 @@ class ArchiveParts:
     stats: TierStats
     orphan_grace_ms: int
     proof: ReleaseProof
+    classes: TopicClasses
     cloning: Cloning | None = None
     uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
     turns: Turns = field(default_factory=Turns)
@@ -258,6 +261,7 @@ class PartitionArchive:
                         lineage=self._lineage(plan),
                         since_ms=since_ms,
                         back_off=self.back_off,
+                        storage_class=self._parts.classes.of(tier.path, self.config).new,
                     )
                 )
                 for plan in plans

@@ -197,4 +197,8 @@ class Merger:
             _log.exception("merge_failed", object=merge.key.text)
             merge.finish(RejectedError(f"defect: {error!r}"))
         else:
-            merge.finish(entry_from(merge.key, created_ms, facts))
+            merge.finish(
+                entry_from(
+                    merge.key, facts, created_ms=created_ms, storage_class=order.storage_class
+                )
+            )

@@ -117,7 +117,9 @@ class PartitionArchive:
         self.orphans = OrphanSearch(
             parts.sweeper, clock=parts.clock, grace_ms=parts.orphan_grace_ms
         )
-        self.small_objects = SmallObjects(parts.merger, clock=parts.clock, stats=parts.stats)
+        self.small_objects = SmallObjects(
+            parts.merger, classes=parts.classes, clock=parts.clock, stats=parts.stats
+        )
         self._parts = parts
         self._local = LocalRelease(
             parts.hot, clock=parts.clock, proof=parts.proof, is_over=lambda: self.is_fenced

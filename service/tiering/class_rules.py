@@ -19,6 +19,6 @@ class ClassRules:
     later: StorageClass | None = None
     later_ms: int = 0
 
-    def class_at(self, age_ms: int, *, before: StorageClass) -> StorageClass:
-        """Return the class of an object of an age that is stored anew, given what it was in."""
-        return self.later if self.later is not None and age_ms > self.later_ms else before
+    def class_at(self, age_ms: int) -> StorageClass:
+        """Return the class of an object that is stored when its newest record has an age."""
+        return self.later if self.later is not None and age_ms > self.later_ms else self.new

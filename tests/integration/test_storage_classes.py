@@ -8,6 +8,7 @@ import pytest
 from everlog.format.entries import Entry, entry_of
 from everlog.format.object_keys import PartitionPath
 from everlog.stores.object_store import list_all
+from service.app.cli.archive_sums import read_archive_sums
 from service.partition.partition import Partition
 from tests.contract.object_stores import ACCESS_KEY, BUCKET, SECRET_KEY, class_of
 from tests.unit.partition.test_small_objects import until
@@ -105,3 +106,19 @@ async def test_old_objects_move_to_another_class_byte_for_byte_over_a_restart(
         after = {each.key async for each in list_all(running.cold.store, path.segments)}
         assert not after & {each.key(path).text for each in before}
         assert await read_all(partition) == appended
+
+
+async def test_what_is_in_which_class_can_be_read_from_the_bucket_alone(
+    tmp_path: Path, metadata: Metadata, moto: str
+) -> None:
+    bucket = Bucket(moto, f"classes-{tmp_path.name.replace('_', '-')}")
+    clock = HastyClock()
+    async with site(
+        tmp_path / "a", metadata, settings={"store.url": bucket.url}, clock=clock
+    ) as running:
+        partition = await running.open(TOPIC)
+        await grown(running, partition, clock)
+        path, entries = await listed(running)
+        sums = await read_archive_sums(running.cold.store, [path])
+        stored = sum(each.size_bytes for each in entries)
+        assert sums[0].bytes_by_class == {"STANDARD_IA": stored}

@@ -31,6 +31,14 @@ ORIGIN_MASK = 0xFF << ORIGIN_SHIFT
 """The bits of a row's flags that tell whose object it is; 0 for the partition's own."""
 
 
+CLASS_SHIFT = 16
+CLASS_MASK = 0xFF << CLASS_SHIFT
+"""The bits of a row's flags that tell its `StorageClass`; no page has them."""
+
+PAGE_FLAGS_MASK = 0xFFFF
+"""What a page knows of the flags of its entries."""
+
+
 class EntryFlag(IntFlag):
     """What a search may want to know before it opens an object; unknown bits mean nothing.
 
@@ -43,6 +51,9 @@ class EntryFlag(IntFlag):
 
     UNTIMED = 2
     """No record has a timestamp."""
+
+    CLASSED = 4
+    """The object has another storage class than the default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,8 @@ class Entry:
         aborted: Whether an aborted transaction has offsets in the range.
         origin: Whose object it is: 0, or a number in the table of origins of the root. It is no
             part of what the object is.
+        class_number: The storage class that it was stored in, a `StorageClass` or one that a newer
+            Everlog knows; no part of what the object is, either.
     """
 
     offsets: OffsetRange
@@ -107,6 +120,7 @@ class Entry:
     aborted: bool
     created_ms: int
     origin: int = field(default=0, compare=False)
+    class_number: int = field(default=0, compare=False)
 
     def key(self, path: PartitionPath) -> SegmentKey:
         """Return the name of the object, which lies at ``path``: see `Root.home_of`."""
@@ -124,7 +138,9 @@ class Entry:
         """What the row's flags say."""
         aborted = EntryFlag.ABORTED if self.aborted else EntryFlag(0)
         untimed = EntryFlag.UNTIMED if self.max_timestamp < 0 else EntryFlag(0)
-        return aborted | untimed | EntryFlag(self.origin << ORIGIN_SHIFT)
+        classed = EntryFlag.CLASSED if self.class_number else EntryFlag(0)
+        numbers = self.origin << ORIGIN_SHIFT | self.class_number << CLASS_SHIFT
+        return aborted | untimed | classed | EntryFlag(numbers)
 
 
 def entry_table(base: int, entries: Iterable[Entry]) -> SpanTable:
@@ -182,6 +198,7 @@ def entry_of(table: SpanTable, index: int) -> Entry:
         aborted=bool(flags & EntryFlag.ABORTED),
         created_ms=created_ms,
         origin=(flags & ORIGIN_MASK) >> ORIGIN_SHIFT,
+        class_number=(flags & CLASS_MASK) >> CLASS_SHIFT,
     )
 
 

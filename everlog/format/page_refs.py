@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from everlog.format.column_table import Column, ColumnTable, Layout
-from everlog.format.entries import ORIGIN_MASK, EntryFlag, Totals
+from everlog.format.entries import ORIGIN_MASK, PAGE_FLAGS_MASK, EntryFlag, Totals
 from everlog.format.object_keys import PageKey, PartitionPath, Uid
 from everlog.format.span_table import SpanTable
 from everlog.model.offsets import Offset, OffsetRange
@@ -141,10 +141,10 @@ def refs_fault(table: SpanTable, *, levels: frozenset[int]) -> str | None:
 
 
 def all_flags(table: SpanTable) -> EntryFlag:
-    """Return the flags that any row has."""
+    """Return the flags that any row has, as far as a page knows them."""
     flags = EntryFlag(0)
     for value in set(table.rows.ints("flags")):
-        flags |= EntryFlag(value)
+        flags |= EntryFlag(value & PAGE_FLAGS_MASK)
     return flags
 
 

@@ -28,6 +28,11 @@ class PartitionId:
     topic_id: TopicId
     partition: int
 
+    @property
+    def text(self) -> str:
+        """As logs name it, and the names of its objects."""
+        return f"{self.topic_id.hex()}/{self.partition}"
+
 
 def id_text(raw: bytes) -> str:
     """Write a sixteen-byte id as Kafka prints it: URL-safe base64 without padding."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from everlog.model.buffer import Buffer
 from everlog.model.errors import EverlogError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import is_throttle
 from everlog.stores.object_key import ObjectKey
@@ -89,9 +90,18 @@ class AdaptiveObjectStore:
         return await self._admit(lambda: self._store.create(key, body, crc32c=crc32c))
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
-        return await self._admit(lambda: self._store.create_from_file(key, parts, crc32c=crc32c))
+        return await self._admit(
+            lambda: self._store.create_from_file(
+                key, parts, crc32c=crc32c, storage_class=storage_class
+            )
+        )
 
     async def overwrite(self, key: ObjectKey, body: Buffer) -> None:
         await self._admit(lambda: self._store.overwrite(key, body))

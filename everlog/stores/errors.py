@@ -14,6 +14,7 @@ CorruptionError   StoreCorruptionError    the bytes are not the promised ones
 from collections.abc import Mapping
 
 from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.object_key import ObjectKey
 
 
@@ -85,6 +86,22 @@ class ObjectsNotDeletedError(RetriableError):
         first = next(iter(failures.values()))
         super().__init__(f"{len(failures)} objects were not deleted; the first: {first}")
         self.failures = failures
+
+
+def check_no_class(key: ObjectKey, storage_class: StorageClass) -> None:
+    """Refuse any class but the default, as stores do that have no classes.
+
+    Raises:
+        StoreDeniedError: It is another one.
+    """
+    if storage_class is not StorageClass.STANDARD:
+        raise StoreDeniedError(
+            "create",
+            key,
+            f"only buckets have storage classes such as {storage_class.name}: leave "
+            "remote.storage.class and remote.storage.class.later as they are by default, or set "
+            "store.url to s3://bucket/prefix",
+        )
 
 
 def is_throttle(error: EverlogError) -> bool:

@@ -9,9 +9,10 @@ from crc32c import crc32c as crc32c_of
 
 from everlog.model.buffer import Buffer
 from everlog.model.clock import Clock
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, BodyReader
 from everlog.stores.byte_range import larger_than, range_beyond_end, range_end
-from everlog.stores.errors import ObjectExistsError, ObjectMissingError
+from everlog.stores.errors import ObjectExistsError, ObjectMissingError, check_no_class
 from everlog.stores.object_key import ObjectKey, key_prefix, object_key
 from everlog.stores.object_store import (
     LIST_OBJECTS_MAX,
@@ -43,9 +44,15 @@ class MemoryObjectStore:
         return await self.create_from_file(key, (body,), crc32c=promised)
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         object_key(key)
+        check_no_class(key, storage_class)
         if key in self._objects:
             raise ObjectExistsError(key)
         stop = threading.Event()

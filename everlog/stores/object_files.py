@@ -16,6 +16,7 @@ from itertools import islice
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.errors import EverlogError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import COPY_BYTES, BodyPart, BodyReader
 from everlog.stores.byte_range import larger_than, range_beyond_end, range_end
 from everlog.stores.call_threads import CallStoppedError
@@ -25,6 +26,7 @@ from everlog.stores.errors import (
     ObjectsNotDeletedError,
     StoreDeniedError,
     StoreUnavailableError,
+    check_no_class,
 )
 from everlog.stores.file_listing import list_files
 from everlog.stores.folders import make_folders, remove_empty_folders, sync_folders
@@ -67,9 +69,11 @@ class ObjectFiles:
         parts: Sequence[BodyPart],
         *,
         crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
         stop: threading.Event,
     ) -> CreatedObject:
         """Store a new object durably."""
+        check_no_class(key, storage_class)
         path = self.local_path(key)
         with _translating("create", key):
             if os.path.lexists(path):

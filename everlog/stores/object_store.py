@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from everlog.model.buffer import Buffer
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.object_key import ObjectKey
 
@@ -98,7 +99,12 @@ class ObjectStore(Protocol):
         ...
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         """Store a new object made of file ranges and buffers, one after the other, like `create`.
 
@@ -109,11 +115,14 @@ class ObjectStore(Protocol):
             parts: The body. Paths are opened here; descriptors stay the caller's.
             crc32c: The checksum of the whole body, from when it was made: a file that changed since
                 then is not stored.
+            storage_class: What the store is to keep it as. Only segment objects have another than
+                the default: all else is small, and read often.
 
         Raises:
             ObjectExistsError: ``key`` is taken. Its object is unchanged.
             StoreCorruptionError: As in `create`, or a file is shorter than its part or cannot be
                 read. Nothing is stored.
+            StoreDeniedError: The store does not have that class. Nothing is stored.
             StoreUnavailableError: As in `create`.
         """
         ...

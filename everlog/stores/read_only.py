@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from everlog.model.buffer import Buffer
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreDeniedError
 from everlog.stores.object_key import ObjectKey
@@ -29,9 +30,14 @@ class ReadOnlyObjectStore:
         _refuse("create", key)
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
-        del parts, crc32c
+        del parts, crc32c, storage_class
         _refuse("create", key)
 
     async def overwrite(self, key: ObjectKey, body: Buffer) -> None:

@@ -9,6 +9,7 @@ from crc32c import crc32c as crc32c_of
 from everlog.model.buffer import Buffer
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.backoff import RetryPolicy, Waits
 from everlog.stores.body import BodyPart, body_size
 from everlog.stores.errors import (
@@ -72,11 +73,18 @@ class RetryingObjectStore:
         )
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         return await self._create(
             key,
-            lambda: self._store.create_from_file(key, parts, crc32c=crc32c),
+            lambda: self._store.create_from_file(
+                key, parts, crc32c=crc32c, storage_class=storage_class
+            ),
             size=body_size(parts),
             crc32c=crc32c,
         )

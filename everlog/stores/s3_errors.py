@@ -46,6 +46,8 @@ _WHAT_TO_CHECK = {
     "AuthorizationHeaderMalformed": "check the region of the store's URL",
     "ExpiredToken": _CREDENTIALS,
     "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidStorageClass": "the store does not have this class: change remote.storage.class or "
+    "remote.storage.class.later, of the topic or of the broker",
     "InvalidToken": _CREDENTIALS,
     "NoSuchBucket": "create the bucket, or check its name and the endpoint",
     "NotImplemented": "the store lacks something that a probe at start finds out and does without",

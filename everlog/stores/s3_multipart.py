@@ -33,6 +33,7 @@ def create_in_parts(
     *,
     crc32c: int,
     part_bytes: int,
+    attributes: Mapping[str, str],
     condition: Mapping[str, str],
     stop: threading.Event,
 ) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def create_in_parts(
     pieces = _pieces(key, parts, crc32c=crc32c, part_bytes=part_bytes, stop=stop)
     with translating("create", key):
         upload = client.create_multipart_upload(
-            **target, ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT"
+            **target, **attributes, ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT"
         )
     upload_target = {**target, "UploadId": upload["UploadId"]}
     with _aborted_on_error(client, upload_target):

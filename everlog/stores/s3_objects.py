@@ -8,6 +8,7 @@ from typing import Any
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, BodyReader, body_size
 from everlog.stores.byte_range import larger_than, range_beyond_end, range_end
 from everlog.stores.call_threads import CallStoppedError
@@ -28,6 +29,7 @@ from everlog.stores.object_store import (
 )
 from everlog.stores.received import Chunks
 from everlog.stores.s3_checksum import checksum_in, checksum_text
+from everlog.stores.s3_class import class_attribute
 from everlog.stores.s3_errors import error_of, sending, translating
 from everlog.stores.s3_multipart import create_in_parts
 from everlog.stores.s3_probe import PROBE_BODY, refuses_second_create, refuses_wrong_checksum
@@ -56,12 +58,14 @@ class S3Objects:
         parts: Sequence[BodyPart],
         *,
         crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
         stop: threading.Event,
     ) -> CreatedObject:
         """Store an object and see that the store has the same bytes."""
         if not self._creates_exclusively:
             self._check_free(key)
         size = body_size(parts)
+        attributes = class_attribute(storage_class)
         if size >= self._settings.multipart_bytes_min:
             answer = create_in_parts(
                 self._client,
@@ -70,12 +74,13 @@ class S3Objects:
                 parts,
                 crc32c=crc32c,
                 part_bytes=self._settings.part_bytes,
+                attributes=attributes,
                 condition=self._condition(),
                 stop=stop,
             )
         else:
             with BodyReader(key, parts, crc32c=crc32c, stop=stop) as body:
-                answer = self._put(key, body, crc32c, self._condition())
+                answer = self._put(key, body, crc32c, {**attributes, **self._condition()})
         self._check_stored(key, answer, size=size, crc32c=crc32c)
         return CreatedObject(key=key, size=size, crc32c=crc32c)
 
@@ -204,12 +209,12 @@ class S3Objects:
         return {"IfNoneMatch": "*"} if self._creates_exclusively else {}
 
     def _put(
-        self, key: ObjectKey, body: BodyReader, crc32c: int, condition: dict[str, str]
+        self, key: ObjectKey, body: BodyReader, crc32c: int, others: dict[str, str]
     ) -> dict[str, Any]:
         with sending(key, body):
             answer: dict[str, Any] = self._client.put_object(
                 **self._target(key),
-                **condition,
+                **others,
                 Body=body,
                 ContentType="application/octet-stream",
                 ChecksumAlgorithm="CRC32C",

@@ -8,6 +8,7 @@ from typing import Protocol
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.buffer import Buffer
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.call_threads import CallThreads
 from everlog.stores.object_key import ObjectKey, key_prefix, object_key
@@ -32,6 +33,7 @@ class BlockingObjects(Protocol):
         parts: Sequence[BodyPart],
         *,
         crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
         stop: threading.Event,
     ) -> CreatedObject:
         """Store a new object."""
@@ -99,11 +101,18 @@ class ThreadedObjectStore:
         return await self.create_from_file(key, (body,), crc32c=promised)
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         object_key(key)
         return await self._threads.run_to_end(
-            lambda stop: self._objects.create(key, parts, crc32c=crc32c, stop=stop)
+            lambda stop: self._objects.create(
+                key, parts, crc32c=crc32c, storage_class=storage_class, stop=stop
+            )
         )
 
     async def overwrite(self, key: ObjectKey, body: Buffer) -> None:

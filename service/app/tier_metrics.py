@@ -45,6 +45,8 @@ _COUNTERS = {
     ),
     "merges": ("tier_merges", "Times that small objects of the archive became one."),
     "merged_objects": ("tier_merged_objects", "Small objects that became part of larger ones."),
+    "moves": ("tier_moves", "Objects that were moved to another storage class."),
+    "moved_bytes": ("tier_moved_bytes", "Bytes of records in those."),
     "merged_bytes": ("tier_merged_bytes", "Bytes of records in those: read once, written once."),
     "orphan_objects": (
         "tier_orphan_objects",

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.object_store import ObjectStore
+from everlog.stores.s3_settings import S3Settings
 from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
 from service.app.archive_reading import ArchiveReading, archive_reading
 from service.app.clone_wiring import make_cloning
@@ -26,6 +27,7 @@ from service.partition.cloning import Cloning
 from service.partition.deleted_tiers import ROUND_SECONDS, DeletedTiers
 from service.partition.release_proof import release_proof
 from service.partition.tier_pointers import TierPointers
+from service.partition.topic_classes import TopicClasses
 from service.partition.topic_records import TopicRecords
 from service.tiering.authority import Authority
 from service.tiering.cache_directory import CacheDirectory
@@ -256,10 +258,16 @@ def _archive_parts(
         ids=seams.ids,
         stats=shared.stats,
         orphan_grace_ms=config.archive_orphan_grace_ms,
+        classes=TopicClasses(has_classes=_has_classes(config)),
         cloning=shared.cloning,
         proof=release_proof(transfer.home if transfer else None, clock=seams.clock),
         uploads_per_turn_max=config.remote_upload_parallelism,
     )
+
+
+def _has_classes(config: BrokerConfig) -> bool:
+    url = config.store_url
+    return url is not None and isinstance(parse_store_url(url), S3Settings)
 
 
 def _upload_limits(config: BrokerConfig) -> UploadLimits:

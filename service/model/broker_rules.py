@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from everlog.model.storage_class import StorageClass
 from service.model.config_definition import InvalidConfigError
 from service.model.config_layers import ConfigLayers, ConfigSource
 from service.model.disk_limit import read_disk_limit
@@ -43,6 +44,7 @@ def broker_contradictions(values: Values, chosen: Collection[str]) -> Iterator[I
     yield from _shared_store(values)
     yield from _followed_store(values)
     yield from zookeeper_contradictions(values)
+    yield from _storage_classes(values)
     yield from _disk_limits(values)
 
 
@@ -157,6 +159,18 @@ def _followed_store(values: Values) -> Iterator[InvalidConfigError]:
         name = "archive.read.only.cluster"
         advice = "only a read-only broker has a cluster to choose: set archive.read.only, too"
         yield InvalidConfigError(name, str(values[name]), advice, because="archive.read.only")
+
+
+def _storage_classes(values: Values) -> Iterator[InvalidConfigError]:
+    """Refuse classes where the archive is a directory, at the start and not object by object."""
+    url = values["store.url"]
+    if url is not None and str(url).startswith("s3:"):
+        return
+    for name in ("remote.storage.class", "remote.storage.class.later"):
+        value = values[name]
+        if value not in {"", StorageClass.STANDARD.name}:
+            advice = "only buckets have storage classes; leave this out, or set store.url to "
+            yield InvalidConfigError(name, str(value), f"{advice}s3://bucket/prefix")
 
 
 def _disk_limits(values: Values) -> Iterator[InvalidConfigError]:

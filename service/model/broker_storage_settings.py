@@ -247,7 +247,8 @@ _ARCHIVE = (
         low=0,
         documentation=(
             "Bytes of records that may be read from the archive, and written to it again, to make "
-            "large objects of small ones, a second on average; 0 leaves small objects as they are."
+            "large objects of small ones, or to move old ones to another storage class, a second "
+            "on average; 0 leaves all objects as they are."
         ),
     ),
     _long(

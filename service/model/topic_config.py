@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
+from everlog.model.storage_class import StorageClass
 from service.model.config_definition import InvalidConfigError, combined, unknown_name
 from service.model.setting_type import LONG_MAX, Value
 from service.model.topic_settings import HOLD, RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
@@ -56,6 +57,8 @@ class TopicConfig:
         timestamp_after_ms_max: The same for the future.
         remote_copy_lag_ms: Age at which records are uploaded before their segment is sealed.
         held: Whether nothing of the topic's archive may be removed (a legal hold).
+        storage_class: Of new objects of the archive.
+        storage_class_later: Of objects whose newest record has the age that follows.
         stream_index: Whether archived segments carry an index of keys.
     """
 
@@ -85,6 +88,9 @@ class TopicConfig:
     remote_copy_lag_ms: int | None
     remote_object_bytes: int
     held: bool
+    storage_class: StorageClass
+    storage_class_later: StorageClass | None
+    storage_class_later_ms: int | None
     stream_index: bool
 
     @classmethod
@@ -138,6 +144,9 @@ class TopicConfig:
             remote_copy_lag_ms=values.unless_off("remote.copy.lag.max.ms"),
             remote_object_bytes=values.number("remote.object.bytes"),
             held=values.flag(HOLD),
+            storage_class=StorageClass[values.text("remote.storage.class")],
+            storage_class_later=values.storage_class("remote.storage.class.later"),
+            storage_class_later_ms=values.unless_off("remote.storage.class.later.ms"),
             stream_index=values.flag("stream.index.enable"),
         )
 
@@ -226,6 +235,11 @@ class _Reader:
         """Read a number of which -1 means that it is turned off."""
         value = self.number(name)
         return None if value == UNLIMITED else value
+
+    def storage_class(self, name: str) -> StorageClass | None:
+        """Read the name of a class, which may be empty."""
+        value = self.text(name)
+        return StorageClass[value] if value else None
 
     def ratio(self, name: str) -> float:
         value = self._values[name]

@@ -7,8 +7,18 @@ kept for ever, synced before it is acknowledged.
 from collections.abc import Mapping
 from functools import partial
 
+from everlog.model.storage_class import CLASS_NAMES, StorageClass, class_fault
 from service.model.config_definition import Importance, Setting, Synonym, by_name
-from service.model.setting_type import DAY_MS, GIB, HOUR_MS, KIB, LONG_MAX, MIB, SettingType
+from service.model.setting_type import (
+    DAY_MS,
+    GIB,
+    HOUR_MS,
+    KIB,
+    LONG_MAX,
+    MIB,
+    SettingType,
+    Value,
+)
 from service.model.topic_log_settings import LOG_SETTINGS
 
 RETIRED_TOPIC_SETTINGS = frozenset(
@@ -28,6 +38,11 @@ _boolean = partial(Setting, type=SettingType.BOOLEAN, dynamic=True)
 _string = partial(Setting, type=SettingType.STRING, dynamic=True)
 _int = partial(Setting, type=SettingType.INT, dynamic=True)
 _long = partial(Setting, type=SettingType.LONG, dynamic=True)
+
+
+def _storage_class(value: Value) -> str | None:
+    return class_fault(str(value))
+
 
 _RECORDS = (
     _int(
@@ -177,6 +192,36 @@ _TIER = (
             "Size that an object of the archive is cut at, on a batch boundary, in bytes."
         ),
         synonyms=(Synonym("remote.object.bytes"),),
+    ),
+    _string(
+        name="remote.storage.class",
+        default=StorageClass.STANDARD.name,
+        rule=_storage_class,
+        documentation=(
+            "Storage class that new objects of the archive are put into, of a bucket that has "
+            f"such: {', '.join(CLASS_NAMES)}. Manifests stay STANDARD."
+        ),
+        synonyms=(Synonym("remote.storage.class"),),
+    ),
+    _string(
+        name="remote.storage.class.later",
+        default="",
+        rule=lambda name: _storage_class(name) if name else None,
+        documentation=(
+            "Storage class that objects of the archive are moved to once their newest record is "
+            "older than remote.storage.class.later.ms; empty moves none."
+        ),
+        synonyms=(Synonym("remote.storage.class.later"),),
+    ),
+    _long(
+        name="remote.storage.class.later.ms",
+        default=-1,
+        low=-1,
+        documentation=(
+            "Age at which objects are moved to remote.storage.class.later, in milliseconds; -1 "
+            "moves none. Objects of less than 128 KiB stay, since most classes bill them as that."
+        ),
+        synonyms=(Synonym("remote.storage.class.later.ms"),),
     ),
     _boolean(
         name=HOLD,

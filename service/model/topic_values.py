@@ -53,6 +53,7 @@ def contradictions(values: Mapping[str, Value], chosen: frozenset[str]) -> list[
         _compaction_lags(values),
         _tiered_compaction(values, chosen),
         _held_compaction(values, chosen),
+        _later_class(values, chosen),
     )
     local = (_local_retention(values, chosen, unit) for unit in ("ms", "bytes"))
     return [problem for problem in (*checks, *local) if problem is not None]
@@ -113,6 +114,18 @@ def _held_compaction(
         return None
     advice = "which removes records, and holds nothing in the archive; leave one of the two out"
     return InvalidConfigError(HOLD, "true", f"cleanup.policy is {write(policy)}, {advice}")
+
+
+def _later_class(values: Mapping[str, Value], chosen: frozenset[str]) -> InvalidConfigError | None:
+    name, age = "remote.storage.class.later", "remote.storage.class.later.ms"
+    has_class, has_age = bool(values[name]), number_in(values, age) != UNLIMITED
+    if has_class and not has_age and name in chosen:
+        advice = f"write the age at which objects are moved there, in ms, to {age}"
+        return InvalidConfigError(name, str(values[name]), advice)
+    if has_age and not has_class and age in chosen:
+        advice = f"write the class that objects are moved to, as STANDARD_IA, to {name}"
+        return InvalidConfigError(age, str(values[age]), advice)
+    return None
 
 
 def _local_retention(

@@ -30,6 +30,7 @@ from service.partition.partition_lag import PartitionLag
 from service.partition.release_proof import ReleaseProof
 from service.partition.small_objects import SmallObjects
 from service.partition.table import PartitionTable
+from service.partition.topic_classes import TopicClasses
 from service.partition.turns import Turns
 from service.partition.upload_plans import plan_uploads
 from service.tiering.cold_log import ColdLog
@@ -58,6 +59,7 @@ class ArchiveParts:
     """What all partitions of a broker share.
 
     Attributes:
+        classes: What topics ask of the store.
         cloning: Makes clones of what is tiered.
         proof: That the store is the one that holds what is tiered.
     """
@@ -72,6 +74,7 @@ class ArchiveParts:
     stats: TierStats
     orphan_grace_ms: int
     proof: ReleaseProof
+    classes: TopicClasses
     cloning: Cloning | None = None
     uploads_per_turn_max: int = UPLOADS_PER_TURN_MAX
     turns: Turns = field(default_factory=Turns)
@@ -114,7 +117,9 @@ class PartitionArchive:
         self.orphans = OrphanSearch(
             parts.sweeper, clock=parts.clock, grace_ms=parts.orphan_grace_ms
         )
-        self.small_objects = SmallObjects(parts.merger, clock=parts.clock, stats=parts.stats)
+        self.small_objects = SmallObjects(
+            parts.merger, classes=parts.classes, clock=parts.clock, stats=parts.stats
+        )
         self._parts = parts
         self._local = LocalRelease(
             parts.hot, clock=parts.clock, proof=parts.proof, is_over=lambda: self.is_fenced
@@ -183,9 +188,7 @@ class PartitionArchive:
         if not self.config.held:
             await self._expire()
         await self.free_disk()
-        if self.tiered is None:
-            return is_more
-        if self.config.held:
+        if self.tiered is None or self.config.held:
             await self.small_objects.close()
             return is_more
         tier = self.tiered.tier
@@ -209,7 +212,9 @@ class PartitionArchive:
             limits = Limits(self.config.retention_ms, self.config.retention_bytes)
             if await self._local.expire(self.hot, limits):
                 _log.info(
-                    "records_expired", partition=_name(self.hot), log_start=self.hot.log_start
+                    "records_expired",
+                    partition=self.hot.partition.text,
+                    log_start=self.hot.log_start,
                 )
 
     def releasable(self) -> Iterator[Segment]:
@@ -262,6 +267,7 @@ class PartitionArchive:
                         lineage=self._lineage(plan),
                         since_ms=since_ms,
                         back_off=self.back_off,
+                        storage_class=self._parts.classes.of(tier.path, self.config).new,
                     )
                 )
                 for plan in plans
@@ -283,7 +289,7 @@ class PartitionArchive:
         stats.object_bytes += sum(each.entry.size_bytes for each in uploaded)
         _log.info(
             "tier_committed",
-            partition=_name(self.hot),
+            partition=self.hot.partition.text,
             tiered_end=tier.end,
             objects=len(uploaded),
             ver=tier.pointer.stamp.ver,
@@ -303,11 +309,11 @@ class PartitionArchive:
             await tier.hint()
         except (RetriableError, RejectedError) as error:
             # Only readers without a broker look at the hint, and they look further.
-            _log.warning("tier_hint_failed", partition=_name(self.hot), reason=str(error))
+            _log.warning("tier_hint_failed", partition=self.hot.partition.text, reason=str(error))
 
     async def _insist(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
         """Repeat while the store fails in a way that passes; all else ends the turn."""
-        parts, name = self._parts, _name(self.hot)
+        parts, name = self._parts, self.hot.partition.text
         return await insist(call, ids=parts.ids, back_off=self.back_off, partition=name)
 
     async def _skip_lost(self, tier: PartitionTier) -> None:
@@ -366,7 +372,7 @@ class PartitionArchive:
         if tier.start > hot.log_start:
             # The tier's start first: a stop in between must not lose what the tier still shows.
             await self._local.raise_start(hot, tier.start)
-            _log.info("records_expired", partition=_name(hot), log_start=hot.log_start)
+            _log.info("records_expired", partition=hot.partition.text, log_start=hot.log_start)
 
     async def _is_cut(self, tier: PartitionTier, cut: Cut) -> bool:
         """Whether a cut changes anything; asks the store only at the first time (TIER-40)."""
@@ -390,9 +396,5 @@ class PartitionArchive:
             )
         except (RetriableError, RejectedError, CorruptionError) as error:
             # It stays listed, and is deleted at a later commit; nothing else waits for it.
-            _log.warning("trash_not_emptied", partition=_name(self.hot), reason=str(error))
+            _log.warning("trash_not_emptied", partition=self.hot.partition.text, reason=str(error))
             return ()
-
-
-def _name(hot: HotLog) -> str:
-    return f"{hot.partition.topic_id.hex()}/{hot.partition.partition}"

@@ -9,7 +9,7 @@ from service.tiering.partition_tier import PartitionTier
 def lineage_fault(hot: HotLog, tier: PartitionTier) -> CorruptionError | None:
     """Return why a local log does not continue a tier; None when it does (TIER-12)."""
     pointer = tier.pointer
-    name = f"{hot.partition.topic_id.hex()}/{hot.partition.partition}"
+    name = hot.partition.text
     assert hot.log_end >= pointer.tiered_end, "a log that is shorter begins again at the tier's end"
     epoch = hot.epochs.epoch_of(pointer.tiered_end - 1)
     if pointer.tiered_end_epoch is None or epoch in {None, pointer.tiered_end_epoch}:
@@ -33,7 +33,7 @@ def divergence(hot: HotLog, archived: LeaderEpochs) -> str | None:
         here, there = hot.epochs.epoch_of(offset), archived.epoch_of(offset)
         if here != there:
             return (
-                f"offset {offset} of {hot.partition.topic_id.hex()}/{hot.partition.partition} has "
+                f"offset {offset} of {hot.partition.text} has "
                 f"leader epoch {here} on this disk and {there} in the archive, which goes on to a "
                 "later end: the logs have diverged; bring the right data directory back"
             )

@@ -73,7 +73,7 @@ class LocalRelease:
         if released:
             _log.info(
                 "segments_released",
-                partition=f"{hot.partition.topic_id.hex()}/{hot.partition.partition}",
+                partition=hot.partition.text,
                 segments=len(released),
                 local_start=hot.local_start,
             )

@@ -1,4 +1,7 @@
-"""Merges of one partition's small objects: what is merged next, and what becomes of it.
+"""Rewrites of one partition's objects: what is merged or moved next, and what becomes of it.
+
+Small objects are merged; when none are left to merge, old ones are moved to another storage class,
+which is a merge of one.
 
 One is under way at most. It runs beside the partition's turns; its result is committed in one of
 them, where an expiry or a fencing in between comes to light (TIER-29).
@@ -15,7 +18,10 @@ from everlog.model.clock import Clock
 from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
 from everlog.model.offsets import Offset
 from service.model.topic_config import TopicConfig
-from service.tiering.merging import MergeLimits, find_merge
+from service.partition.aging_objects import AgingObjects
+from service.partition.topic_classes import TopicClasses
+from service.tiering.class_moves import class_of
+from service.tiering.merging import MergeLimits, MergePlan, find_merge
 from service.tiering.partition_tier import PartitionTier
 from service.tiering.rewrite import Merge, Merger
 from service.tiering.stats import TierStats
@@ -33,13 +39,15 @@ _log = structlog.get_logger(__name__)
 
 
 class SmallObjects:
-    """The merges of one partition.
+    """The merges, and moves, of one partition.
 
     Attributes:
         wake: Called when a merge has ended, so that a turn takes its result.
     """
 
     __slots__ = (
+        "_aging",
+        "_classes",
         "_clock",
         "_limits",
         "_merge",
@@ -51,9 +59,13 @@ class SmallObjects:
         "wake",
     )
 
-    def __init__(self, merger: Merger, *, clock: Clock, stats: TierStats) -> None:
+    def __init__(
+        self, merger: Merger, *, classes: TopicClasses, clock: Clock, stats: TierStats
+    ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self._merger = merger
+        self._classes = classes
+        self._aging = AgingObjects()
         self._clock = clock
         self._stats = stats
         self._merge: Merge | None = None
@@ -82,7 +94,7 @@ class SmallObjects:
         if not config.tiered or not self._merger.has_room:
             return False
         try:
-            return await self._begin(tier, merge_limits(config))
+            return await self._begin(tier, config)
         except (RetriableError, RejectedError, CorruptionError) as error:
             _log.warning("merges_not_searched", reason=str(error))
             self._rest()
@@ -104,52 +116,78 @@ class SmallObjects:
             # Nothing is wrong: it took longer than what it was made of has lived.
             _log.info("merge_stale", object=merge.key.text, reason=str(error))
             return
-        stats = self._stats
+        self._count(merge)
+
+    def _count(self, merge: Merge) -> None:
+        stats, data_bytes = self._stats, merge.plan.data_bytes
+        if merge.is_move:
+            stats.moves += 1
+            stats.moved_bytes += data_bytes
+            _log.info(
+                "object_moved",
+                object=merge.key.text,
+                storage_class=merge.storage_class.name,
+                data_bytes=data_bytes,
+            )
+            return
         stats.merges += 1
         stats.merged_objects += len(merge.plan.entries)
-        stats.merged_bytes += merge.plan.data_bytes
+        stats.merged_bytes += data_bytes
         _log.info(
             "objects_merged",
             object=merge.key.text,
             objects=len(merge.plan.entries),
-            data_bytes=merge.plan.data_bytes,
+            data_bytes=data_bytes,
         )
 
     def _note_failure(self, merge: Merge, failure: EverlogError | None) -> None:
         if isinstance(failure, CorruptionError):
             # It will be no better next time: those behind it have their turn first.
-            self._place = merge.plan.offsets.end
+            if merge.is_move:
+                self._aging.pass_over(merge.plan.offsets.end)
+            else:
+                self._place = merge.plan.offsets.end
         self._rest()
 
     def _rest(self) -> None:
         self._rests_until = self._clock.monotonic() + REST_SECONDS
 
-    async def _begin(self, tier: PartitionTier, limits: MergeLimits) -> bool:
-        """Search on for something to merge; return whether there is more to search at once."""
-        root = tier.cached_root
-        if root is None:
-            return False
+    async def _begin(self, tier: PartitionTier, config: TopicConfig) -> bool:
+        """Search on for something to do; return whether there is more to search at once."""
         if self._clock.monotonic() < self._rests_until:
             return False
-        if limits != self._limits:
-            self._limits, self._place, self._searched = limits, Offset(0), None
-        if self._searched == root.uid:
-            return False
-        search = await drive_async(find_merge(root, self._place, limits), tier.page)
-        self._place = max(self._place, search.resume)
-        if search.plan is None:
-            self._searched = root.uid if search.is_over else None
-            return not search.is_over
-        if not self._merger.has_room:  # others have begun theirs while a page was fetched
-            return False
+        rules, now_ms = self._classes.of(tier.path, config), self._clock.wall_ms()
+        plan, is_more = await self._next_merge(tier, merge_limits(config))
+        if plan is None and not is_more:
+            plan, is_more = await self._aging.next(tier, rules, now_ms=now_ms)
+        if plan is None or not self._merger.has_room:  # others began while a page was fetched
+            return is_more
         self._merge = self._merger.begin(
-            search.plan,
+            plan,
             path=tier.path,
             stamp=tier.next_stamp,
             on_over=self.wake,
             home_of=tier.home_of,
+            storage_class=class_of(plan.entries, rules, now_ms=now_ms),
         )
         return False
+
+    async def _next_merge(
+        self, tier: PartitionTier, limits: MergeLimits
+    ) -> tuple[MergePlan | None, bool]:
+        """Search on for objects to merge; return them, and whether to search on at once."""
+        root = tier.cached_root
+        if root is None:  # nothing has come since it was needed last
+            return None, False
+        if limits != self._limits:
+            self._limits, self._place, self._searched = limits, Offset(0), None
+        if self._searched == root.uid:
+            return None, False
+        search = await drive_async(find_merge(root, self._place, limits), tier.page)
+        self._place = max(self._place, search.resume)
+        if search.plan is None:
+            self._searched = root.uid if search.is_over else None
+        return search.plan, search.plan is None and not search.is_over
 
 
 def merge_limits(config: TopicConfig) -> MergeLimits:

@@ -35,10 +35,7 @@ class TierFencedError(FencedError):
     """Somebody else has claimed the tier of the partition since."""
 
     def __init__(self, partition: PartitionId, reason: str) -> None:
-        super().__init__(
-            f"the tier of {partition.topic_id.hex()}/{partition.partition} is no longer ours: "
-            f"{reason}"
-        )
+        super().__init__(f"the tier of {partition.text} is no longer ours: {reason}")
         self.partition = partition
 
 

@@ -15,6 +15,7 @@ from everlog.format.object_keys import PartitionPath, SegmentKey, Stamp, Uid
 from everlog.format.replacing import Replacement
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RejectedError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.object_store import ObjectStore
 from service.tiering.byte_budget import ByteBudget
 from service.tiering.merging import MergePlan
@@ -68,22 +69,34 @@ class Merge:
 
     Attributes:
         key: Of the object that is made.
+        storage_class: Of that.
         made: What a commit can put in the place of the planned objects.
         failure: Why there is nothing.
         is_over: Whether either is known.
     """
 
     def __init__(
-        self, plan: MergePlan, key: SegmentKey, home_of: HomeOf, on_over: Callable[[], None]
+        self,
+        plan: MergePlan,
+        key: SegmentKey,
+        storage_class: StorageClass,
+        home_of: HomeOf,
+        on_over: Callable[[], None],
     ) -> None:
         self.plan = plan
         self.key = key
+        self.storage_class = storage_class
         self.made: Replacement | None = None
         self.failure: EverlogError | None = None
         self.is_over = False
         self.on_over = on_over
         self._home_of = home_of
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def is_move(self) -> bool:
+        """Whether it makes one object of one, for the sake of the class."""
+        return len(self.plan.entries) == 1
 
     def inputs(self) -> list[MergeInput]:
         """Return the planned objects as the transfer process is told of them."""
@@ -156,11 +169,12 @@ class Merger:
         stamp: Stamp,
         on_over: Callable[[], None],
         home_of: HomeOf | None = None,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> Merge:
         """Put a merge into the queue, which has room; ``on_over`` is called at its end."""
         uid = Uid(self._ids.uuid())
         key = SegmentKey(path=path, offsets=plan.offsets, stamp=stamp, uid=uid)
-        merge = Merge(plan, key, home_of or (lambda _: path), on_over)
+        merge = Merge(plan, key, storage_class, home_of or (lambda _: path), on_over)
         self._waiting.put_nowait(merge)
         return merge
 
@@ -187,6 +201,7 @@ class Merger:
             inputs=merge.inputs(),
             path=f"{self._directory}/{merge.key.uid.hex()}",
             created_ms=created_ms,
+            storage_class=merge.storage_class,
         )
         try:
             facts = await self._merge_objects(order)
@@ -197,4 +212,8 @@ class Merger:
             _log.exception("merge_failed", object=merge.key.text)
             merge.finish(RejectedError(f"defect: {error!r}"))
         else:
-            merge.finish(entry_from(merge.key, created_ms, facts))
+            merge.finish(
+                entry_from(
+                    merge.key, facts, created_ms=created_ms, storage_class=order.storage_class
+                )
+            )

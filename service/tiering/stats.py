@@ -29,6 +29,8 @@ class TierStats:
         merges: Rewrites of small objects that became part of a tier.
         merged_objects: Small objects that they took the place of.
         merged_bytes: Batches of those.
+        moves: Objects that were moved to another storage class.
+        moved_bytes: Batches of those.
         log_restarts: Local logs that had lost their end and began again at the tier's.
     """
 
@@ -54,6 +56,8 @@ class TierStats:
     merges: int = 0
     merged_objects: int = 0
     merged_bytes: int = 0
+    moves: int = 0
+    moved_bytes: int = 0
 
     def count_hedge(self, won: bool) -> None:  # noqa: FBT001  (a callback's only argument)
         """Note that a second download was begun, and whether it was the first to end."""

@@ -12,6 +12,7 @@ from everlog.format.segment_sections import EpochStart
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import CorruptionError, RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch
+from everlog.model.storage_class import StorageClass
 from everlog.stores.backoff import RetryPolicy, Waits
 from everlog.stores.body import FilePart
 from everlog.stores.errors import StoreCorruptionError, StoreThrottledError
@@ -101,6 +102,7 @@ class Uploader:
         lineage: list[EpochStart],
         since_ms: int,
         back_off: BackOff,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> Uploaded:
         """Store the object of a plan; return once it is verified.
 
@@ -121,10 +123,12 @@ class Uploader:
                 lineage=lineage,
                 producers_path=plan.producers_path,
                 created_ms=created_ms,
+                storage_class=storage_class,
             )
             try:
                 async with self.gate.admitted(path, size=plan.data_bytes, since_ms=since_ms):
-                    return _uploaded(key, created_ms, await self._seal_and_put(order))
+                    facts = await self._seal_and_put(order)
+                    return _uploaded(order, facts)
             except StoreCorruptionError as error:
                 # Something else may be under that name now: never touch it again (TIER-26).
                 uid = Uid(self._ids.uuid())
@@ -151,13 +155,18 @@ def _report(failure: Failure, failures: int, key: SegmentKey, wait: float) -> No
         )
 
 
-def _uploaded(key: SegmentKey, created_ms: int, facts: Fields) -> Uploaded:
+def _uploaded(order: SealOrder, facts: Fields) -> Uploaded:
     return Uploaded(
-        entry=entry_from(key, created_ms, facts), end_epoch=LeaderEpoch(facts["end_epoch"])
+        entry=entry_from(
+            order.key, facts, created_ms=order.created_ms, storage_class=order.storage_class
+        ),
+        end_epoch=LeaderEpoch(facts["end_epoch"]),
     )
 
 
-def entry_from(key: SegmentKey, created_ms: int, facts: Fields) -> Entry:
+def entry_from(
+    key: SegmentKey, facts: Fields, *, created_ms: int, storage_class: StorageClass
+) -> Entry:
     """Return the manifest entry of an object, given the facts of `sealed_fields`."""
     return Entry(
         offsets=key.offsets,
@@ -170,4 +179,5 @@ def entry_from(key: SegmentKey, created_ms: int, facts: Fields) -> Entry:
         crc32c=facts["crc32c"],
         aborted=facts["aborted"],
         created_ms=created_ms,
+        class_number=storage_class,
     )

@@ -1,5 +1,6 @@
 """Object stores for tests: servers to run them against, and one that fails on cue."""
 
+import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from bench.buckets.seaweedfs import CREDENTIALS, seaweedfs, weed_binary
 from everlog.model.buffer import Buffer
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreThrottledError, StoreUnavailableError
 from everlog.stores.object_key import ObjectKey
@@ -90,10 +92,18 @@ class FailingStore:
         return await self._run("create", lambda: self.store.create(key, body, crc32c=crc32c))
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         return await self._run(
-            "create", lambda: self.store.create_from_file(key, parts, crc32c=crc32c)
+            "create",
+            lambda: self.store.create_from_file(
+                key, parts, crc32c=crc32c, storage_class=storage_class
+            ),
         )
 
     async def overwrite(self, key: ObjectKey, body: Buffer) -> None:
@@ -203,3 +213,13 @@ def s3_store(endpoint: str, *, signs_bodies: bool = True, **others: Any) -> S3Ob
     client = s3_client(settings, session=s3_session())
     client.meta.config.s3["payload_signing_enabled"] = signs_bodies
     return S3ObjectStore(settings, client=client)
+
+
+async def class_of(endpoint: str, name: str) -> str:
+    """Ask a server for the storage class of an object, by its whole name in the bucket."""
+    client = s3_client(s3_settings(endpoint), session=s3_session())
+    try:
+        found = await asyncio.to_thread(client.head_object, Bucket=BUCKET, Key=name)
+    finally:
+        client.close()
+    return str(found.get("StorageClass", "STANDARD"))

@@ -6,18 +6,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from crc32c import crc32c
 
+from everlog.model.storage_class import StorageClass
 from everlog.stores.adaptive_limit import AdaptiveObjectStore, CallLimit
 from everlog.stores.backoff import RetryPolicy
+from everlog.stores.errors import StoreDeniedError
 from everlog.stores.filesystem import FilesystemObjectStore
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.retrying import RetryingObjectStore
-from tests.contract.object_store_contract import ObjectStoreContract
+from tests.contract.object_store_contract import KEY, OTHER, ObjectStoreContract
 from tests.contract.object_stores import (
     SeededIds,
     SteadyClock,
+    class_of,
     s3_store,
     unreliable,
 )
@@ -109,4 +113,38 @@ async def test_a_listing_goes_beyond_a_thousand_objects(
     assert listed == keys
     assert [info.key for info in await store.list("p/")] == keys[:1000]
     await store.delete(keys)
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "filesystem", "retrying-filesystem"])
+async def test_a_store_without_classes_refuses_one_and_stores_nothing(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    store = open_store(kind, request)
+    with pytest.raises(StoreDeniedError, match=r"only buckets have storage classes.*store\.url"):
+        await store.create_from_file(KEY, [b"x"], crc32c=1, storage_class=StorageClass.GLACIER_IR)
+    assert await store.list("") == []
+    await store.close()
+
+
+@pytest.mark.parametrize("part_bytes", [5 << 20, 64 << 20])
+@pytest.mark.parametrize("storage_class", StorageClass)
+async def test_a_bucket_is_told_the_class_at_once_and_in_parts(
+    moto: str, storage_class: StorageClass, part_bytes: int
+) -> None:
+    prefix = f"test-{next(TESTS)}/"
+    sizes = {"part_bytes": part_bytes, "multipart_bytes_min": part_bytes}
+    store = RetryingObjectStore(
+        AdaptiveObjectStore(s3_store(moto, prefix=prefix, **sizes)),
+        clock=SteadyClock(),
+        ids=SeededIds(),
+    )
+    body = b"x" * (6 << 20)
+    made = await store.create_from_file(
+        KEY, [body], crc32c=crc32c(body), storage_class=storage_class
+    )
+    assert made.size == len(body)
+    await store.create(OTHER, b"a page")
+    assert await class_of(moto, prefix + KEY) == storage_class.name
+    assert await class_of(moto, prefix + OTHER) == "STANDARD"
     await store.close()

@@ -8,6 +8,7 @@ from typing import TypeVar
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.buffer import Buffer
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, FilePart
 from everlog.stores.errors import (
     ObjectExistsError,
@@ -79,10 +80,19 @@ class FaultyStore:
         )
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         return await self._create(
-            key, parts, lambda: self._store.create_from_file(key, parts, crc32c=crc32c)
+            key,
+            parts,
+            lambda: self._store.create_from_file(
+                key, parts, crc32c=crc32c, storage_class=storage_class
+            ),
         )
 
     async def overwrite(self, key: ObjectKey, body: Buffer) -> None:

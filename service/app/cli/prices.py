@@ -1,6 +1,7 @@
 """What an object store costs: a table of prices that can be brought along."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import floor, log10
 from pathlib import Path
@@ -19,6 +20,14 @@ S3_STANDARD_PUT_1000 = 0.005
 S3_STANDARD_GET_1000 = 0.0004
 """GET, HEAD and all others; DELETE is free."""
 
+S3_CLASS_PRICES: Mapping[str, tuple[float, float]] = {
+    "STANDARD_IA": (0.0125, 0.01),
+    "ONEZONE_IA": (0.01, 0.01),
+    "GLACIER_IR": (0.004, 0.03),
+}
+"""Of a GiB a month, and of a GiB that is read. INTELLIGENT_TIERING costs what STANDARD does while
+it is read, and less later; REDUCED_REDUNDANCY a little more."""
+
 _DIGITS = 2
 
 PricesOption = Annotated[
@@ -27,7 +36,8 @@ PricesOption = Annotated[
         "--prices",
         envvar="EVERLOG_PRICES",
         metavar="FILE",
-        help="Prices as TOML: name, currency, gib_month, put_1000, get_1000, out_gib.",
+        help="Prices as TOML: name, currency, gib_month, put_1000, get_1000, out_gib, "
+        "standard_ia_gib_month, standard_ia_read_gib and the same of onezone_ia and glacier_ir.",
     ),
 ]
 
@@ -41,6 +51,8 @@ class Prices:
         put_1000: Of a thousand requests that write or list.
         get_1000: Of a thousand others.
         out_gib: Of a GiB that leaves the store; nothing within a region of Amazon's.
+        standard_ia_gib_month: As `gib_month`, of that class; so are the others.
+        standard_ia_read_gib: Of a GiB of that class that is read; so are the others.
     """
 
     name: str = "Amazon S3 Standard, us-east-1"
@@ -49,6 +61,30 @@ class Prices:
     put_1000: float = S3_STANDARD_PUT_1000
     get_1000: float = S3_STANDARD_GET_1000
     out_gib: float = 0.0
+    standard_ia_gib_month: float = S3_CLASS_PRICES["STANDARD_IA"][0]
+    standard_ia_read_gib: float = S3_CLASS_PRICES["STANDARD_IA"][1]
+    onezone_ia_gib_month: float = S3_CLASS_PRICES["ONEZONE_IA"][0]
+    onezone_ia_read_gib: float = S3_CLASS_PRICES["ONEZONE_IA"][1]
+    glacier_ir_gib_month: float = S3_CLASS_PRICES["GLACIER_IR"][0]
+    glacier_ir_read_gib: float = S3_CLASS_PRICES["GLACIER_IR"][1]
+
+    def month_of(self, storage_class: str) -> float:
+        """Return the price of a GiB in a class for a month; that of STANDARD for others."""
+        prices = {
+            "STANDARD_IA": self.standard_ia_gib_month,
+            "ONEZONE_IA": self.onezone_ia_gib_month,
+            "GLACIER_IR": self.glacier_ir_gib_month,
+        }
+        return prices.get(storage_class, self.gib_month)
+
+    def read_of(self, storage_class: str) -> float:
+        """Return what reading a GiB of a class costs beside its requests."""
+        prices = {
+            "STANDARD_IA": self.standard_ia_read_gib,
+            "ONEZONE_IA": self.onezone_ia_read_gib,
+            "GLACIER_IR": self.glacier_ir_read_gib,
+        }
+        return prices.get(storage_class, 0.0)
 
 
 def read_prices(path: Path | None) -> Prices:

@@ -6,6 +6,7 @@ import typer
 
 from everlog.format.object_keys import PartitionPath
 from everlog.model.errors import EverlogError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.object_store import ObjectStore
 from service.app.cli.archive_sums import ArchiveSums, read_archive_sums
 from service.app.cli.connection import (
@@ -21,7 +22,7 @@ from service.app.cli.prices import PricesOption, money_text, read_prices
 from service.app.cli.scrub_facts import MetricsOption, read_scrub, scrub_text
 from service.app.cli.sizes import count_text, plural, size_text
 from service.app.cli.store_option import OptionalStoreOption, on_store, run_on_store
-from service.app.cli.tier_cost import cost_facts
+from service.app.cli.tier_cost import bytes_by_class, cost_facts
 from service.app.cli.tier_facts import read_facts, sums_of
 from service.app.cli.times import age_text, instant_text
 from service.app.cli.topic_identity import (
@@ -130,11 +131,13 @@ def _cloned_from(url: str | None, identity: TopicIdentity) -> list[str]:
 def size_facts(archive: dict[int, ArchiveSums] | None) -> dict[str, Any]:
     """Add up how much is archived; what is not known is None."""
     if archive is None:
-        return {"archive_bytes": None, "archive_objects": None, "object_bytes_mean": None}
+        names = ("archive_bytes", "archive_bytes_by_class", "archive_objects", "object_bytes_mean")
+        return dict.fromkeys(names)
     size = sum(each.bytes for each in archive.values())
     objects = sum(each.objects for each in archive.values())
     return {
         "archive_bytes": size,
+        "archive_bytes_by_class": bytes_by_class(archive),
         "archive_objects": objects,
         "object_bytes_mean": size // objects if objects else None,
     }
@@ -206,7 +209,12 @@ def _objects(facts: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     objects, mean = facts["archive_objects"], facts["object_bytes_mean"]
     each = f" of {size_text(mean)} on average" if objects > 1 else ""
-    return [("Objects", f"{plural(objects, 'object')}{each} in {facts['store']}")]
+    text = f"{plural(objects, 'object')}{each} in {facts['store']}"
+    classes = facts.get("archive_bytes_by_class") or {}
+    if classes.keys() - {StorageClass.STANDARD.name}:
+        parts = [f"{size_text(size)} {name}" for name, size in classes.items()]
+        text = f"{text}: {', '.join(parts)}"
+    return [("Objects", text)]
 
 
 def _lag(facts: dict[str, Any]) -> str:

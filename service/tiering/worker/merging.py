@@ -12,6 +12,7 @@ from everlog.format.segment_index import SegmentIndex
 from everlog.format.segment_object import SealedSegment
 from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.errors import EverlogError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import FilePart
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
@@ -55,6 +56,7 @@ class MergeOrder:
     inputs: Sequence[MergeInput]
     path: str
     created_ms: int
+    storage_class: StorageClass = StorageClass.STANDARD
 
 
 async def merge_objects(store: ObjectStore, order: MergeOrder) -> SealedSegment:
@@ -85,6 +87,7 @@ async def merge_objects(store: ObjectStore, order: MergeOrder) -> SealedSegment:
             lineage=indexes[-1].lineage(),
             producers_path=producers_path,
             created_ms=order.created_ms,
+            storage_class=order.storage_class,
             aborted=_aborted(indexes),
         )
         sealed = await loop.run_in_executor(None, seal_object, ordered)
@@ -173,6 +176,7 @@ def merge_fields(order: MergeOrder) -> Fields:
         ],
         "path": order.path,
         "created_ms": order.created_ms,
+        "storage_class": order.storage_class.name,
     }
 
 
@@ -192,6 +196,7 @@ def merge_order(fields: Fields) -> MergeOrder:
         ],
         path=fields["path"],
         created_ms=fields["created_ms"],
+        storage_class=StorageClass[fields["storage_class"]],
     )
 
 

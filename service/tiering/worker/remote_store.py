@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from everlog.model.buffer import Buffer
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, FilePart
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import (
@@ -65,7 +66,12 @@ class WorkerObjectStore:
         return _created(key, await self._worker.call("create", fields, bytes(body)))
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         places: list[tuple[str | None, int, int]] = []
         body = bytearray()
@@ -75,7 +81,12 @@ class WorkerObjectStore:
             else:
                 places.append((None, len(body), len(part)))
                 body += part
-        fields = {"key": key, "parts": places, "crc32c": crc32c}
+        fields = {
+            "key": key,
+            "parts": places,
+            "crc32c": crc32c,
+            "storage_class": storage_class.name,
+        }
         return _created(key, await self._worker.call("create_from_file", fields, bytes(body)))
 
     async def overwrite(self, key: ObjectKey, body: Buffer) -> None:

@@ -8,6 +8,7 @@ from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import SegmentKey
 from everlog.format.segment_object import BatchRow, SealedSegment, SegmentBuilder
 from everlog.format.segment_sections import AbortedTransaction, EpochStart
+from everlog.model.storage_class import StorageClass
 from everlog.records.batch import (
     HEADER_BYTES,
     MAGIC,
@@ -43,6 +44,7 @@ class SealOrder:
     lineage: Sequence[EpochStart]
     producers_path: str
     created_ms: int
+    storage_class: StorageClass = StorageClass.STANDARD
     aborted: Sequence[AbortedTransaction] = ()
 
 

@@ -31,7 +31,12 @@ async def put_object(store: ObjectStore, order: SealOrder, sealed: SealedSegment
     """Store the batches of an order and what was built for them; raises like `upload_object`."""
     key = object_key(order.key.text)
     try:
-        await store.create_from_file(key, [*order.parts, sealed.tail], crc32c=sealed.crc32c)
+        await store.create_from_file(
+            key,
+            [*order.parts, sealed.tail],
+            crc32c=sealed.crc32c,
+            storage_class=order.storage_class,
+        )
     except ObjectExistsError:
         # Names are used once, so this can only be an earlier attempt; the check below tells.
         await _verify(store, key, sealed, by_content=True)

@@ -8,6 +8,7 @@ from everlog.format.segment_object import SealedSegment
 from everlog.format.segment_sections import EpochStart
 from everlog.model.errors import RejectedError
 from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import FilePart
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore
@@ -76,7 +77,12 @@ class Transfers:
                 parts.append(view[position : position + length])
             else:
                 parts.append(FilePart(path, position, length))
-        made = await self._store.create_from_file(_key(fields), parts, crc32c=fields["crc32c"])
+        made = await self._store.create_from_file(
+            _key(fields),
+            parts,
+            crc32c=fields["crc32c"],
+            storage_class=StorageClass[fields["storage_class"]],
+        )
         return {"size": made.size, "crc32c": made.crc32c}, b""
 
     async def _overwrite(self, fields: Fields, body: bytes) -> Answer:
@@ -133,6 +139,7 @@ def order_fields(order: SealOrder) -> Fields:
         "lineage": [[term.epoch, term.start] for term in order.lineage],
         "producers_path": order.producers_path,
         "created_ms": order.created_ms,
+        "storage_class": order.storage_class.name,
     }
 
 
@@ -144,6 +151,7 @@ def seal_order(fields: Fields) -> SealOrder:
         lineage=[EpochStart(LeaderEpoch(epoch), Offset(at)) for epoch, at in fields["lineage"]],
         producers_path=fields["producers_path"],
         created_ms=fields["created_ms"],
+        storage_class=StorageClass[fields["storage_class"]],
     )
 
 

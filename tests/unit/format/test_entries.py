@@ -12,8 +12,11 @@ from everlog.format.entries import (
     entry_of,
     entry_table,
     entry_totals,
+    with_origins,
 )
+from everlog.format.page_refs import all_flags
 from everlog.format.span_table import SpanTable
+from everlog.model.storage_class import StorageClass
 from tests.unit.format.samples import PATH, entries, entry, given, stamp, uid
 
 LENGTHS = st.lists(st.integers(1, 1 << 40), max_size=30)
@@ -71,3 +74,20 @@ def test_sums_below_zero_are_not_sound() -> None:
     assert (Totals(entries=2) - Totals(entries=2)).is_sound
     assert not (Totals(bytes=1) - Totals(bytes=2)).is_sound
     assert replace(Totals(), records=3) + Totals(records=4) == Totals(records=7)
+
+
+@pytest.mark.parametrize("number", [0, int(StorageClass.GLACIER_IR), 200])
+def test_a_storage_class_is_kept_beside_the_origin_also_one_that_is_not_known(number: int) -> None:
+    made = replace(entry(0, 10), origin=7, class_number=number)
+    table = entry_table(0, [made])
+    found = entry_of(table, 0)
+    assert (found.class_number, found.origin) == (number, 7)
+    assert bool(found.flags & EntryFlag.CLASSED) == bool(number)
+    moved = entry_of(with_origins(table, [0] * 8), 0)
+    assert (moved.class_number, moved.origin) == (number, 0)
+
+
+def test_a_page_knows_that_some_object_has_a_class_and_not_which() -> None:
+    made = [entry(0, 10), replace(entry(10, 20), class_number=5)]
+    assert all_flags(entry_table(0, made)) == EntryFlag.CLASSED
+    assert all_flags(entry_table(0, made[:1])) == EntryFlag(0)

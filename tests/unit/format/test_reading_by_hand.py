@@ -306,3 +306,20 @@ def test_the_pointer_can_be_read_by_hand() -> None:
         "max_ts": NOW_MS,
     }
     assert uid_of(found["root"].split("-")[3]) == uid(4)
+
+
+def test_the_storage_class_of_an_object_can_be_read_by_hand() -> None:
+    root = first_root(PATH, uid=uid(-1), stamp=stamp(4), start=Offset(0), created_ms=NOW_MS)
+    made = [
+        replace(entry(0, 5), class_number=4),
+        replace(entry(5, 9, max_timestamp=-1), class_number=1),
+        entry(9, 12),
+    ]
+    root = append(root, made, end_epoch=LeaderEpoch(1))
+    body = encode_root(root).body
+    checked(body[:-4], struct.unpack("<I", body[-4:])[0])
+    _, entry_count = struct.unpack_from("<II", body, 204)
+    at = 220 + len(CLUSTER)
+    rows = table(body[at : at + 88 * entry_count], ENTRY)
+    # GLACIER_IR, STANDARD_IA without a timestamp, and the default.
+    assert [(row[11] >> 16 & 255, row[11] & 0xFFFF) for row in rows] == [(4, 4), (1, 6), (0, 0)]

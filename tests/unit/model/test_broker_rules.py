@@ -69,6 +69,18 @@ REFUSED = [
     ),
     ({"zookeeper.connect": "zk:2181"}, "store.url: brokers of a cluster share one archive"),
     (
+        {"remote.storage.class": "GLACIER_IR"},
+        "remote.storage.class=GLACIER_IR: only buckets have storage classes; leave this out",
+    ),
+    (
+        {"remote.storage.class": "STANDARD_IA", "store.url": "file:///archive"},
+        "or set store.url to s3://bucket/prefix",
+    ),
+    (
+        {"remote.storage.class.later": "STANDARD_IA", "remote.storage.class.later.ms": "5"},
+        "remote.storage.class.later=STANDARD_IA: only buckets have storage classes",
+    ),
+    (
         {"log.retention.ms": "5", "log.local.retention.ms": "6"},
         "--set log.local.retention.ms: log.local.retention.ms=6: retention.ms is 5",
     ),
@@ -123,6 +135,8 @@ def test_what_does_not_go_together_is_refused_with_advice(
         {"listeners": "PLAINTEXT://:9092", "advertised.listeners": "PLAINTEXT://broker:9092"},
         {"listeners": "PLAINTEXT://127.0.0.1:0"},
         {"zookeeper.connect": "zk:2181", "store.url": "s3://bucket"},
+        {"remote.storage.class": "GLACIER_IR", "store.url": "s3://bucket"},
+        {"remote.storage.class": "STANDARD"},
         {"zookeeper.connect": "zk:2181", "remote.storage.enable": "false"},
         {"zookeeper.set.acl": "true", "zookeeper.sasl.user": "a", "zookeeper.sasl.password": "b"},
         {"log.retention.ms": "5"},

@@ -2,6 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from everlog.model.storage_class import StorageClass
 from service.model.config_definition import InvalidConfigError
 from service.model.setting_type import LONG_MAX
 from service.model.topic_config import (
@@ -163,6 +164,8 @@ CONTRADICTIONS = [
     ({"local.retention.ms": "-1", "retention.ms": "5"}, "local.retention.ms"),
     ({"local.retention.bytes": "6", "retention.bytes": "5"}, "local.retention.bytes"),
     ({"local.retention.bytes": "-1", "retention.bytes": "0"}, "local.retention.bytes"),
+    ({"remote.storage.class.later": "STANDARD_IA"}, "remote.storage.class.later"),
+    ({"remote.storage.class.later.ms": "5"}, "remote.storage.class.later.ms"),
 ]
 
 
@@ -186,6 +189,8 @@ def test_settings_that_do_not_go_together_are_refused(
         {"local.retention.ms": "6", "retention.ms": "5", "remote.storage.enable": "false"},
         {"local.retention.ms": "6", "retention.ms": "5", "cleanup.policy": "compact"},
         {"min.compaction.lag.ms": "5", "max.compaction.lag.ms": "5"},
+        {"remote.storage.class.later": "GLACIER_IR", "remote.storage.class.later.ms": "5"},
+        {"remote.storage.class.later": "", "remote.storage.class.later.ms": "-1"},
     ],
 )
 def test_settings_that_go_together_are_taken(overrides: Mapping[str, str]) -> None:
@@ -202,3 +207,29 @@ def test_what_is_not_new_need_not_exist_here() -> None:
     overrides = {"shiny.new.thing": "1", "segment.ms": "5"}
     assert override_problems(overrides, changed={"segment.ms"}) == []
     assert [each.name for each in override_problems(overrides)] == ["shiny.new.thing"]
+
+
+def test_objects_stay_in_the_default_class_unless_a_topic_says_otherwise() -> None:
+    config = TopicConfig.resolve({})
+    assert config.storage_class is StorageClass.STANDARD
+    assert config.storage_class_later is None
+    assert config.storage_class_later_ms is None
+
+
+@pytest.mark.parametrize("setting", ["remote.storage.class", "remote.storage.class.later"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("GLACIER", "wait for hours"),
+        ("DEEP_ARCHIVE", "wait for hours"),
+        ("EXPRESS_ONEZONE", "only directory buckets have it"),
+        ("standard_ia", "write one of STANDARD, STANDARD_IA"),
+        ("COLDLINE", "write one of STANDARD, STANDARD_IA"),
+    ],
+)
+def test_a_class_that_does_not_answer_at_once_or_is_not_known_is_refused(
+    setting: str, name: str, reason: str
+) -> None:
+    [problem] = override_problems({setting: name})
+    assert reason in problem.advice
+    assert "INTELLIGENT_TIERING" in problem.advice

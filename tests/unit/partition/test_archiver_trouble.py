@@ -8,6 +8,7 @@ import pytest
 
 from everlog.format.object_keys import SegmentKey, parse_key
 from everlog.model.ids import TopicId
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreDeniedError, StoreUnavailableError
 from everlog.stores.memory import MemoryObjectStore
@@ -33,12 +34,19 @@ class SickStore(FailingStore):
     sick: frozenset[int] = frozenset()
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         parsed = parse_key(key)
         if isinstance(parsed, SegmentKey) and parsed.path.partition in self.sick:
             raise StoreUnavailableError("create", key, "this one never works")
-        return await super().create_from_file(key, parts, crc32c=crc32c)
+        return await super().create_from_file(
+            key, parts, crc32c=crc32c, storage_class=storage_class
+        )
 
 
 @pytest.mark.rule("TIER-28")

@@ -10,6 +10,7 @@ import pytest
 
 from everlog.format.walk import drive_async
 from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.model.storage_class import StorageClass
 from everlog.records.batch import walk
 from everlog.stores.body import BodyPart, FilePart
 from everlog.stores.memory import MemoryObjectStore
@@ -57,9 +58,16 @@ class MergingStore(FailingStore):
         self.stored: set[ObjectKey] = set()
 
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
-        made = await super().create_from_file(key, parts, crc32c=crc32c)
+        made = await super().create_from_file(
+            key, parts, crc32c=crc32c, storage_class=storage_class
+        )
         if any(isinstance(each, FilePart) and MERGE_SUFFIX in str(each.file) for each in parts):
             self.stored.add(key)
             await self.may_finish.wait()

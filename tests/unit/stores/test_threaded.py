@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from crc32c import crc32c
 
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.call_threads import CallStoppedError
 from everlog.stores.object_key import ObjectKey, object_key
@@ -31,7 +32,13 @@ class SlowObjects:
         raise CallStoppedError
 
     def create(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int, stop: threading.Event
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
+        stop: threading.Event,
     ) -> CreatedObject:
         if key == "quick":
             return CreatedObject(key=key, size=len(parts[0]), crc32c=crc32c)

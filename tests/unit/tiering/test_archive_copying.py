@@ -10,6 +10,7 @@ from everlog.format.cluster_marker import ClusterMarker, encode_marker
 from everlog.format.retention import Cut
 from everlog.model.errors import EverlogError, RejectedError
 from everlog.model.offsets import Offset
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.filesystem import FilesystemObjectStore
@@ -239,10 +240,17 @@ async def test_a_record_that_names_a_deleted_topic_comes_after_the_mark(
 
     class Noting(FailingStore):
         async def create_from_file(
-            self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+            self,
+            key: ObjectKey,
+            parts: Sequence[BodyPart],
+            *,
+            crc32c: int,
+            storage_class: StorageClass = StorageClass.STANDARD,
         ) -> CreatedObject:
             order.append(key)
-            return await super().create_from_file(key, parts, crc32c=crc32c)
+            return await super().create_from_file(
+                key, parts, crc32c=crc32c, storage_class=storage_class
+            )
 
     await copier(source, Noting(target, lambda: (None, None)), tmp_path).round()
     assert [each.split("/")[-1].split("-")[0] for each in order] == [

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from everlog.model.errors import EverlogError
 from everlog.model.offsets import Offset
+from everlog.model.storage_class import StorageClass
 from everlog.stores.adaptive_limit import AdaptiveObjectStore
 from everlog.stores.body import BodyPart
 from everlog.stores.memory import MemoryObjectStore
@@ -60,10 +61,17 @@ class CarelessStore(MemoryObjectStore):
 
     @override
     async def create_from_file(
-        self, key: ObjectKey, parts: Sequence[BodyPart], *, crc32c: int
+        self,
+        key: ObjectKey,
+        parts: Sequence[BodyPart],
+        *,
+        crc32c: int,
+        storage_class: StorageClass = StorageClass.STANDARD,
     ) -> CreatedObject:
         await self.delete([key])
-        return await super().create_from_file(key, parts, crc32c=crc32c)
+        return await super().create_from_file(
+            key, parts, crc32c=crc32c, storage_class=storage_class
+        )
 
 
 class Campaign:

@@ -1,3 +1,5 @@
+import pytest
+
 from service.app.cli.archive_sums import ArchiveSums
 from service.app.cli.marks import Marks
 from service.app.cli.prices import Prices
@@ -77,6 +79,40 @@ def test_sizes_requests_and_money_are_told_where_they_are_known() -> None:
         "0.00011 USD to scan one (272 GETs); prices: Amazon S3 Standard, us-east-1"
     )
     assert told["Scrub"] == "nothing wrong; 16 looks and 0 B read since the start, round 50% over"
+
+
+def test_storage_classes_are_told_and_priced() -> None:
+    gib = 1 << 30
+    archive = {
+        0: ArchiveSums(
+            objects=16,
+            bytes=4 * gib,
+            max_timestamp_ms=None,
+            bytes_by_class={"STANDARD": gib, "GLACIER_IR": 2 * gib, "STANDARD_IA": gib},
+        ),
+        1: ArchiveSums(objects=16, bytes=gib, max_timestamp_ms=None),
+    }
+    facts = size_facts(archive)
+    by_class = {"GLACIER_IR": 2 * gib, "STANDARD": 2 * gib, "STANDARD_IA": gib}
+    assert facts["archive_bytes_by_class"] == by_class
+    cost = cost_facts(archive, Prices(), range_bytes=4 << 20)
+    assert cost is not None
+    assert cost["month"] == pytest.approx(2 * 0.004 + 2 * 0.023 + 0.0125)
+    assert cost["month_by_class"]["GLACIER_IR"] == pytest.approx(2 * 0.004)
+    plain = cost_facts(
+        {0: ArchiveSums(objects=32, bytes=5 * gib, max_timestamp_ms=None)},
+        Prices(),
+        range_bytes=4 << 20,
+    )
+    assert plain is not None
+    assert cost["scan"] - plain["scan"] == pytest.approx(2 * 0.03 + 0.01)
+    assert cost["scan_gib"] - plain["scan_gib"] == pytest.approx((2 * 0.03 + 0.01) / 5)
+    marks = Marks(start=0, end=100, local_start=60, archived_end=80)
+    sums = sums_of([facts_of(("t", 0), marks, tiered=True)])
+    told = dict(sentences({**sums, "store": "s3://bucket", **facts}))
+    assert told["Objects"].endswith(
+        "in s3://bucket: 2.0 GiB GLACIER_IR, 2.0 GiB STANDARD, 1.0 GiB STANDARD_IA"
+    )
 
 
 def test_what_a_lost_disk_would_take_is_as_old_as_the_newest_archived_record() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from everlog.format.deletion_mark import DeletionMark
 from everlog.model.ids import TopicName
 from everlog.stores.errors import StoreUnavailableError
 from service.model.log import OffsetOutOfRangeError
@@ -14,6 +15,10 @@ from service.partition.errors import EpochsNotAtHandError, StaleLeaderEpochError
 from service.tiering.partition_names import EPOCH_STEP
 from tests.unit.partition.source_bucket import Source, following, one_topic, topic_id
 from tests.unit.tiering.site import nothing_fails
+
+
+def deletion(name: str) -> DeletionMark:
+    return DeletionMark(topic_id=topic_id(name), deleted_ms=0, goes_ms=None, version=None)
 
 
 async def test_a_first_look_reads_no_root_and_shows_every_topic(tmp_path: Path) -> None:
@@ -74,7 +79,7 @@ async def test_topics_come_grow_change_and_go(tmp_path: Path) -> None:
         assert reader.partition("t") is before
         woken = asyncio.Event()
         before.read_waiters.add(woken.set)
-        await source.objects.mark_deleted(topic_id("t"), owner=lambda: 0, has_tier=True)
+        await source.objects.mark_deleted(deletion("t"), owner=lambda: 0, has_tier=True)
         await reader.follower.poll()
         assert (reader.shown(), gone) == ({"u": 1}, ["t"])
         assert woken.is_set()

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from everlog.format.cut import Cut, CutRoot, CutTopic, root_name
+from everlog.format.deletion_mark import DeletionMark
 from everlog.model.ids import TopicId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.object_key import object_key
@@ -67,6 +68,10 @@ async def restored(
     return {each.name: each for each in await restoration.work_out()}
 
 
+def deletion(name: str) -> DeletionMark:
+    return DeletionMark(topic_id=topic_id(name), deleted_ms=0, goes_ms=None, version=None)
+
+
 async def test_topics_without_an_archive_come_back_empty_with_ids_settings_and_epochs() -> None:
     bucket = Bucket()
     await bucket.add("a")
@@ -109,7 +114,7 @@ async def test_a_topic_that_was_deleted_since_the_cut_stays_away() -> None:
     bucket = Bucket()
     await bucket.add("a")
     await bucket.add("marked")
-    await bucket.objects.mark_deleted(topic_id("marked"), owner=lambda: 0, has_tier=True)
+    await bucket.objects.mark_deleted(deletion("marked"), owner=lambda: 0, has_tier=True)
     # Of the one that was swept there is nothing left to tell.
     cut = cut_of(cut_topic("marked", is_tiered=True), cut_topic("swept", is_tiered=True))
     assert (await restored(bucket, cut)).keys() == {"a"}
@@ -118,7 +123,7 @@ async def test_a_topic_that_was_deleted_since_the_cut_stays_away() -> None:
 async def test_a_deletion_by_whoever_had_the_store_before_the_cut_does_not_count() -> None:
     bucket = Bucket()
     await bucket.add("a")
-    await bucket.objects.mark_deleted(topic_id("a"), owner=lambda: 0, has_tier=True)
+    await bucket.objects.mark_deleted(deletion("a"), owner=lambda: 0, has_tier=True)
     cut = cut_of(cut_topic("a", is_tiered=True), cut_topic("cache"))
     assert (await restored(bucket, cut)).keys() == {"cache"}
     assert (await restored(bucket, replace(cut, owner=1))).keys() == {"a", "cache"}

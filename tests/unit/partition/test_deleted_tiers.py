@@ -72,6 +72,7 @@ class WitnessStore(FailingStore):
         await super().delete(keys)
 
 
+@pytest.mark.rule("TIER-51")
 async def test_before_the_first_object_goes_the_topic_cannot_come_back_any_more(
     tmp_path: Path, metadata: Metadata, objects: MemoryObjectStore
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from everlog.format.checksum import crc32c
 from everlog.format.entries import Entry, entry_of
 from everlog.format.lookup import entries_at
-from everlog.format.meta_keys import TopicRecordKey, parse_meta_key
+from everlog.format.meta_keys import CutKey, TopicRecordKey, parse_meta_key
 from everlog.format.object_keys import ClusterKey, PartitionPath
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
@@ -112,7 +112,7 @@ async def audit_tiers(
         seen |= await _Partition(path, pointer, store, found).check()
     if names is None:
         names = {info.key async for info in list_all(store, "")}
-    seen |= {name for name in names if isinstance(parse_meta_key(name), TopicRecordKey)}
+    seen |= {name for name in names if isinstance(parse_meta_key(name), TopicRecordKey | CutKey)}
     found.problems += [f"{name} is no object of any tier" for name in sorted(names - seen)]
     return found
 

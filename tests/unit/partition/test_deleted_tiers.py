@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from everlog.format.deletion_mark import decode_deletion_mark
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import ObjectKey, object_key

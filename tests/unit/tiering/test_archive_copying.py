@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from everlog.format.cluster_marker import ClusterMarker, encode_marker
+from everlog.format.deletion_mark import DeletionMark
 from everlog.format.retention import Cut
 from everlog.model.errors import EverlogError, RejectedError
 from everlog.model.offsets import Offset
@@ -234,7 +235,8 @@ async def test_a_record_that_names_a_deleted_topic_comes_after_the_mark(
     source: MemoryObjectStore, clock: HastyClock, tmp_path: Path
 ) -> None:
     topics = TopicObjects(source, cluster_id=CLUSTER, clock=clock, ids=SeededIds(3))
-    await topics.mark_deleted(TOPIC, has_tier=True, owner=lambda: 0)
+    mark = DeletionMark(topic_id=TOPIC, deleted_ms=0, goes_ms=None, version=None)
+    await topics.mark_deleted(mark, has_tier=True, owner=lambda: 0)
     target = MemoryObjectStore(clock=HastyClock())
     order: list[str] = []
 

@@ -70,11 +70,18 @@ def main() -> None:
     print(json.dumps(asyncio.run(_measure(url, ranges, cache, lanes))))
 
 
+async def _nothing() -> None:
+    pass
+
+
 async def _measure(
     url: str, ranges: Sequence[ObjectRange], cache: Cache, lanes: int
 ) -> dict[str, float]:
     worker = WorkerSupervisor(
-        lambda: launch_worker(url, _PROBE, *_LOGS), clock=SystemClock(), ids=SystemIds()
+        lambda: launch_worker(url, _PROBE, *_LOGS),
+        clean=_nothing,  # the directory goes with this measurement
+        clock=SystemClock(),
+        ids=SystemIds(),
     )
     running = asyncio.ensure_future(worker.run())
     try:

@@ -248,9 +248,8 @@ class PartitionArchive:
         plans = await self._plans(tier)
         if not plans:
             return False
-        await self._insist(
-            partial(tier.root, is_hasty=True)
-        )  # without it nothing could be committed
+        # Without the root nothing could be committed, so nothing is uploaded before.
+        await self._insist(partial(tier.root, is_hasty=True))
         await self._upload_and_commit(tier, plans)
         return self.has_work
 
@@ -295,21 +294,14 @@ class PartitionArchive:
             ver=tier.pointer.stamp.ver,
         )
         await self._release_outlived(tier)
-        await self._hint(tier)
+        await tier.hint()
 
     async def _replace(self, tier: PartitionTier, replacement: Replacement) -> None:
         """Make rewritten objects part of the tier; raises like `PartitionTier.commit`."""
         gone = await self._empty_trash(tier)
         change = TierChange(replacement=replacement, trash_gone=gone)
         await self._insist(lambda: tier.commit(change))
-        await self._hint(tier)
-
-    async def _hint(self, tier: PartitionTier) -> None:
-        try:
-            await tier.hint()
-        except (RetriableError, RejectedError) as error:
-            # Only readers without a broker look at the hint, and they look further.
-            _log.warning("tier_hint_failed", partition=self.hot.partition.text, reason=str(error))
+        await tier.hint()
 
     async def _insist(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
         """Repeat while the store fails in a way that passes; all else ends the turn."""
@@ -369,6 +361,7 @@ class PartitionArchive:
             return
         gone = await self._empty_trash(tier) if is_due else ()
         await self._insist(lambda: tier.commit(TierChange(cut=cut, trash_gone=gone)))
+        await tier.hint()
         if tier.start > hot.log_start:
             # The tier's start first: a stop in between must not lose what the tier still shows.
             await self._local.raise_start(hot, tier.start)

@@ -105,6 +105,7 @@ class Cloning:
         need.is_new = True
         root = await self._source(tier, sources[0].source)
         await tier.begin_as_clone(root)
+        await tier.hint()
         _log.info(
             "partition_cloned",
             topic_id=partition.topic_id.hex(),

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import structlog
 from typing_extensions import override
 
 from everlog.format.cloning import cloned_root
@@ -33,6 +34,7 @@ from everlog.format.root import INLINE_ENTRIES_MAX, INLINE_FORMAT, Root, RootRef
 from everlog.format.root_codec import EncodedRoot, encode_root
 from everlog.format.walk import drive_async
 from everlog.model.clock import Clock, IdSource
+from everlog.model.errors import RejectedError, RetriableError
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.model.setting_type import LONG_MAX
 from service.tiering.authority import Authority, Held
@@ -40,6 +42,8 @@ from service.tiering.manifest_store import ManifestStore
 from service.tiering.stats import TierStats
 from service.tiering.tier_view import TierView
 from service.tiering.uploader import Uploaded
+
+_log = structlog.get_logger(__name__)
 
 LoadPage = Callable[[PageId], Awaitable[Page]]
 
@@ -246,7 +250,6 @@ class PartitionTier(TierView):
         return await drive_async(head_of(root), load)
 
     @override
-    @override
     def _note(self, ref: RootRef, root: Root) -> None:
         if self._seen != ref:
             self._seen = ref
@@ -258,8 +261,11 @@ class PartitionTier(TierView):
         await self._authority.confirm(self._held)
 
     async def hint(self) -> None:
-        """Overwrite ``root/LATEST``; whoever calls may pass over a failure."""
-        await self._manifests.hint(self.path, self.pointer)
+        """Overwrite ``root/LATEST``, if the store lets us: readers by it look further anyway."""
+        try:
+            await self._manifests.hint(self.path, self.pointer)
+        except (RetriableError, RejectedError) as error:
+            _log.warning("tier_hint_failed", partition=self.path.prefix, reason=str(error))
 
     def _not_before_ms(self) -> int:
         # A grace may be as long as a setting can say (TIER-16).

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from tests.unit.tiering.site import (
     read_all,
     site,
 )
+from tests.waiting import until
 
 SEGMENTS = {"segment.bytes": str(16 << 10), "remote.object.bytes": str(1 << 20)}
 KEEP_LITTLE = {**SEGMENTS, "local.retention.bytes": "1"}
@@ -55,12 +55,6 @@ def flip_bit(path: Path, position: int) -> None:
     content = bytearray(path.read_bytes())
     content[position] ^= 1
     path.write_bytes(content)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.rule("TIER-2")
@@ -230,6 +224,19 @@ async def test_the_hint_names_the_committed_root(
     await archived(running, partition)
     pointer, _ = await metadata.store.get(tier_path(partition.id))
     await until(lambda: pointer in [each.body for each in objects._objects.values()])
+    (key,) = (each for each in objects._objects if each.endswith(LATEST))
+    assert await objects.read_all(object_key(key), size_max=4096) == pointer
+
+
+async def test_the_store_has_a_copy_of_the_pointer_also_after_records_have_expired(
+    running: Site, objects: MemoryObjectStore, metadata: Metadata, clock: HastyClock
+) -> None:
+    partition = await filled(running, {**SEGMENTS, "retention.ms": "60000"})
+    await archived(running, partition)
+    clock.now_ms += 61_000
+    await until(lambda: partition.log_start == partition.tiered_end)
+    pointer, _ = await metadata.store.get(tier_path(partition.id))
+    assert decode_pointer(pointer).tiered_start == partition.tiered_end
     (key,) = (each for each in objects._objects if each.endswith(LATEST))
     assert await objects.read_all(object_key(key), size_max=4096) == pointer
 

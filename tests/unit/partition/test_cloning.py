@@ -22,6 +22,7 @@ from service.coordination.znodes import CLONES, tier_path
 from service.partition.cloning import Cloning, SourceNotReadyError
 from service.partition.deleted_tiers import DeletedTiers
 from service.partition.tier_pointers import TierPointers
+from service.tiering.archive_listing import root_names
 from service.tiering.authority import Authority, ClaimRequest
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.merging import MergePlan
@@ -163,6 +164,7 @@ async def test_a_clone_lists_its_source_s_objects_and_goes_on_behind_them(yard: 
     clone = await yard.clone()
     assert await listed(clone) == await yard.names(SOURCE)
     assert (clone.start, clone.end) == (source.start, source.end)
+    assert (await root_names(yard.objects, path(CLONE))).hint == clone.pointer
     await yard.extend(clone, 1)
     assert await listed(clone) == await yard.names(SOURCE) + await yard.names(CLONE)
     assert await yard.pins.of(path(SOURCE)) == [Pin(start=Offset(0), end=Offset(30), ver=1)]

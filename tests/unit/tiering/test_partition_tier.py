@@ -23,6 +23,7 @@ from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_store import ObjectStore
 from service.model.setting_type import LONG_MAX
 from service.partition.tier_pointers import TierPointers
+from service.tiering.archive_listing import root_names
 from service.tiering.authority import Authority, ClaimRequest
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.partition_tier import PartitionTier, TierChange
@@ -129,6 +130,21 @@ async def test_more_than_512_objects_need_pages_and_are_all_found(
     assert len(root.refs) == 1
     again = await claimed(metadata, store, clock)
     assert (await again.root()) == root
+
+
+async def test_a_hint_that_the_store_does_not_take_changes_nothing(
+    metadata: Metadata, store: FailingStore, clock: HastyClock
+) -> None:
+    tier = await claimed(metadata, store, clock)
+    await tier.commit(TierChange(uploaded=objects_from(tier, 0, 1)))
+    before = tier.pointer
+    store.plan = lambda: (StoreUnavailableError("overwrite", "-", "away"), None)
+    await tier.hint()
+    assert store.calls[-1] == "overwrite"
+    store.plan = lambda: (None, None)
+    assert (await root_names(store, PATH)).hint is None
+    await tier.hint()
+    assert (await root_names(store, PATH)).hint == tier.pointer == before
 
 
 @pytest.mark.rule("TIER-2")

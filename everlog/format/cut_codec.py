@@ -90,11 +90,6 @@ def seal_cut(body: bytes, *, text_bytes_max: int = TEXT_BYTES_MAX) -> bytes:
     return packed
 
 
-def encode_cut(cut: Cut) -> bytes:
-    """Write the bytes of the object, all at once; raises like `seal_cut`."""
-    return seal_cut(b"".join((cut_head(cut), *cut_pieces(cut))))
-
-
 def decode_cut(content: bytes, *, cluster_id: str, text_bytes_max: int = TEXT_BYTES_MAX) -> Cut:
     """Read the bytes of the object that was found among the cuts of a cluster.
 
@@ -104,7 +99,7 @@ def decode_cut(content: bytes, *, cluster_id: str, text_bytes_max: int = TEXT_BY
         text_bytes_max: What is unpacked at most.
 
     Raises:
-        CorruptObjectError: They are not what `encode_cut` writes, or another cluster's.
+        CorruptObjectError: They are not what `seal_cut` makes, or another cluster's.
         UnsupportedFormatError: A later version wrote them.
     """
     fields = unseal_json(_unpacked(content, text_bytes_max), what=_WHAT, format_max=_FORMAT)

@@ -15,6 +15,9 @@ RECORD_BYTES_MAX = 1 << 20
 PARTITIONS_MAX = 1 << 20
 """Far more than a topic can have; what claims more is damaged."""
 
+CLONED_FROM = "cloned_from"
+"""Key among `TopicRecord.extra`, as of a topic's node: what a clone was made from."""
+
 _FORMAT = 1
 _WHAT = "topic record"
 _KNOWN = frozenset({"format", "name", "topic_id", "partitions", "config", "created_ms"})

@@ -223,8 +223,8 @@ def contents(thing: TrashedRange, page: Page) -> tuple[Trashed, ...]:
     """Return what a range stands for, once its page is loaded, in the order of deletion.
 
     What lies elsewhere is not this partition's to delete, and is passed over. Ranges of an index
-    page give ranges of its pages, to be opened in turn. When the page is
-    missing from the store, the range has been deleted before.
+    page give ranges of its pages, to be opened in turn. When the page is missing from the store,
+    the range has been deleted before.
     """
     assert page.id == thing.page, "not the page of this range"
     rows, wanted = page.rows, thing.offsets

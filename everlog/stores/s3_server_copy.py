@@ -48,12 +48,3 @@ class S3ServerCopy:
                 CopySource={"Bucket": self._source.bucket, "Key": self._source.prefix + key},
                 ChecksumAlgorithm="CRC32C",
             )
-
-
-def can_copy(source: object, target: object) -> bool:
-    """Whether two locations are buckets that one server has."""
-    return (
-        isinstance(source, S3Settings)
-        and isinstance(target, S3Settings)
-        and source.endpoint == target.endpoint
-    )

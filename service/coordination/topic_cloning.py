@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from everlog.format.topic_record import CLONED_FROM
 from everlog.model.ids import TopicId, TopicName, id_bytes, id_text
 from everlog.model.offsets import LeaderEpoch
 from service.coordination.changes import Edit
@@ -18,9 +19,6 @@ from service.model.topic_settings import TOPIC_SETTINGS
 
 CLONE_FROM = "archive.clone.from"
 """Setting of a creation only: the topic to clone. It is no setting of the topic afterwards."""
-
-CLONED_FROM = "cloned_from"
-"""Key of a topic's node, and of its record in the store."""
 
 EPOCH_STEP = 1000
 """So far above its source's epoch a clone begins: the source may be elected anew until it is made,

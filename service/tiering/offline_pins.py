@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from everlog.format.object_keys import PartitionPath
 from everlog.format.pins import Pin, pins_of
-from everlog.format.topic_record import TopicRecord
+from everlog.format.topic_record import CLONED_FROM, TopicRecord
 from everlog.model.errors import CorruptionError
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_store import ObjectStore
 from service.tiering.archive_listing import read_root, root_names
 from service.tiering.topic_objects import TopicNames, TopicObjects
-
-CLONED_FROM = "cloned_from"
-"""Key of a clone's record."""
 
 PinsByPartition = Mapping[PartitionPath, Sequence[Pin]]
 

@@ -26,8 +26,8 @@ from service.coordination.zookeeper.store import ZooKeeperStore
 from tests.contract.cut_proxy import CutProxy
 from tests.contract.metadata_servers import ZooKeeperMetadata
 from tests.contract.zookeeper_server import ZooKeeperEnsemble
+from tests.waiting import WAIT_SECONDS_MAX, until
 
-WAIT_SECONDS_MAX = 30
 SESSION_SECONDS = 2.0
 
 
@@ -56,12 +56,6 @@ class States:
             while state not in self.heard:
                 await self._news.wait()
                 self._news.clear()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not is_so():
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.rule("REL-K1")

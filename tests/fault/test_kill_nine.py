@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.fault.broker_process import BrokerProcess
 from tests.fault.idempotent_load import IdempotentLoad, read_numbers, violations
 from tests.fault.tier_audit import TierAudit, audit, make_older
+from tests.waiting import wait_until
 
 KILLS = int(os.environ.get("EVERLOG_TEST_KILLS", "5"))
 SEED = int(os.environ.get("EVERLOG_TEST_SEED", "1"))
@@ -37,7 +37,6 @@ ORPHANS_GO = {
     "archive.orphan.grace.ms": str(3_600_000),
     "log.retention.check.interval.ms": "50",
 }
-WAIT_SECONDS_MAX = 30
 
 
 def _create(bootstrap: str, config: dict[str, str]) -> None:
@@ -95,7 +94,7 @@ def _remove_orphans(directory: Path, before: TierAudit) -> None:
     make_older(broker.data_dir, before.orphans, seconds=7200)
     names = [broker.data_dir / "store" / each.key for each in before.orphans]
     with broker:
-        _wait_until(lambda: not any(name.exists() for name in names), "orphans are still there")
+        wait_until(lambda: not any(name.exists() for name in names), "orphans are still there")
         broker.stop()
     broker.wait_for_helpers()
     after = asyncio.run(audit(broker.data_dir))
@@ -119,13 +118,6 @@ def _spoil(data_dir: Path) -> None:
     told = asyncio.run(audit(data_dir)).problems
     for name in (first.name, second.name, third.name, "seg/notes.txt", "notes.txt is no object"):
         assert any(name in each for each in told), (name, told)
-
-
-def _wait_until(condition: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while not condition():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.02)
 
 
 def _local_starts(data_dir: Path) -> list[int]:

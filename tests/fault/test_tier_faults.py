@@ -9,7 +9,6 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.fault.fault_plan import FaultPlan
 from tests.fault.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.fault.idempotent_load import IdempotentLoad, read_numbers, violations
 from tests.fault.tier_audit import TierAudit, audit_store
+from tests.waiting import wait_until
 
 FAULTS = int(os.environ.get("EVERLOG_TEST_STORE_FAULTS", "8"))
 SEED = int(os.environ.get("EVERLOG_TEST_SEED", "1"))
@@ -89,7 +89,11 @@ def test_no_fault_of_the_store_and_no_kill_loses_spoils_or_leaks_anything(
         plan.is_on = False
         for load in loads.values():
             load.stop()
-        _wait_until(lambda: broker.metric("everlog_tier_lag_bytes") == 0, "it does not drain")
+        wait_until(
+            lambda: broker.metric("everlog_tier_lag_bytes") == 0,
+            "it does not drain",
+            seconds_max=DRAIN_SECONDS_MAX,
+        )
         reader.stop()
         records = {topic: _check(broker.bootstrap, topic, load) for topic, load in loads.items()}
         broker.kill()
@@ -147,7 +151,11 @@ def _torment(broker: BrokerProcess, proxy: FaultProxy, load: IdempotentLoad) -> 
             print(f"\r{proxy.plan.injected.total()} faults", end="", flush=True)
         load.wait_for_progress()
         enough = proxy.requests.total() + rng.randint(*REQUESTS)
-        _wait_until(lambda enough=enough: proxy.requests.total() >= enough, "nobody asks the store")
+        wait_until(
+            lambda enough=enough: proxy.requests.total() >= enough,
+            "nobody asks the store",
+            seconds_max=DRAIN_SECONDS_MAX,
+        )
         if kills["broker"] <= kills["worker"]:
             broker.kill()
             broker.start()
@@ -180,10 +188,3 @@ async def _audit(data_dir: Path, endpoint: str) -> TierAudit:
         return await audit_store(data_dir, store)
     finally:
         await store.close()
-
-
-def _wait_until(condition: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + DRAIN_SECONDS_MAX
-    while not condition():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.02)

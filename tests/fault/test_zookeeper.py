@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from service.app.zookeeper_metadata import LOOP_STUCK_STATUS
 from tests.contract.guarded_zookeeper import KEY_PASSWORD, PASSWORD, USER, Guarded
 from tests.contract.zookeeper_server import ZooKeeperEnsemble
 from tests.fault.broker_process import BrokerDiedError, BrokerProcess
+from tests.waiting import WAIT_SECONDS_MAX, wait_until
 
-WAIT_SECONDS_MAX = 60
 SESSION_LOST = 75
 SESSION_SECONDS = 4
 
@@ -73,13 +73,6 @@ def _consume(broker: BrokerProcess, topic: str, count: int) -> list[int]:
     return found
 
 
-def _wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 @contextmanager
 def _onlooker(addresses: str, root: str) -> Iterator[KazooClient]:
     client = KazooClient(addresses + root)
@@ -104,7 +97,7 @@ def test_records_outlive_kill_nine_and_a_restart_of_zookeeper(
         broker.start()
         assert _consume(broker, "orders", 100) == list(range(100))
         zookeeper.kill()
-        _wait_until(
+        wait_until(
             lambda: broker.metric("everlog_metadata_silent_seconds") > SESSION_SECONDS, "no silence"
         )
         # What needs no metadata goes on.
@@ -129,7 +122,7 @@ def test_a_broker_that_stood_still_past_its_session_leaves_and_can_come_back(
         _create(broker, "orders")
         _produce(broker, "orders", range(10))
         os.kill(broker.pid, signal.SIGSTOP)
-        _wait_until(lambda: tree.get_children("/brokers/ids") == [], "the session did not end")
+        wait_until(lambda: tree.get_children("/brokers/ids") == [], "the session did not end")
         os.kill(broker.pid, signal.SIGCONT)
         assert broker.wait() == SESSION_LOST
         assert tree.get_children("/brokers/ids") == []
@@ -178,7 +171,7 @@ def test_a_stuck_loop_gives_its_session_up_and_then_ends_the_process(
         _stuck_process(zookeeper, root, session_seconds=4, stuck_seconds=60) as process,
         _onlooker(zookeeper.addresses, root) as tree,
     ):
-        _wait_until(lambda: tree.exists("/mine") is None, "a stuck process keeps its node")
+        wait_until(lambda: tree.exists("/mine") is None, "a stuck process keeps its node")
         assert process.poll() is None
         assert process.wait(WAIT_SECONDS_MAX) == LOOP_STUCK_STATUS
 

@@ -1,8 +1,7 @@
 """A real broker whose topic gets a clone, is deleted, and whose clone goes on with its objects."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from tests.fault.broker_process import BrokerProcess
 from tests.integration.command import Command
+from tests.waiting import WAIT_SECONDS_MAX, wait_until
 from tests.walk.broker_facts import metric
 
 SETTINGS = {
@@ -22,14 +22,6 @@ SETTINGS = {
     "archive.restore.window.ms": "0",
 }
 PARTITIONS = 2
-WAIT_SECONDS_MAX = 60
-
-
-def wait_until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)  # another process has to get there
 
 
 def produce(bootstrap: str, topic: str, first: int, count: int) -> None:

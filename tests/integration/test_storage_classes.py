@@ -12,8 +12,8 @@ from everlog.stores.object_store import list_all
 from service.app.cli.archive_sums import read_archive_sums
 from service.partition.partition import Partition
 from tests.contract.object_stores import ACCESS_KEY, BUCKET, SECRET_KEY, class_of
-from tests.unit.partition.test_small_objects import until
 from tests.unit.tiering.site import HastyClock, Metadata, Site, metadata_tree, read_all, site
+from tests.waiting import until
 
 MIB = 1 << 20
 DAY_MS = 86_400_000

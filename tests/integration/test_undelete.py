@@ -1,7 +1,6 @@
 """A topic that was deleted by mistake is back with all that was archived, also after a restart."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from everlog.testing import RunningServer, running_server
 from tests.integration.command import Command
 from tests.integration.test_tier_commands import Tier
+from tests.waiting import wait_until
 
 LINES = b"".join(b"%08d %s\n" % (number, b"x" * 190) for number in range(8_000))
 SETTINGS = ["-c", "segment.bytes=1048576", "-c", "remote.copy.lag.max.ms=100"]
@@ -25,18 +25,11 @@ def server(data_dir: Path) -> Iterator[RunningServer]:
         yield running
 
 
-def until(is_so: Callable[[], bool], server: RunningServer) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline, server.log_tail()
-        time.sleep(0.05)
-
-
 def archived(tier: Tier, server: RunningServer, topic: str, end: int) -> None:
     def is_archived() -> bool:
         return bool(tier.facts("status", topic)[0]["archived_end"] == end)
 
-    until(is_archived, server)
+    wait_until(is_archived, server.log_tail)
 
 
 def consumed(everlog: Command, topic: str) -> bytes:
@@ -51,7 +44,7 @@ def test_a_deleted_topic_is_back_with_its_archive_and_goes_on(
     everlog.out("produce", "flights", stdin=LINES)
     archived(tier, server, "flights", 8_000)
     everlog.out("topic", "delete", "flights", "--yes")
-    until(lambda: bool(tier.facts("deleted")), server)
+    wait_until(lambda: bool(tier.facts("deleted")), server.log_tail)
     (gone,) = tier.facts("deleted")
     assert (gone["topic"], gone["partitions"]) == ("flights", 1)
     assert gone["goes_ms"] - gone["deleted_ms"] == 86_400_000
@@ -68,7 +61,7 @@ def test_a_deleted_topic_is_back_with_its_archive_and_goes_on(
     assert settings["segment.bytes"] == "1048576"
     assert "archive.undelete" not in settings
     archived(tier, server, "flights", 8_001)
-    until(lambda: tier.facts("deleted") == [], server)
+    wait_until(lambda: tier.facts("deleted") == [], server.log_tail)
     server.stop()
 
     # A restore from the store alone knows that it is back.

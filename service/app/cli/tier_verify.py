@@ -152,7 +152,11 @@ def _print(reports: Sequence[PartitionReport], facts: dict[str, Any]) -> None:
     for report in reports:
         for line in problem_lines(report):
             print(line)
-    what = "read and sound" if facts["deep"] else "there, with the right size and checksum"
+    what = (
+        "read and sound"
+        if facts["deep"]
+        else "there, with the right size, and checksum where one is kept"
+    )
     objects = f"{plural(facts['objects'], 'object')}, {size_text(facts['bytes'])}"
     if facts["problems"]:
         print(f"{plural(facts['problems'], 'problem')} in {objects}")

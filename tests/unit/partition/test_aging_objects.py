@@ -12,8 +12,9 @@ from everlog.stores.object_key import object_key
 from service.partition.archive import PartitionArchive
 from service.partition.partition import Partition
 from tests.unit.partition.classed_store import ClassedStore
-from tests.unit.partition.test_small_objects import trickle, until
+from tests.unit.partition.test_small_objects import trickle
 from tests.unit.tiering.site import HastyClock, Metadata, Site, read_all, site
+from tests.waiting import until
 
 DAY_MS = 86_400_000
 BUCKET = {"store.url": "s3://bucket"}

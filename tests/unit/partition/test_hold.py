@@ -8,8 +8,9 @@ import pytest
 from everlog.stores.memory import MemoryObjectStore
 from service.partition.partition import Partition
 from tests.contract.object_stores import FailingStore
-from tests.unit.partition.test_archiver import KEEP_LITTLE, UNTIERED, archived, filled, until
+from tests.unit.partition.test_archiver import KEEP_LITTLE, UNTIERED, archived, filled
 from tests.unit.tiering.site import HastyClock, Metadata, Site, read_all, site
+from tests.waiting import until
 
 LOOKS = 0.15
 """Seconds in which all partitions are looked at several times."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from tests.unit.tiering.site import (
     read_some,
     site,
 )
+from tests.waiting import until
 
 SMALL = {"segment.bytes": str(1 << 10), "remote.object.bytes": str(64 << 10)}
 KEEP_LITTLE = {**SMALL, "local.retention.bytes": "1"}
@@ -118,12 +119,6 @@ async def trickle(running: Site, partition: Partition, batches: int) -> bytes:
         appended += await running.append(partition, batches=1, batch_bytes=800)
         await running.tiered_to(partition, partition.hot.active.base_offset)
     return appended
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def standings(running: Site, objects: MemoryObjectStore) -> Counter[Standing]:

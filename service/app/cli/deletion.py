@@ -12,6 +12,7 @@ from service.app.cli.client_library import Admin
 from service.app.cli.connection import connect_admin, kafka_errors
 from service.app.cli.failure import fail, misuse
 from service.app.cli.output import Output, show_json
+from service.app.cli.typed_input import heeding_signals
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -54,4 +55,5 @@ class Deletion:
 def _is_confirmed(question: str) -> bool:
     """Ask; Enter and Ctrl-D are a no, and Ctrl-C ends the command."""
     print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    with heeding_signals(sys.stdin.buffer) as lines:
+        return lines.readline().strip().lower() in {b"y", b"yes"}

@@ -25,6 +25,7 @@ from service.app.cli.sending import Plan, send
 from service.app.cli.sizes import plural, size_text
 from service.app.cli.target import Target, read_target, reason
 from service.app.cli.topic_options import check_name, check_partition, read_pairs
+from service.app.cli.typed_input import heeding_signals
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The client's own limit; what a topic takes (``max.message.bytes``) is for the broker to say."""
@@ -150,7 +151,8 @@ def _lines(file: str) -> Iterator[IO[bytes]]:
     if file == STDIN:
         if sys.stdin.isatty():
             print("one record a line; Ctrl-D ends", file=sys.stderr)
-        yield sys.stdin.buffer
+        with heeding_signals(sys.stdin.buffer) as lines:
+            yield lines
         return
     try:
         stream = Path(file).open("rb")  # noqa: SIM115  (closed below)

@@ -172,7 +172,8 @@ async def assemble(
     stats = stats or TierStats()
     early_ms = retired_ms(config) - config.archive_reader_grace_ms
     pins, pointers = ClonePins(site.metadata), TierPointers(site.metadata)
-    sweeper = Sweeper(store, stats=stats, early_ms=early_ms, pins_of=pins.of)
+    # What cannot be removed now is removed later: uploads must not wait for it.
+    sweeper = Sweeper(hasty or store, stats=stats, early_ms=early_ms, pins_of=pins.of)
     cache = cache_directory(site)
     await cache.empty()
     authority = Authority(pointers, clock=seams.clock, ids=seams.ids, stats=stats)

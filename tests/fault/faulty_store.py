@@ -199,7 +199,7 @@ class FaultyStore:
     ) -> StoreFault | None:
         self._calls += 1
         name = ObjectKey(key)
-        if operation in {"read", "head"} and self._hidden.get(name, 0):
+        if self._plan.is_on and operation in {"read", "head"} and self._hidden.get(name, 0):
             self._hidden[name] -= 1
             raise ObjectMissingError(name)
         if not self._is_fresh(name):

@@ -1,0 +1,168 @@
+"""What a leader knows of its replicas in one term, and which ISR it wants; sans I/O."""
+
+from collections.abc import Mapping
+
+from everlog.model.errors import FencedError
+from everlog.model.ids import NodeId
+from everlog.model.offsets import Offset
+from service.model.cluster import PartitionState
+from service.replication.high_watermark import high_watermark
+from service.replication.isr import is_joining, lagging, may_join, with_isr
+from service.replication.progress import Progress
+
+
+class NotReplicaError(FencedError):
+    """Whoever fetches as a replica is none of this partition's, or is behind its own restart."""
+
+
+class LeaderReplicas:
+    """The replicas of a led partition.
+
+    One change of the ISR is under way at a time: `propose`, write it, then tell what became of it.
+    As long as nobody knows, the proposed members count as well as the stored ones.
+
+    Args:
+        state: As the election has stored it.
+        me: The leader.
+        term_start: Where the log ended when the term began.
+        isr_min: So many have to be in sync for anything to be committed.
+        lag_seconds_max: For how long a member of the ISR may be behind.
+        now: Seconds of the monotonic clock.
+
+    Attributes:
+        state: As it is stored, as far as is known.
+        pending: As it was proposed, while the outcome is not known.
+        isr_min: May be set anew.
+        term_start: As it was given.
+    """
+
+    def __init__(
+        self,
+        state: PartitionState,
+        *,
+        me: NodeId,
+        term_start: Offset,
+        isr_min: int,
+        lag_seconds_max: float,
+        now: float,
+    ) -> None:
+        self.state = state
+        self.pending: PartitionState | None = None
+        self.isr_min = isr_min
+        self.term_start = term_start
+        self._me = me
+        self._lag_seconds_max = lag_seconds_max
+        self._followers = _newcomers(state, me, {}, now)
+
+    @property
+    def followers(self) -> Mapping[NodeId, Progress]:
+        """How far each of the others is."""
+        return self._followers
+
+    @property
+    def is_short(self) -> bool:
+        """Whether too few replicas are in sync to commit anything."""
+        return len(self.state.isr) < self.isr_min
+
+    def fetched(
+        self,
+        follower: NodeId,
+        *,
+        durable_end: Offset,
+        broker_epoch: int,
+        leader_end: Offset,
+        now: float,
+    ) -> None:
+        """Take note of a fetch in this term; ``leader_end`` is the leader's own durable end.
+
+        Raises:
+            NotReplicaError: It is no replica, or an earlier registration of one.
+        """
+        before = self._followers.get(follower)
+        if before is None or broker_epoch < before.broker_epoch:
+            raise NotReplicaError(f"broker {follower} in its epoch {broker_epoch} is no replica")
+        self._followers[follower] = before.after_fetch(
+            durable_end=durable_end, broker_epoch=broker_epoch, leader_end=leader_end, now=now
+        )
+
+    def high_watermark(self, current: Offset, *, durable_end: Offset, now: float) -> Offset:
+        """Return up to where the partition is committed; it never goes back."""
+        if not self._followers:
+            return max(current, durable_end)
+        ends = {each: progress.durable_end for each, progress in self._followers.items()}
+        ends[self._me] = durable_end
+        return high_watermark(
+            current,
+            ends,
+            isr=self.state.isr,
+            pending_isr=() if self.pending is None else self.pending.isr,
+            joining=self._joining(now),
+            isr_min=self.isr_min,
+        )
+
+    def propose(self, high_watermark: Offset, *, now: float) -> PartitionState | None:
+        """Return the state to write, if the ISR should be another one and none is under way."""
+        if self.pending is not None:
+            return None
+        isr = set(self.state.isr)
+        isr.difference_update(
+            lagging(self.state.isr, self._followers, now=now, seconds_max=self._lag_seconds_max)
+        )
+        isr.update(
+            each
+            for each in self._joining(now)
+            if may_join(
+                self._followers[each], high_watermark=high_watermark, term_start=self.term_start
+            )
+        )
+        if isr == set(self.state.isr):
+            return None
+        self.pending = with_isr(self.state, isr, isr_min=self.isr_min)
+        return self.pending
+
+    @property
+    def joiners(self) -> Mapping[NodeId, int]:
+        """Whom the pending state takes in, and the registrations with which they have fetched.
+
+        It may be written only while these hold: a broker that has been started anew since may have
+        lost what it had told (KAFKA-14617).
+        """
+        added = set() if self.pending is None else {*self.pending.isr} - {*self.state.isr}
+        return {each: self._followers[each].broker_epoch for each in sorted(added)}
+
+    def stored(self, state: PartitionState, *, now: float) -> None:
+        """Take note of what is stored, whoever wrote it; an older one is passed over."""
+        if state.version < self.state.version:
+            return
+        self.state = state
+        self._followers = _newcomers(state, self._me, self._followers, now)
+        if self.pending is not None and self.pending.version <= state.version:
+            self.pending = None
+
+    def refused(self) -> None:
+        """Take note that the pending state was not stored, and never will be."""
+        self.pending = None
+
+    def _joining(self, now: float) -> list[NodeId]:
+        return [
+            each
+            for each, progress in self._followers.items()
+            if each not in self.state.isr
+            and is_joining(
+                progress,
+                term_start=self.term_start,
+                now=now,
+                seconds_max=self._lag_seconds_max,
+            )
+        ]
+
+
+def _newcomers(
+    state: PartitionState, me: NodeId, known: Mapping[NodeId, Progress], now: float
+) -> dict[NodeId, Progress]:
+    """Return the progress of each replica but the leader; of new ones nothing is known."""
+    return {
+        each: known.get(each) or Progress(caught_up_at=now, asked_at=now)
+        for each in state.replicas
+        if each != me
+    }

@@ -1,0 +1,126 @@
+"""What a leader knows of its replicas in one term."""
+
+from dataclasses import replace
+
+import pytest
+
+from everlog.model.ids import NodeId
+from everlog.model.offsets import Offset
+from service.model.cluster import PartitionState
+from service.replication.leader import LeaderReplicas, NotReplicaError
+from tests.unit.replication.test_isr import STATE, A, B, C
+
+LAG = 10.0
+
+
+class Led:
+    """A leader at some offset, and its followers' fetches."""
+
+    def __init__(self, state: PartitionState = STATE, *, isr_min: int = 2) -> None:
+        self.now = 0.0
+        self.end = Offset(0)
+        self.committed = Offset(0)
+        self.replicas = LeaderReplicas(
+            state, me=A, term_start=Offset(0), isr_min=isr_min, lag_seconds_max=LAG, now=0.0
+        )
+
+    def fetch(self, follower: NodeId, end: int, *, epoch: int = 4) -> None:
+        self.replicas.fetched(
+            follower,
+            durable_end=Offset(end),
+            broker_epoch=epoch,
+            leader_end=self.end,
+            now=self.now,
+        )
+        self.commit()
+
+    def commit(self) -> Offset:
+        self.committed = self.replicas.high_watermark(
+            self.committed, durable_end=self.end, now=self.now
+        )
+        return self.committed
+
+    def propose(self) -> PartitionState | None:
+        return self.replicas.propose(self.committed, now=self.now)
+
+
+def test_a_partition_of_one_replica_is_committed_as_it_is_durable() -> None:
+    led = Led(replace(STATE, replicas=(A,), isr=(A,)), isr_min=1)
+    led.end = Offset(7)
+    assert led.commit() == 7
+
+
+def test_a_record_is_committed_when_all_in_sync_have_it() -> None:
+    led = Led()
+    led.end = Offset(7)
+    led.fetch(B, 7)
+    assert led.committed == 0
+    led.fetch(C, 5)
+    assert led.committed == 5
+
+
+def test_a_follower_that_stays_behind_leaves_and_comes_back() -> None:
+    led = Led()
+    led.end = Offset(7)
+    led.fetch(B, 7)
+    led.now = LAG + 1
+    led.fetch(B, 7)
+    proposed = led.propose()
+    assert proposed is not None
+    assert proposed.isr == (A, B)
+    assert led.commit() == 0, "the one that leaves counts until that is stored"
+    led.replicas.stored(proposed, now=led.now)
+    assert led.commit() == 7
+    led.fetch(C, 7)
+    back = led.propose()
+    assert back is not None
+    assert back.isr == (A, B, C)
+    assert led.replicas.joiners == {C: 4}
+
+
+@pytest.mark.rule("REL-2.7")
+def test_one_change_is_under_way_at_a_time() -> None:
+    led = Led(replace(STATE, isr=(A,)), isr_min=1)
+    led.fetch(B, 0)
+    first = led.propose()
+    assert first is not None
+    led.fetch(C, 0)
+    assert led.propose() is None, "it has to be known what became of the first"
+    led.replicas.refused()
+    second = led.propose()
+    assert second is not None
+    assert second.isr == (A, B, C)
+
+
+@pytest.mark.rule("REL-I1")
+def test_a_change_of_unknown_outcome_goes_on_counting() -> None:
+    led = Led(replace(STATE, replicas=(A, B), isr=(A,)), isr_min=1)
+    led.fetch(B, 0)
+    assert led.propose() is not None
+    led.now, led.end = LAG + 1, Offset(9)
+    assert led.commit() == 0, "B may be in sync by now, and it has nothing"
+
+
+def test_what_somebody_else_has_stored_ends_a_proposal() -> None:
+    led = Led(replace(STATE, isr=(A,)), isr_min=1)
+    led.fetch(B, 0)
+    assert led.propose() is not None
+    led.replicas.stored(replace(STATE, version=9), now=led.now)
+    assert led.replicas.pending is None
+    led.replicas.stored(replace(STATE, isr=(A,), version=8), now=led.now)
+    assert led.replicas.state.isr == (A, B, C), "older news is none"
+
+
+@pytest.mark.rule("REL-2.5")
+def test_strangers_and_earlier_registrations_of_a_replica_are_refused() -> None:
+    led = Led()
+    led.fetch(B, 0, epoch=5)
+    with pytest.raises(NotReplicaError):
+        led.fetch(B, 9, epoch=4)
+    with pytest.raises(NotReplicaError):
+        led.fetch(NodeId(77), 9)
+
+
+def test_the_isr_is_short_below_its_minimum() -> None:
+    assert Led(replace(STATE, isr=(A,))).replicas.is_short
+    assert not Led(replace(STATE, isr=(A, C))).replicas.is_short

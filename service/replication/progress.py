@@ -38,7 +38,7 @@ class Progress:
         caught_up_at = self.caught_up_at
         if durable_end >= leader_end:
             caught_up_at = now
-        elif self.leader_end is not NOWHERE and durable_end >= self.leader_end:
+        elif self.leader_end >= 0 and durable_end >= self.leader_end:
             caught_up_at = max(caught_up_at, self.asked_at)
         return replace(
             self,

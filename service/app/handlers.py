@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from everlog.model.clock import Clock, IdSource
+from service.app.cluster_topics import ClusterTopics
+from service.app.forwarding import ControllerLink, forwarded
 from service.app.topic_creation import AutomaticTopics
 from service.broker.config_altering import ConfigAltering
 from service.broker.context import Handler
@@ -72,6 +74,8 @@ class HandlerServices:
     hot: HotStore
     disk_gate: DiskGate
     topics: TopicRegistry
+    cluster_topics: ClusterTopics
+    controller_link: ControllerLink
     broker_configs: BrokerConfigs
     groups: GroupCoordinator
     offsets_topic: OffsetsTopic
@@ -115,14 +119,12 @@ def build_handlers(services: HandlerServices) -> Handlers:
     }
     if services.follower is not None:
         by_key |= write_refusals(services.follower.cluster_id)
-    return Handlers(by_key=by_key, produce=produce)
+    return Handlers(by_key=forwarded(by_key, services.controller_link), produce=produce)
 
 
 def _data_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
     is_creating = services.config.auto_create_topics_enable and services.follower is None
-    creation = AutomaticTopics(
-        topics=services.topics, keeper=services.keeper, offsets_topic=services.offsets_topic
-    )
+    creation = AutomaticTopics(topics=services.cluster_topics, offsets_topic=services.offsets_topic)
     return {
         ApiKey.API_VERSIONS: ApiVersionsHandler(),
         ApiKey.DELETE_RECORDS: DeleteRecordsHandler(

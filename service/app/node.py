@@ -11,15 +11,20 @@ from typing import Any
 import structlog
 
 from everlog.model.ids import PartitionId
+from service.app.cluster_topics import ClusterTopics
 from service.app.cut_wiring import cluster_cuts
 from service.app.disk_wiring import disk_watch
+from service.app.forwarding import controller_link
 from service.app.handlers import HandlerServices, build_handlers
-from service.app.node_failures import end_process, report_broken, report_defect
+from service.app.node_failures import end_process, report_defect
 from service.app.node_limits import group_limits, listener_limits
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
+from service.app.peers import Peers
+from service.app.replica_wiring import ReplicaSide
 from service.app.seams import Seams
 from service.app.tier_site import TierSite
 from service.app.tier_wiring import ColdSide
+from service.app.topic_wiring import topic_registry
 from service.broker.dispatch import Dispatcher
 from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
@@ -27,21 +32,18 @@ from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.identity import Identity, establish_identity
-from service.coordination.lone_broker import check_alone
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.registration import BrokerDescription, register_broker
-from service.coordination.topic_plan import TopicDefaults
-from service.coordination.topics import TopicRegistry
 from service.groups.coordinator import GroupCoordinator
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Broker, ClusterImage, Endpoint
 from service.model.serving import Peer
 from service.model.setting_type import Value
-from service.model.topic_config import TopicConfig, validate_overrides
 from service.net.budget import InflightBudget
 from service.net.listener import ClientListener
+from service.partition.archive_follower import ArchiveFollower
 from service.partition.archived_image import ArchivedImage
 from service.partition.cluster_cuts import ClusterCuts
 from service.partition.disk_gate import DiskGate
@@ -87,6 +89,8 @@ class BrokerNode:
         self._background: list[asyncio.Task[None]] = []
         self._images = ImageFollower(store=store)
         self._visible: Images = lambda: self._images.image
+        self._peers = Peers(config, seams, images=lambda: self._images.image)
+        self._link = controller_link(config.broker_id, self._peers, lambda: self._images.image)
         self._listeners: dict[str, ClientListener] = {}
         self._dispatcher = Dispatcher(handlers={}, on_defect=report_defect)
         self._complaints = Limited()
@@ -96,6 +100,7 @@ class BrokerNode:
         self.disk: DiskWatch | None = None
         self.groups: GroupCoordinator | None = None
         self._cuts: ClusterCuts | None = None
+        self._replicas: ReplicaSide | None = None
         self.table = PartitionTable()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
         self.hot = HotStore(
@@ -185,6 +190,9 @@ class BrokerNode:
             listener.close_connections()
         if self._cuts is not None:
             await self._cuts.make_last()
+        self._link.close()
+        if self._replicas is not None:
+            await self._replicas.fetching.close()
         for task in reversed(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -214,7 +222,7 @@ class BrokerNode:
         return self._dispatcher.serve(peer, header, frame)
 
     async def _register(self, identity: Identity, endpoints: tuple[Endpoint, ...]) -> Broker:
-        broker = await register_broker(
+        return await register_broker(
             self._store,
             BrokerDescription(
                 id=self._config.broker_id,
@@ -224,8 +232,6 @@ class BrokerNode:
                 rack=self._config.broker_rack,
             ),
         )
-        await check_alone(self._store, broker.id)
-        return broker
 
     async def _lead(self, broker: Broker) -> Controller:
         """Become the controller, and get a new term for everything that this broker leads."""
@@ -254,25 +260,30 @@ class BrokerNode:
     async def _open_logs(
         self, broker: Broker, cold: ColdSide, *, is_first: bool
     ) -> PartitionKeeper:
-        image = self._images.image
-        was_clean = await self.hot.start(_assigned(image, broker))
-        keeper = PartitionKeeper(
-            broker_id=broker.id,
-            broker_epoch=broker.epoch,
-            store=self.hot,
+        replicas = self._replicas = ReplicaSide(
+            self._config,
+            broker,
+            clock=self._seams.clock,
+            peers=self._peers,
+            defaults=self._topic_defaults,
+            metadata=self._store,
+            hot=self.hot,
             table=self.table,
             tiers=cold.archiver,
-            clock=self._seams.clock,
-            defaults=self._topic_defaults,
-            on_broken=report_broken,
+            tasks=self._tasks,
         )
-        await keeper.load(image)
+        keeper = replicas.keeper
+        # What changes from here on is applied when everything is open.
         self._images.subscribe(keeper.follow)
-        cold.records.load(image, self._topic_defaults)
+        image = self._images.image
+        was_clean = await self.hot.start(_assigned(image, broker))
+        await keeper.load(image)
+        cold.records.load(self._images.image, self._topic_defaults)
         self._images.subscribe(cold.follow)
         self._run(cold.records.run())
         self._run(keeper.run())
         self._run(keeper.retry())
+        self._run(replicas.isr.run())
         self._run(self.hot.run())
         self._run(
             self.hot.expire_producers(
@@ -286,42 +297,34 @@ class BrokerNode:
 
     def _serve(self, controller: Controller, keeper: PartitionKeeper) -> GroupCoordinator:
         """Give requests their meaning; return who has the groups."""
-        topics = self._topics(controller)
+        link = self._link
+        topics = topic_registry(
+            self._config,
+            self._seams,
+            store=self._store,
+            images=self._images,
+            controller=controller,
+            defaults=self._topic_defaults,
+        )
+        cluster_topics = ClusterTopics(topics=topics, link=link, images=self._images, keeper=keeper)
         offsets_topic = ClusterOffsetsTopic(
-            topics=topics,
-            keeper=keeper,
+            topics=cluster_topics,
             partitions=self._config.offsets_topic_num_partitions,
             segment_bytes=self._config.offsets_topic_segment_bytes,
         )
-        groups = self.groups = GroupCoordinator(
-            log=PartitionOffsetsLog(
-                partitions=self.table,
-                images=self._images,
-                disk=self.disk_gate,
-                clock=self._seams.clock,
-            ),
-            clock=self._seams.clock,
-            ids=self._seams.ids,
-            limits=group_limits(self._config),
-        )
-        keeper.on_applied(groups.leadership_changed)
-        self._images.subscribe(
-            lambda delta: groups.topics_deleted([topic.name for topic in delta.topics_deleted])
-        )
-        follower = None if self.cold is None else self.cold.follower
-        if follower is not None:
-            follower.on_deleted(groups.topics_deleted)
-        self._run(groups.run())
+        groups = self.groups = self._coordinate(keeper)
         built = build_handlers(
             HandlerServices(
                 config=self._config,
                 images=self._visible,
                 partitions=self.table,
-                follower=follower,
+                follower=self._follower,
                 keeper=keeper,
                 hot=self.hot,
                 disk_gate=self.disk_gate,
                 topics=topics,
+                cluster_topics=cluster_topics,
+                controller_link=link,
                 broker_configs=BrokerConfigs(
                     store=self._store, images=self._images, controller=controller
                 ),
@@ -339,24 +342,31 @@ class BrokerNode:
         self._dispatcher = Dispatcher(handlers=built.by_key, on_defect=report_defect)
         return groups
 
-    def _topics(self, controller: Controller) -> TopicRegistry:
-        return TopicRegistry(
-            store=self._store,
-            images=self._images,
-            controller=controller,
+    def _coordinate(self, keeper: PartitionKeeper) -> GroupCoordinator:
+        """Begin to coordinate groups."""
+        groups = GroupCoordinator(
+            log=PartitionOffsetsLog(
+                partitions=self.table,
+                images=self._images,
+                disk=self.disk_gate,
+                clock=self._seams.clock,
+            ),
             clock=self._seams.clock,
             ids=self._seams.ids,
-            resolve=lambda config: TopicConfig.resolve(config, self._topic_defaults()),
-            check_config=lambda config: validate_overrides(config, self._topic_defaults()),
-            defaults=TopicDefaults(
-                partitions=self._config.num_partitions,
-                replication_factor=(
-                    self._config.default_replication_factor
-                    if "default.replication.factor" in self._config.given
-                    else None
-                ),
-            ),
+            limits=group_limits(self._config),
         )
+        keeper.on_applied(groups.leadership_changed)
+        self._images.subscribe(
+            lambda delta: groups.topics_deleted([topic.name for topic in delta.topics_deleted])
+        )
+        if self._follower is not None:
+            self._follower.on_deleted(groups.topics_deleted)
+        self._run(groups.run())
+        return groups
+
+    @property
+    def _follower(self) -> ArchiveFollower | None:
+        return None if self.cold is None else self.cold.follower
 
     def _report_refusal(self, peer: Peer, reason: Exception) -> None:
         if isinstance(reason, OSError):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from everlog.model.clock import Clock
@@ -10,16 +11,15 @@ from everlog.model.offsets import LeaderEpoch
 from everlog.records.batch import walk
 from everlog.records.builder import Record, build_batch
 from everlog.records.places import locate, open_records
+from service.app.cluster_topics import ClusterTopics
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.topic_errors import TopicExistsError
 from service.coordination.topic_plan import NewTopic
-from service.coordination.topics import TopicRegistry
 from service.groups.partitioning import OFFSETS_TOPIC
 from service.groups.ports import OffsetsRecord
 from service.model.log import LogSlice, ReadBounds
 from service.partition.disk_gate import DiskGate
 from service.partition.errors import NotLeaderError, StaleLeaderEpochError
-from service.partition.keeper import PartitionKeeper
 from service.partition.partition import Partition
 from service.partition.table import PartitionTable
 
@@ -66,6 +66,7 @@ class PartitionOffsetsLog:
         answer: asyncio.Future[None] = loop.create_future()
         try:
             led = self._led(partition, leader_epoch)
+            led.check_in_sync()
             end = 0
             for batch in offsets_batches(records, now_ms=self._clock.wall_ms()):
                 self._disk.take_reserved(len(batch))
@@ -80,7 +81,8 @@ class PartitionOffsetsLog:
         self, partition: int, *, leader_epoch: LeaderEpoch
     ) -> AsyncIterator[Iterable[OffsetsRecord]]:
         led = self._led(partition, leader_epoch)
-        end = led.high_watermark
+        # Whatever a leader has when its term begins will be committed, or it will not lead.
+        end = led.log_end
         offset = led.log_start
         while offset < end:
             bounds = ReadBounds(end=end, bytes_max=REPLAY_BYTES, at_least_one=True)
@@ -107,13 +109,11 @@ class ClusterOffsetsTopic:
     def __init__(
         self,
         *,
-        topics: TopicRegistry,
-        keeper: PartitionKeeper,
+        topics: ClusterTopics,
         partitions: int,
         segment_bytes: int,
     ) -> None:
         self._topics = topics
-        self._keeper = keeper
         self._new = NewTopic(
             name=OFFSETS_TOPIC,
             partitions=partitions,
@@ -121,10 +121,8 @@ class ClusterOffsetsTopic:
         )
 
     async def create(self) -> None:
-        (outcome,) = await self._topics.create_topics([self._new])
-        if isinstance(outcome, EverlogError) and not isinstance(outcome, TopicExistsError):
-            raise outcome
-        await self._keeper.settled()
+        with suppress(TopicExistsError):
+            await self._topics.create(self._new)
 
 
 def offsets_batches(records: Sequence[OffsetsRecord], *, now_ms: int) -> list[bytearray]:

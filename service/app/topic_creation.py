@@ -1,26 +1,23 @@
 """Topics that come into being because somebody has asked for them."""
 
 import asyncio
+from contextlib import suppress
 
 from everlog.model.errors import EverlogError, RetriableError
 from everlog.model.ids import TopicName
+from service.app.cluster_topics import ClusterTopics
 from service.coordination.topic_errors import InvalidTopicNameError, TopicExistsError
 from service.coordination.topic_plan import NewTopic
-from service.coordination.topics import TopicRegistry
 from service.groups.ports import OffsetsTopic
 from service.model.cluster import INTERNAL_TOPICS
-from service.partition.keeper import PartitionKeeper
 from service.protocol.error_codes import ErrorCode
 
 
 class AutomaticTopics:
     """Creates missing topics with the broker's defaults, and waits until they can be used."""
 
-    def __init__(
-        self, *, topics: TopicRegistry, keeper: PartitionKeeper, offsets_topic: OffsetsTopic
-    ) -> None:
+    def __init__(self, *, topics: ClusterTopics, offsets_topic: OffsetsTopic) -> None:
         self._topics = topics
-        self._keeper = keeper
         self._offsets_topic = offsets_topic
         self._under_way: dict[TopicName, asyncio.Future[ErrorCode]] = {}
 
@@ -43,12 +40,12 @@ class AutomaticTopics:
             if name in INTERNAL_TOPICS:
                 await self._offsets_topic.create()
                 return ErrorCode.NONE
-            (outcome,) = await self._topics.create_topics([NewTopic(name=name)])
+            with suppress(TopicExistsError):
+                await self._topics.create(NewTopic(name=name))
         except RetriableError:
             return ErrorCode.LEADER_NOT_AVAILABLE
-        if isinstance(outcome, InvalidTopicNameError):
+        except InvalidTopicNameError:
             return ErrorCode.INVALID_TOPIC_EXCEPTION
-        if isinstance(outcome, EverlogError) and not isinstance(outcome, TopicExistsError):
+        except EverlogError:
             return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        await self._keeper.settled()
         return ErrorCode.NONE

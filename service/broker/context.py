@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 from service.model.serving import Deferred, HeldBack
 
+FORWARDER = "everlog-forwarder"
+"""Client id of what a broker sends on; nobody sends it on again while the controller moves."""
+
 
 class RequestContext(NamedTuple):
     """Where a request came from.
@@ -23,6 +26,11 @@ class RequestContext(NamedTuple):
     client_host: str
     connection_id: int
     listener: str
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether another broker has sent it on."""
+        return self.client_id == FORWARDER
 
 
 Handler = Callable[[RequestContext, Any], Any | Deferred | HeldBack | Awaitable[Any]]

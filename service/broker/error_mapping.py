@@ -54,7 +54,9 @@ from service.model.config_definition import InvalidConfigError
 from service.model.log import LogFailedError, OffsetOutOfRangeError
 from service.partition.errors import (
     DiskCrowdedError,
+    EndNotKnownError,
     EpochsNotAtHandError,
+    NotEnoughReplicasError,
     NotLeaderError,
     StaleLeaderEpochError,
     TransactionsNotOfferedError,
@@ -63,6 +65,7 @@ from service.partition.errors import (
     UnknownTopicIdError,
 )
 from service.protocol.error_codes import ErrorCode
+from service.replication.leader import NotReplicaError
 
 MESSAGE_CHARS_MAX = 1000
 """An error may quote a name of any length that the client has sent."""
@@ -88,12 +91,15 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     CorruptMessageError: ErrorCode.CORRUPT_MESSAGE,
     DecompressionError: ErrorCode.INVALID_RECORD,
     DiskCrowdedError: ErrorCode.KAFKA_STORAGE_ERROR,
+    EndNotKnownError: ErrorCode.OFFSET_NOT_AVAILABLE,
     EpochsNotAtHandError: ErrorCode.KAFKA_STORAGE_ERROR,
     InvalidRecordError: ErrorCode.INVALID_RECORD,
     InvalidTimestampError: ErrorCode.INVALID_TIMESTAMP,
     LogFailedError: ErrorCode.KAFKA_STORAGE_ERROR,
     MessageTooLargeError: ErrorCode.MESSAGE_TOO_LARGE,
+    NotEnoughReplicasError: ErrorCode.NOT_ENOUGH_REPLICAS,
     NotLeaderError: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    NotReplicaError: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     OffsetOutOfRangeError: ErrorCode.OFFSET_OUT_OF_RANGE,
     OutOfOrderSequenceError: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
     ProducerEpochError: ErrorCode.INVALID_PRODUCER_EPOCH,

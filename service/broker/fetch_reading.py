@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from everlog.model.errors import EverlogError
+from everlog.model.ids import NodeId
 from everlog.model.offsets import Offset
 from service.broker.error_mapping import code_of
 from service.broker.leaders import Leaders
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
 from service.partition.errors import NotLeaderError, StaleLeaderEpochError
 from service.partition.readable import ReadablePartition, ReadableTable
+from service.partition.waiters import ReadWaiters
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
     AbortedTransaction,
@@ -33,6 +36,8 @@ class Wanted:
         topic_id: Its id; zeros when the request goes by name.
         leader_epoch: What the client believes; None when it does not say.
         fetched_epoch: Of the last batch that the reader has (KIP-595); None when it does not say.
+        durable_end: Below it a replica has everything, safely; None when it does not say.
+        is_noted: Whether the leader knows that.
         slow: Whether a read is under way that the request need not wait for.
         held: Bytes that such a read may bring, or has brought.
         ready: What such a read has brought.
@@ -45,9 +50,18 @@ class Wanted:
     bytes_max: int
     leader_epoch: int | None
     fetched_epoch: int | None
+    durable_end: int | None = None
+    is_noted: bool = False
     slow: bool = False
     held: int = 0
     ready: LogSlice | EverlogError | None = None
+
+
+class Replica(NamedTuple):
+    """Which replica fetches, and in which registration (KIP-903)."""
+
+    node_id: NodeId
+    broker_epoch: int
 
 
 @dataclass(slots=True)
@@ -84,6 +98,7 @@ class FetchReading:
         wanted: In the order in which they are served.
         bytes_max: Soft limit for the whole response.
         isolation: 1 for read committed.
+        replica: Who fetches, if not a consumer: it gets what is not committed, too.
         start_slow_read: Takes over a read that is not at hand; it sets ``ready`` later.
     """
 
@@ -96,12 +111,14 @@ class FetchReading:
         bytes_max: int,
         isolation: int,
         start_slow_read: StartSlowRead,
+        replica: Replica | None = None,
     ) -> None:
         self._partitions = partitions
         self._leaders = leaders
         self.wanted = wanted
         self._bytes_max = bytes_max
-        self._committed = isolation == READ_COMMITTED
+        self._replica = replica
+        self._committed = isolation == READ_COMMITTED and replica is None
         self._start_slow_read = start_slow_read
 
     def run(self) -> Pass:
@@ -157,6 +174,9 @@ class FetchReading:
         if _diverges(each, result, partition):
             made.is_urgent = True
             return
+        if self._replica is not None and not each.is_noted:
+            self._note(each, partition, self._replica)
+            result.high_watermark = partition.high_watermark
         found = self._slice(each, partition, made)
         if found:
             result.records = found.records
@@ -166,6 +186,24 @@ class FetchReading:
                     for gone in found.aborted
                 ]
             made.size += len(found)
+
+    def _note(self, each: Wanted, partition: ReadablePartition, replica: Replica) -> None:
+        """Tell the partition how far a replica is, once a request and in this term (REL-I3)."""
+        each.is_noted = True
+        durable_end = each.offset if each.durable_end is None else each.durable_end
+        partition.fetched(
+            replica.node_id, durable_end=Offset(durable_end), broker_epoch=replica.broker_epoch
+        )
+
+    def waiters(self, each: Wanted) -> ReadWaiters:
+        """Return whom to wait with; raises like `find`."""
+        partition = self.find(each)
+        return partition.read_waiters if self._replica is None else partition.replica_waiters
+
+    def _end(self, partition: ReadablePartition) -> Offset:
+        if self._replica is not None:
+            return partition.log_end
+        return partition.last_stable_offset if self._committed else partition.high_watermark
 
     def _slice(self, each: Wanted, partition: ReadablePartition, made: Pass) -> LogSlice:
         if each.slow:
@@ -177,9 +215,8 @@ class FetchReading:
             if isinstance(each.ready, EverlogError):
                 raise each.ready
             return each.ready
-        end = partition.last_stable_offset if self._committed else partition.high_watermark
         bounds = ReadBounds(
-            end=end,
+            end=self._end(partition),
             bytes_max=max(left, 0),
             at_least_one=not made.size,
             committed=self._committed,

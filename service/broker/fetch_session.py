@@ -24,6 +24,7 @@ class FollowedPartition:
 
     __slots__ = (
         "bytes_max",
+        "durable_end",
         "fetched_epoch",
         "high_watermark",
         "index",
@@ -50,6 +51,7 @@ class FollowedPartition:
         self.bytes_max = asked.partition_max_bytes
         self.leader_epoch = optional_epoch(asked.current_leader_epoch)
         self.fetched_epoch = optional_epoch(asked.last_fetched_epoch)
+        self.durable_end = asked.synced_end if asked.synced_end >= 0 else None
 
     def wanted(self) -> Wanted:
         """Return what one request wants of it; it is that request's own."""
@@ -61,6 +63,7 @@ class FollowedPartition:
             bytes_max=self.bytes_max,
             leader_epoch=self.leader_epoch,
             fetched_epoch=self.fetched_epoch,
+            durable_end=self.durable_end,
         )
 
     def tell(self, result: PartitionData) -> bool:

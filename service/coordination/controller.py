@@ -230,6 +230,10 @@ class Controller:
         await self._collect(term)
         self._has_taken_stock.set()
 
+    async def _elect(self, term: ControllerTerm) -> None:
+        """Give a new term to what was led by a broker that has gone, or has been started anew."""
+        await hold_elections(self._store, term, self._images.image)
+
     async def _collect(self, term: ControllerTerm) -> None:
         self._collected_at = self._images.sequence
         await collect_changes(self._store, term, last=self._collected_at)
@@ -246,8 +250,11 @@ class Controller:
         if state is SessionState.LOST:
             self._queue.put_nowait(_Task(self._end_with_session))
 
-    def _on_delta(self, _delta: ImageDelta) -> None:
-        is_due = self._images.sequence - self._collected_at >= COLLECT_EVERY
-        if is_due and self._term is not None:
+    def _on_delta(self, delta: ImageDelta) -> None:
+        if self._term is None:
+            return
+        if delta.brokers_changed:
+            self._queue.put_nowait(_Task(self._elect))
+        if self._images.sequence - self._collected_at >= COLLECT_EVERY:
             self._collected_at = self._images.sequence
             self._queue.put_nowait(_Task(self._collect))

@@ -18,16 +18,15 @@ from everlog.records.batch import BatchHeader, stamp
 from service.hot.background_sync import BackgroundSync
 from service.hot.commit_group import CommitLane
 from service.hot.descriptors import Descriptors
-from service.hot.layout import LEADER_EPOCHS
-from service.hot.leader_epochs import encode_epochs
 from service.hot.log_config import CommitLanes, HotLogConfig
 from service.hot.pending import PendingSteps
 from service.hot.recovery import RecoveredLog
+from service.hot.replicated import replicated_batches
 from service.hot.rolling import is_due, must_roll_for
+from service.hot.sealing import seal_of
 from service.hot.segment import Segment
 from service.hot.segment_list import SegmentList
 from service.hot.segment_reader import SegmentReader
-from service.hot.sparse_index import encode_index
 from service.hot.writes import Job, Seal, Write
 from service.model.disk import Buffer, DiskError
 from service.model.log import (
@@ -138,48 +137,32 @@ class HotLog:
         if self.failure is not None:
             raise LogFailedError(str(self.failure))
         base_offset = self.next_offset
-        last_offset = base_offset + header.last_offset_delta
         stamp(batch, base_offset=base_offset, leader_epoch=leader_epoch)
-        self._place(batch, header, base_offset, last_offset)
-        self.epochs.note(leader_epoch, base_offset)
-        if header.producer_id >= 0:
-            self.producers.note(header, base_offset, now_ms=self._clock.wall_ms())
-        self.next_offset = Offset(last_offset + 1)
+        self._take(batch, header, base_offset, leader_epoch)
         self._lane.touch(self)
         return base_offset
 
-    def roll_if_due(self) -> bool:
-        """Seal the active segment if ``segment.ms`` has passed since its first append."""
-        if self.failure is not None or self.active.size == 0:
-            return False
-        since, now_ms = self.active.first_append_ms, self._clock.wall_ms()
-        if not is_due(self.config.roll, first_append_ms=since, now_ms=now_ms):
-            return False
-        self.roll()
-        return True
+    def append_replicated(self, records: memoryview) -> None:
+        """Take over batches of the leader's log as they are, all or none.
 
-    def roll(self) -> None:
-        """Seal the active segment, which is not empty, and begin the next one."""
-        sealed, successor = self.active, Segment(self.directory, self.next_offset)
-        assert sealed.index is not None, "an empty segment is not sealed"
-        self._pending.seal(
-            Seal(
-                segment=sealed,
-                file=self._descriptors.pin(sealed.path),
-                index=encode_index(sealed.index, sealed.summary()),
-                epochs=encode_epochs(self.epochs),
-                epochs_path=f"{self.directory}/{LEADER_EPOCHS}",
-                producers=self.producers.encode(self.next_offset),
-                producers_path=successor.producers_path,
-            )
-        )
-        self._list.append(successor)
+        The buffer belongs to the log until they are written.
+
+        Raises:
+            DamagedBatchError: Some are damaged, or not there as a whole.
+            CorruptionError: They do not continue this log.
+            LogFailedError: The disk has refused an earlier write.
+        """
+        if self.failure is not None:
+            raise LogFailedError(str(self.failure))
+        end, epoch = self.next_offset, self.epochs.latest
+        for batch, header in replicated_batches(records, log_end=end, latest_epoch=epoch):
+            self._take(batch, header, header.base_offset, LeaderEpoch(header.leader_epoch))
         self._lane.touch(self)
 
-    def _place(
-        self, batch: Buffer, header: BatchHeader, base_offset: int, last_offset: int
+    def _take(
+        self, batch: Buffer, header: BatchHeader, base_offset: int, leader_epoch: LeaderEpoch
     ) -> None:
-        size = len(batch)
+        last_offset, size = base_offset + header.last_offset_delta, len(batch)
         segment = self.active
         if must_roll_for(
             self.config.roll,
@@ -200,6 +183,28 @@ class HotLog:
             base_offset=base_offset,
             interval=self.config.index_interval_bytes,
         )
+        self.epochs.note(leader_epoch, base_offset)
+        if header.producer_id >= 0 and not header.is_control:
+            self.producers.note(header, base_offset, now_ms=self._clock.wall_ms())
+        self.next_offset = Offset(last_offset + 1)
+
+    def roll_if_due(self) -> bool:
+        """Seal the active segment if ``segment.ms`` has passed since its first append."""
+        if self.failure is not None or self.active.size == 0:
+            return False
+        since, now_ms = self.active.first_append_ms, self._clock.wall_ms()
+        if not is_due(self.config.roll, first_append_ms=since, now_ms=now_ms):
+            return False
+        self.roll()
+        return True
+
+    def roll(self) -> None:
+        """Seal the active segment, which is not empty, and begin the next one."""
+        sealed = self.active
+        file = self._descriptors.pin(sealed.path)
+        self._pending.seal(seal_of(sealed, file, self.epochs, self.producers))
+        self._list.append(Segment(self.directory, self.next_offset))
+        self._lane.touch(self)
 
     @property
     def _lane(self) -> CommitLane:
@@ -376,16 +381,13 @@ class HotLog:
         return self._reader.newest_timestamp(self.segments)
 
     async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
-        segment = self._list.at(self.local_start)
-        while segment is not None and segment.base_offset < end:
-            limit = self._written_size(segment, end)
-            found = await self._reader.find_time(segment, limit, timestamp_ms)
-            if found is not None:
-                timestamp, offset = found
-                epoch = self.epochs.epoch_of(offset)
-                return TimestampOffset(timestamp, Offset(offset), epoch) if offset < end else None
-            segment = self._list.at(segment.next_offset)
-        return None
+        found = await self._reader.find_time(
+            self._list, timestamp_ms, self.local_start, end, limit_of=self._written_size
+        )
+        if found is None:
+            return None
+        timestamp, offset = found
+        return TimestampOffset(timestamp, Offset(offset), self.epochs.epoch_of(offset))
 
     def _written_size(self, segment: Segment, end: int) -> int | None:
         """Bytes of the segment below ``end``; None when only reading can tell."""

@@ -116,12 +116,14 @@ def recover_log(
     found.segments = [_segment(directory, base, sizes[base]) for base in bases]
     for segment, successor in pairwise(found.segments):
         segment.next_offset = successor.base_offset
-    found.epochs = _read_epochs(disk, directory)
+    epochs = _read_epochs(disk, directory)
+    found.epochs = epochs or LeaderEpochs()
     _check_history(found)
     found.producers, covered = _read_producers(disk, found.segments)
     first_open = _first_open(disk, found)
     for segment in found.segments[:first_open]:
-        if segment.next_offset > covered or _lacks_epoch(found.epochs, segment):
+        is_known = epochs is not None and not _lacks_epoch(epochs, segment)
+        if segment.next_offset > covered or not is_known:
             _replay(disk, segment, found, now_ms=now_ms, is_sealed=True)
     _replay_open(disk, found, first_open, now_ms=now_ms)
     _begin_anew_behind_end(disk, found)
@@ -181,12 +183,12 @@ def _read_log_start(disk: Disk, directory: str) -> int | None:
         return None
 
 
-def _read_epochs(disk: Disk, directory: str) -> LeaderEpochs:
-    """Read the epochs up to the last roll; a damaged file counts as a missing one."""
+def _read_epochs(disk: Disk, directory: str) -> LeaderEpochs | None:
+    """Read the epochs up to the last roll; None if the batches have to tell all of them."""
     try:
         return decode_epochs(disk.read_file(f"{directory}/{LEADER_EPOCHS}"))
     except (FileNotFoundError, CorruptionError):
-        return LeaderEpochs()
+        return None
 
 
 def _check_history(found: RecoveredLog) -> None:

@@ -18,19 +18,10 @@ from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.boundaries import Boundary, boundaries_of
 from service.hot.cleaner import LogCleaner
 from service.hot.commit_group import FLUSH_THREADS, CommitLane, RoundStats
+from service.hot.data_directory import prepare, remove_log, remove_segments
 from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
 from service.hot.index_cache import IndexCache
-from service.hot.layout import (
-    CLEAN_SHUTDOWN,
-    DELETED_SUFFIX,
-    LOG_START,
-    LOGS_DIR,
-    STRAY_SUFFIX,
-    SYNCED_MARKS,
-    partition_dir,
-    topic_dir,
-    topic_id_of,
-)
+from service.hot.layout import CLEAN_SHUTDOWN, LOG_START, SYNCED_MARKS, partition_dir
 from service.hot.log import HotLog
 from service.hot.log_config import CommitLanes, HotLogConfig
 from service.hot.log_start import encode_log_start
@@ -40,6 +31,7 @@ from service.hot.segment import Segment
 from service.hot.segment_reader import SegmentReader
 from service.hot.synced_marks import SyncedMarks
 from service.hot.tear import Known
+from service.hot.truncation import truncate_log
 from service.model.disk import Disk, DiskError
 
 T = TypeVar("T")
@@ -126,10 +118,10 @@ class HotStore:
     async def start(self, known: Collection[PartitionId]) -> bool:
         """Prepare the directory; return whether the last stop was a clean one.
 
-        Directories of partitions that are not ``known`` are renamed, never deleted (REL-Y9); the
-        clean marker goes before anything can change (REL-Y5).
+        Directories of partitions that are not ``known`` are renamed, never deleted (REL-Y9).
         """
-        return await self._in_thread(self._prepare, known)
+        await self._in_thread(self._marks.load, known)
+        return await self._in_thread(prepare, self._disk, self._data_dir, known)
 
     async def open(
         self, partition: PartitionId, config: HotLogConfig, *, term: LeaderEpoch | None = None
@@ -207,6 +199,24 @@ class HotStore:
         await self._in_thread(write_restart, self._disk, log.directory, restart)
         return await self.open(log.partition, log.config, term=term)
 
+    async def truncate(
+        self, log: HotLog, offset: Offset, *, term: LeaderEpoch | None = None
+    ) -> HotLog:
+        """Drop everything at and above an offset that the log holds; return the log as it is then.
+
+        Raises:
+            DiskError: The disk refused; the log is not open any more.
+        """
+        assert log.local_start <= offset, "a log is cut where it is on this disk"
+        await self._cleaner.leave(log)
+        await _quiet(log)
+        self._forget(log)
+        # First: a start refuses a log that ends below its mark.
+        self._marks.forget(log.partition)
+        await self._marks.save()
+        await self._in_thread(truncate_log, self._disk, log.directory, offset, log.epochs)
+        return await self.open(log.partition, log.config, term=term)
+
     async def set_log_start(self, log: HotLog, offset: Offset) -> None:
         """Raise the first offset of the log, durably; segments below it are removed."""
         log.raise_log_start(offset)
@@ -224,7 +234,7 @@ class HotStore:
         for segment in released:
             self._indexes.forget(segment)
         if released:
-            await self._in_thread(self._remove_files, log.directory, released)
+            await self._in_thread(remove_segments, self._disk, log.directory, released)
         return released
 
     def newest_timestamp(self, segment: Segment) -> int:
@@ -261,7 +271,7 @@ class HotStore:
             await _quiet(log)
             self._forget(log)
         self._marks.forget(partition)
-        await self._in_thread(self._remove_directory, partition)
+        await self._in_thread(remove_log, self._disk, self._data_dir, partition)
 
     async def run(self) -> None:
         """Roll and sync what is due, and keep compacted logs compact, until cancelled."""
@@ -329,56 +339,6 @@ class HotStore:
         for segment in log.segments:
             self._descriptors.forget(segment.path)
             self._indexes.forget(segment)
-
-    def _prepare(self, known: Collection[PartitionId]) -> bool:
-        root = f"{self._data_dir}/{LOGS_DIR}"
-        self._disk.make_dirs(root)
-        marker = f"{self._data_dir}/{CLEAN_SHUTDOWN}"
-        try:
-            self._disk.unlink(marker)
-            was_clean = True
-        except FileNotFoundError:
-            was_clean = False
-        self._disk.sync_dir(self._data_dir)
-        self._marks.load(known)
-        known_paths = {partition_dir(self._data_dir, partition) for partition in known}
-        for name, _ in self._disk.list_dir(root):
-            self._tidy_topic(f"{root}/{name.rstrip('/')}", known_paths)
-        return was_clean
-
-    def _tidy_topic(self, path: str, known_paths: Collection[str]) -> None:
-        name = path.rpartition("/")[2]
-        if topic_id_of(name) is None:
-            return
-        for entry, _ in self._disk.list_dir(path):
-            child = f"{path}/{entry.rstrip('/')}"
-            if child.endswith(DELETED_SUFFIX):
-                self._disk.remove_tree(child)
-            elif child not in known_paths and not child.endswith(STRAY_SUFFIX):
-                self._disk.rename(child, child + STRAY_SUFFIX)
-                self._disk.sync_dir(path)
-        self._disk.remove_empty_dir(path)
-
-    def _remove_files(self, directory: str, segments: list[Segment]) -> None:
-        for segment in segments:
-            for path in (segment.index_path, segment.producers_path, segment.path):
-                try:
-                    self._disk.unlink(path)
-                except FileNotFoundError:
-                    continue
-        self._disk.sync_dir(directory)
-
-    def _remove_directory(self, partition: PartitionId) -> None:
-        path = partition_dir(self._data_dir, partition)
-        try:
-            self._disk.rename(path, path + DELETED_SUFFIX)
-        except FileNotFoundError:
-            return
-        topic = topic_dir(self._data_dir, partition.topic_id)
-        self._disk.sync_dir(topic)
-        self._disk.remove_tree(path + DELETED_SUFFIX)
-        # Durable with whatever comes next: a start removes an empty one too.
-        self._disk.remove_empty_dir(topic)
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)

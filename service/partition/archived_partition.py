@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from everlog.format.pointer import Pointer
 from everlog.format.root import RootRef
-from everlog.model.ids import PartitionId, TopicName
+from everlog.model.ids import NodeId, PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.leader_epochs import LeaderEpochs
 from service.model.log import LogSlice, OffsetOutOfRangeError, ReadBounds, TimestampOffset
@@ -12,6 +12,7 @@ from service.partition.errors import EpochsNotAtHandError
 from service.partition.readable import check_leader_epoch
 from service.partition.time_scan import find_by_scan
 from service.partition.waiters import ReadWaiters
+from service.replication.leader import NotReplicaError
 from service.tiering.cold_log import ColdLog
 from service.tiering.followed_tier import FollowedTier
 
@@ -79,6 +80,22 @@ class ArchivedPartition:
         return self.tier.end
 
     @property
+    def replica_waiters(self) -> ReadWaiters:
+        """Nobody follows what only the archive has."""
+        return self.read_waiters
+
+    def fetched(self, follower: NodeId, *, durable_end: Offset, broker_epoch: int) -> None:
+        """Refuse to be followed.
+
+        Raises:
+            NotReplicaError: Always.
+        """
+        del durable_end, broker_epoch
+        raise NotReplicaError(
+            f"{self.topic}-{self.index} is read-only: broker {follower} is no replica"
+        )
+
+    @property
     def is_wanted(self) -> bool:
         """Whether somebody waits for more, or has read lately."""
         return self.was_read or bool(self.read_waiters)
@@ -86,6 +103,9 @@ class ArchivedPartition:
     def check_epoch(self, epoch: int | None) -> None:
         """Compare the leader epoch that a client believes in with the real one (KIP-320)."""
         check_leader_epoch(self, epoch)
+
+    def check_end_known(self) -> None:
+        """Do nothing: only what is committed is archived."""
 
     async def load_epochs(self) -> None:
         """Read the lineage from the newest object, unless it is at hand."""

@@ -18,9 +18,9 @@ from everlog.model.offsets import LeaderEpoch
 from service.hot.log import HotLog
 from service.model.topic_config import TopicConfig
 from service.partition.archive import ArchiveParts, PartitionArchive, Tiered
-from service.partition.keeper import BothTiers
 from service.partition.lag_watch import LagWatch
 from service.partition.lineage import lineage_fault
+from service.partition.replica_roles import BothTiers
 from service.partition.restart_point import restart_point
 from service.telemetry.stray_cancellation import begin_unbroken, unbroken
 from service.tiering.authority import Authority, ClaimRequest, Held

@@ -23,6 +23,14 @@ class UnknownLeaderEpochError(RetriableError):
     """The client knows a newer leader epoch than this broker."""
 
 
+class NotEnoughReplicasError(RetriableError):
+    """Too few replicas are in sync to commit anything; nothing was appended."""
+
+
+class EndNotKnownError(RetriableError):
+    """A leader in a new term does not know yet up to where its log is committed (KIP-207)."""
+
+
 class TransactionsNotOfferedError(RejectedError):
     """The batch belongs to a transaction, which this broker does not offer."""
 

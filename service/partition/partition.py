@@ -4,7 +4,8 @@ On a leader, after every change::
 
     log_start <= local_start <= log_end;  log_start <= high_watermark <= durable_end <= log_end
 
-(BLUEPRINT §5). With one replica the high watermark is the durable end of its log.
+(BLUEPRINT §5). With one replica the high watermark is the durable end of its log; with several it
+is what all have that are in sync.
 """
 
 from collections.abc import Awaitable
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
-from everlog.model.ids import PartitionId, TopicName
+from everlog.model.ids import NodeId, PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import BatchHeader, stamp_append_time
 from everlog.records.validation import validate_batch
@@ -25,12 +26,20 @@ from service.model.log import (
     TimestampOffset,
 )
 from service.model.topic_config import RecordValidation, TopicConfig
-from service.partition.errors import TransactionsNotOfferedError
+from service.partition.errors import (
+    EndNotKnownError,
+    NotEnoughReplicasError,
+    TransactionsNotOfferedError,
+)
 from service.partition.readable import check_leader_epoch
 from service.partition.time_scan import find_by_scan
 from service.partition.topic_rules import batch_limits, hot_config
 from service.partition.unified_log import UnifiedLog
 from service.partition.waiters import AppendWaiters, ReadWaiters
+from service.replication.leader import LeaderReplicas
+
+NOTHING = Offset(0)
+"""What is committed as far as a broker knows that has just begun to lead."""
 
 
 class Appended(NamedTuple):
@@ -50,8 +59,16 @@ class Appended(NamedTuple):
 class Partition:
     """A partition that this broker leads.
 
+    Args:
+        replicas: Of this term.
+        committed: What this broker knows to be committed, before anybody has told it anything.
+
     Attributes:
         opens_batches: Whether what clients produce has to go by `DeepValidation`.
+        append_waiters: Told when what they wait for is committed.
+        local_waiters: Told when it is safe on this broker.
+        read_waiters: Told when consumers may find something new.
+        replica_waiters: Told when followers may.
     """
 
     def __init__(
@@ -59,15 +76,16 @@ class Partition:
         *,
         topic: TopicName,
         partition_id: PartitionId,
-        leader_epoch: LeaderEpoch,
+        replicas: LeaderReplicas,
         hot: HotLog,
         log: UnifiedLog,
         config: TopicConfig,
         clock: Clock,
+        committed: Offset = NOTHING,
     ) -> None:
         self.topic = topic
         self.id = partition_id
-        self.leader_epoch = leader_epoch
+        self.replicas = replicas
         self.hot = hot
         self.log = log
         self.config = config
@@ -75,9 +93,11 @@ class Partition:
         self.opens_batches = config.record_validation is RecordValidation.FULL
         self._resignation: EverlogError | None = None
         self.append_waiters = AppendWaiters()
+        self.local_waiters = AppendWaiters()
         self.read_waiters = ReadWaiters()
-        self.high_watermark = hot.durable_end
+        self.replica_waiters = ReadWaiters()
         self._clock = clock
+        self.high_watermark = self._committed(committed)
         hot.on_advance = self._advance
         hot.on_failure = self._fail
         hot.committed_end = lambda: self.last_stable_offset
@@ -86,6 +106,11 @@ class Partition:
     def index(self) -> int:
         """Number of the partition within its topic."""
         return self.id.partition
+
+    @property
+    def leader_epoch(self) -> LeaderEpoch:
+        """The term in which it is led."""
+        return self.replicas.state.leader_epoch
 
     @property
     def log_start(self) -> Offset:
@@ -120,6 +145,19 @@ class Partition:
             UnknownLeaderEpochError: The client's is newer.
         """
         check_leader_epoch(self, epoch)
+
+    def check_end_known(self) -> None:
+        """See that what was there when the term began is known to be committed (KIP-207).
+
+        Raises:
+            EndNotKnownError: It will be, when the followers have fetched. An end below the one that
+                another leader has told would look like lost records.
+        """
+        if self.high_watermark < self.replicas.term_start:
+            raise EndNotKnownError(
+                f"{self.topic}-{self.index} is led in a new term, and its followers have not "
+                "fetched yet"
+            )
 
     async def load_epochs(self) -> None:
         """Do nothing: the history of leader epochs is always at hand."""
@@ -227,18 +265,72 @@ class Partition:
         self._limits = batch_limits(config)
         self.opens_batches = config.record_validation is RecordValidation.FULL
         self.hot.config = hot_config(config)
+        self.replicas.isr_min = config.min_in_sync(len(self.replicas.state.replicas))
         self._sync_if_behind()
+        self.commit()
+
+    # ---- replicas
+
+    def begin_term(self, replicas: LeaderReplicas) -> None:
+        """Lead on in another term; what followers have told in the one before counts no more."""
+        self.replicas = replicas
+        self.commit()
+
+    def check_in_sync(self) -> None:
+        """Refuse what is to be committed at once, if it could not be.
+
+        Raises:
+            NotEnoughReplicasError: Too few replicas are in sync; nothing was appended.
+        """
+        if self.replicas.is_short:
+            raise NotEnoughReplicasError(
+                f"{self.topic}-{self.index} has {len(self.replicas.state.isr)} replicas in sync "
+                f"and needs {self.replicas.isr_min}"
+            )
+
+    def fetched(self, follower: NodeId, *, durable_end: Offset, broker_epoch: int) -> None:
+        """Take note of what a follower has; it has asked in this term.
+
+        Raises:
+            NotReplicaError: It is no replica, or an earlier registration of one.
+        """
+        self.replicas.fetched(
+            follower,
+            durable_end=durable_end,
+            broker_epoch=broker_epoch,
+            leader_end=self.hot.durable_end,
+            now=self._clock.monotonic(),
+        )
+        self.commit()
+
+    def commit(self) -> None:
+        """Let the high watermark rise to what all have that are in sync."""
+        committed = self._committed(self.high_watermark)
+        if committed > self.high_watermark:
+            self.high_watermark = committed
+            self.append_waiters.reach(committed)
+            self.read_waiters.wake_all()
+
+    def is_stored(self, end: Offset, *, everywhere: bool) -> bool:
+        """Whether everything below ``end`` is safe: on all that are in sync, or on this broker."""
+        return end <= (self.high_watermark if everywhere else self.hot.durable_end)
 
     def resign(self, error: EverlogError) -> None:
         """Tell everybody who waits that this partition is not served here any more."""
         self._resignation = error
         self._fail(error)
 
+    def _committed(self, before: Offset) -> Offset:
+        committed = self.replicas.high_watermark(
+            before, durable_end=self.hot.durable_end, now=self._clock.monotonic()
+        )
+        assert committed <= self.hot.log_end
+        return committed
+
     def _advance(self) -> None:
-        self.high_watermark = max(self.high_watermark, self.hot.durable_end)
-        assert self.high_watermark <= self.hot.log_end
-        self.append_waiters.reach(self.high_watermark)
-        self.read_waiters.wake_all()
+        self.local_waiters.reach(self.hot.durable_end)
+        self.replica_waiters.wake_all()
+        self.commit()
         self._sync_if_behind()
 
     def _sync_if_behind(self) -> None:
@@ -248,4 +340,6 @@ class Partition:
 
     def _fail(self, error: EverlogError) -> None:
         self.append_waiters.fail(error)
+        self.local_waiters.fail(error)
         self.read_waiters.wake_all()
+        self.replica_waiters.wake_all()

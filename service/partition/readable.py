@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
-from everlog.model.ids import TopicName
+from everlog.model.ids import NodeId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.model.log import LogSlice, ReadBounds, TimestampOffset
 from service.partition.errors import StaleLeaderEpochError, UnknownLeaderEpochError
@@ -31,6 +31,11 @@ class ReadablePartition(Protocol):
     @property
     def read_waiters(self) -> ReadWaiters:
         """Told when there is something new."""
+        ...
+
+    @property
+    def replica_waiters(self) -> ReadWaiters:
+        """Told when there is something new for followers."""
         ...
 
     @property
@@ -72,6 +77,14 @@ class ReadablePartition(Protocol):
         """
         ...
 
+    def check_end_known(self) -> None:
+        """See that it is known what is committed.
+
+        Raises:
+            EndNotKnownError: It will be, soon: less is known than was there when the term began.
+        """
+        ...
+
     async def load_epochs(self) -> None:
         """Have the history of leader epochs at hand for `end_of_epoch`; raises as a read does."""
         ...
@@ -85,6 +98,14 @@ class ReadablePartition(Protocol):
 
     def epoch_of(self, offset: int) -> LeaderEpoch | None:
         """Return the term in which ``offset`` was written; None when that is not at hand."""
+        ...
+
+    def fetched(self, follower: NodeId, *, durable_end: Offset, broker_epoch: int) -> None:
+        """Take note of what a follower has; it has asked in this term.
+
+        Raises:
+            NotReplicaError: It is no replica, or an earlier registration of one.
+        """
         ...
 
     def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:

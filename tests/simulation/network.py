@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from service.model.network import CannotListenError, Listener
@@ -114,6 +115,13 @@ class _SimListener:
         self._network.listeners.pop(self.port, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    listener: _SimListener
+    factory: Callable[[], asyncio.BaseProtocol]
+    ends: list[SimTransport]
+
+
 class SimNetwork:
     """Everybody's loopback."""
 
@@ -122,18 +130,28 @@ class SimNetwork:
         self._rng = rng
         self._ends: list[SimTransport] = []
         self._next_port = 20_000
-        self.listeners: dict[int, tuple[_SimListener, Callable[[], asyncio.BaseProtocol]]] = {}
+        self.listeners: dict[int, _Served] = {}
 
     async def listen(
         self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int
     ) -> Listener:
+        return await self.listen_for(self._ends, factory, host, port)
+
+    async def listen_for(
+        self,
+        ends: list[SimTransport],
+        factory: Callable[[], asyncio.BaseProtocol],
+        host: str,
+        port: int,
+    ) -> Listener:
+        """Listen for whoever keeps the ends of accepted connections in a list."""
         if port == 0:
             self._next_port += 1
             port = self._next_port
         if port in self.listeners:
             raise CannotListenError(host, port, OSError("it is taken"))
         listener = _SimListener(self, port)
-        self.listeners[port] = (listener, factory)
+        self.listeners[port] = _Served(listener, factory, ends)
         return listener
 
     async def connect(
@@ -141,12 +159,12 @@ class SimNetwork:
     ) -> tuple[asyncio.Transport, ProtocolT]:
         await asyncio.sleep(self._rng.uniform(*DELAY_SECONDS))
         known = self.listeners.get(port)
-        if known is None or not known[0].is_started:
+        if known is None or not known.listener.is_started:
             raise ConnectionRefusedError(f"{host}:{port}")
         near, far = (SimTransport(self._loop, self._rng) for _ in range(2))
         near.other, far.other = far, near
-        self._ends.append(far)
-        far.attach(known[1]())
+        known.ends.append(far)
+        far.attach(known.factory())
         protocol = factory()
         near.attach(protocol)
         return near, protocol
@@ -154,6 +172,42 @@ class SimNetwork:
     def kill_servers(self) -> None:
         """Take every server away at once, as when its process dies."""
         self.listeners.clear()
-        ends, self._ends = self._ends, []
-        for end in ends:
-            end.vanish()
+        _vanish(self._ends)
+
+
+class SimHost:
+    """One machine's network: what it listens on and what it has opened goes with it."""
+
+    def __init__(self, network: SimNetwork) -> None:
+        self._network = network
+        self._ends: list[SimTransport] = []
+        self._listeners: list[Listener] = []
+
+    async def listen(
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int
+    ) -> Listener:
+        listener = await self._network.listen_for(self._ends, factory, host, port)
+        self._listeners.append(listener)
+        return listener
+
+    async def connect(
+        self, factory: Callable[[], ProtocolT], host: str, port: int
+    ) -> tuple[asyncio.Transport, ProtocolT]:
+        transport, protocol = await self._network.connect(factory, host, port)
+        assert isinstance(transport, SimTransport)
+        self._ends.append(transport)
+        return transport, protocol
+
+    def kill(self) -> None:
+        """Take the machine off the network without a word to anybody."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        _vanish(self._ends)
+
+
+def _vanish(ends: list[SimTransport]) -> None:
+    gone = ends.copy()
+    ends.clear()
+    for end in gone:
+        end.vanish()

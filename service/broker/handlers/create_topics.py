@@ -96,7 +96,7 @@ def _refusal(
     """Why a topic is not even planned, if so."""
     if counts[topic.name] > 1:
         return ErrorCode.INVALID_REQUEST, f"the request names {topic.name} more than once"
-    if topic.name in INTERNAL_TOPICS:
+    if topic.name in INTERNAL_TOPICS and not context.is_forwarded:
         return ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic.name} is made by the broker itself"
     defaults = _DEFAULT in (topic.num_partitions, topic.replication_factor)
     if defaults and not topic.assignments and context.api_version < _DEFAULTS_SINCE:

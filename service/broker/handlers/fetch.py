@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from everlog.model.errors import EverlogError
+from everlog.model.ids import NodeId
 from service.broker.context import RequestContext
-from service.broker.fetch_reading import FetchReading, Pass, Wanted
+from service.broker.fetch_reading import FetchReading, Pass, Replica, Wanted
 from service.broker.fetch_sessions import FetchSessions, SessionRefusedError, SessionView
 from service.broker.leaders import Leaders
 from service.model.log import LogSlice
@@ -27,6 +28,9 @@ SLOW_READ_MS = 500
 
 STORAGE_ERROR_MS = 500
 """An error of the store or of a disk is told so late, and no later, for want of anything else."""
+
+NO_EPOCH = -1
+"""Of a replica that does not name its registration."""
 
 WAIT_MS_MAX = 5 * 60 * 1000
 """Nobody waits longer for data than this, whatever the request says."""
@@ -113,7 +117,7 @@ class _Waiting(Deferred):
 
     def _watch(self) -> None:
         for each in self.reading.wanted:
-            self.reading.find(each).read_waiters.add(self.wake)
+            self.reading.waiters(each).add(self.wake)
 
     def _stop(self) -> None:
         self._alarm.wakes = None
@@ -122,13 +126,13 @@ class _Waiting(Deferred):
             self._timer = None
         for each in self.reading.wanted:
             try:
-                self.reading.find(each).read_waiters.discard(self.wake)
+                self.reading.waiters(each).discard(self.wake)
             except EverlogError:
                 continue  # the partition has gone, and its waiters with it
 
 
 class FetchHandler:
-    """Serves consumers.
+    """Serves consumers, and replicas.
 
     Args:
         partitions: Those that this broker serves.
@@ -167,6 +171,7 @@ class FetchHandler:
             wanted=view.wanted,
             bytes_max=max(0, min(request.max_bytes, self._bytes_max)),
             isolation=request.isolation_level,
+            replica=_replica_of(request),
             start_slow_read=partial(self._start_slow_read, alarm),
         )
         made = reading.run()
@@ -203,6 +208,15 @@ class FetchHandler:
                     )
                 )
         return response
+
+
+def _replica_of(request: FetchRequest) -> Replica | None:
+    """Return who fetches, unless it is a consumer."""
+    state = request.replica_state
+    node_id, epoch = (
+        (request.replica_id, -1) if state is None else (state.replica_id, state.replica_epoch)
+    )
+    return Replica(NodeId(node_id), epoch) if node_id >= 0 else None
 
 
 async def _read_slowly(each: Wanted, work: Awaitable[LogSlice], alarm: _Alarm) -> None:

@@ -25,6 +25,7 @@ MAX_TIMESTAMP = -3
 EARLIEST_LOCAL = -4
 LATEST_TIERED = -5
 EARLIEST_PENDING_UPLOAD = -6
+_WHATEVER_THE_END = frozenset({EARLIEST, EARLIEST_LOCAL, LATEST_TIERED, EARLIEST_PENDING_UPLOAD})
 
 _SINCE = {MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9, EARLIEST_PENDING_UPLOAD: 11}
 """First version of the request that may ask for each (KIP-734, 405, 1005, 1023)."""
@@ -88,6 +89,8 @@ class ListOffsetsHandler:
         if context.api_version < _SINCE.get(wanted.timestamp, 0):
             result.error_code = ErrorCode.UNSUPPORTED_VERSION
             return None
+        if wanted.timestamp not in _WHATEVER_THE_END:
+            partition.check_end_known()
         end = partition.high_watermark
         if request.isolation_level == READ_COMMITTED:
             end = partition.last_stable_offset

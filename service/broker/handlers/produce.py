@@ -41,18 +41,21 @@ TIMEOUT_SWEEP_SECONDS = 0.5
 _ZSTD_SINCE = 7
 _TOPIC_IDS_SINCE = 13
 _ACKS_NONE = 0
-_ACKS = (-1, 0, 1)
+_ACKS_ALL = -1
+_ACKS = (_ACKS_ALL, _ACKS_NONE, 1)
 
 
 class _Pending(Deferred):
     """A request whose batches are not all committed.
 
-    ``is_opening`` says that some have to be looked at first; ``is_silent``, that nobody waits for
-    the outcome; ``hold_seconds``, for how long the sender has to wait with its next request.
+    ``everywhere`` says that all replicas in sync have to store them; ``is_opening``, that some have
+    to be looked at first; ``is_silent``, that nobody waits for the outcome; ``hold_seconds``, for
+    how long the sender has to wait with its next request.
     """
 
     __slots__ = (
         "deadline",
+        "everywhere",
         "hold_seconds",
         "is_opening",
         "is_silent",
@@ -61,9 +64,10 @@ class _Pending(Deferred):
         "waiting",
     )
 
-    def __init__(self, response: ProduceResponse) -> None:
+    def __init__(self, response: ProduceResponse, *, everywhere: bool) -> None:
         super().__init__()
         self.response = response
+        self.everywhere = everywhere
         self.deadline = 0.0
         self.hold_seconds = 0.0
         self.left = 0
@@ -102,7 +106,7 @@ class ProduceHandler:
     def __call__(
         self, context: RequestContext, request: ProduceRequest
     ) -> ProduceResponse | Deferred | HeldBack | None:
-        pending = _Pending(ProduceResponse())
+        pending = _Pending(ProduceResponse(), everywhere=request.acks == _ACKS_ALL)
         result = self._serve(context, request, pending)
         if not pending.hold_seconds:
             return result
@@ -166,6 +170,8 @@ class ProduceHandler:
     ) -> None:
         try:
             partition = self._partition(context, topic, data.index)
+            if pending.everywhere:
+                partition.check_in_sync()
             records: Any = data.records
             wait = self._disk.take(0 if records is None else len(records))
             pending.hold_seconds = max(pending.hold_seconds, wait)
@@ -180,15 +186,12 @@ class ProduceHandler:
             elif isinstance(error, DiskCrowdedError):
                 pending.hold_seconds = max(pending.hold_seconds, REFUSED_SECONDS)
             return
-        if appended.end_offset <= partition.high_watermark:
+        if partition.is_stored(appended.end_offset, everywhere=pending.everywhere):
             _accept(result, appended, partition)
             return
         pending.left += 1
         pending.waiting.append(result)
-        partition.append_waiters.add(
-            appended.end_offset,
-            partial(self._acknowledge, pending, result, appended, partition),
-        )
+        self._wait(pending, result, appended, partition)
 
     def _partition(self, context: RequestContext, topic: TopicProduceData, index: int) -> Partition:
         if context.api_version >= _TOPIC_IDS_SINCE:
@@ -253,15 +256,24 @@ class ProduceHandler:
     ) -> None:
         if isinstance(outcome, EverlogError):
             _blame(result, outcome)
-        elif outcome.end_offset <= partition.high_watermark:
+        elif partition.is_stored(outcome.end_offset, everywhere=pending.everywhere):
             _accept(result, outcome, partition)
         else:
-            partition.append_waiters.add(
-                outcome.end_offset,
-                partial(self._acknowledge, pending, result, outcome, partition),
-            )
+            self._wait(pending, result, outcome, partition)
             return
         self._finish_one(pending)
+
+    def _wait(
+        self,
+        pending: _Pending,
+        result: PartitionProduceResponse,
+        appended: Appended,
+        partition: Partition,
+    ) -> None:
+        waiters = partition.append_waiters if pending.everywhere else partition.local_waiters
+        waiters.add(
+            appended.end_offset, partial(self._acknowledge, pending, result, appended, partition)
+        )
 
     def _acknowledge(
         self,

@@ -6,6 +6,8 @@ import pytest
 
 from everlog.model.errors import CorruptionError
 from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.records.batch import read_header
+from everlog.records.builder import Record, build_batch
 from service.hot.log_config import HotLogConfig
 from service.hot.recovery import rebuild_index, recover_log
 from service.hot.rolling import RollLimits
@@ -178,3 +180,23 @@ async def test_a_batch_far_behind_its_index_row_is_found(disk: SimDisk) -> None:
     assert await offsets(log, 20, bytes_max=5000) == list(range(20, 30))
     disk.is_cold = True
     assert await offsets(log, 20, bytes_max=5000) == list(range(20, 30))
+
+
+@pytest.mark.rule("REL-T5")
+@pytest.mark.parametrize("is_damaged", [True, False])
+async def test_terms_are_read_from_the_batches_when_their_file_is_no_use(
+    disk: SimDisk, *, is_damaged: bool
+) -> None:
+    """All of them, also where the newest snapshot of producers leaves nothing else to be read."""
+    store, log = await opened(disk, config(segment_bytes=200))
+    for term in (3, 4, 4, 5, 6):
+        made = build_batch([Record(key=None, value=b"v" * 80, timestamp_ms=1000)])
+        log.append(made, read_header(made), leader_epoch=LeaderEpoch(term))
+    terms = list(log.epochs)
+    await store.close()
+    if is_damaged:
+        disk.flip_bit(f"{DIRECTORY}/leader-epochs", 5)
+    else:
+        disk.unlink(f"{DIRECTORY}/leader-epochs")
+    _, later = await opened(disk, config())
+    assert list(later.epochs) == terms

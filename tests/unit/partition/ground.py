@@ -18,6 +18,7 @@ from service.partition.topic_rules import hot_config
 from service.partition.unified_log import UnifiedLog
 from tests.simulation.clock import ManualClock
 from tests.simulation.disk import SimDisk
+from tests.unit.replication.lone import lone_replica
 
 NOW_MS = 1_700_000_000_000
 EPOCH = LeaderEpoch(3)
@@ -47,7 +48,7 @@ class Ground:
         partition = Partition(
             topic=TopicName(name),
             partition_id=partition_id,
-            leader_epoch=EPOCH,
+            replicas=lone_replica(EPOCH),
             hot=hot,
             log=UnifiedLog(hot=hot, cold=cold),
             config=config,

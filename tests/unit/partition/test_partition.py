@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from everlog.model.errors import EverlogError
-from everlog.model.offsets import LeaderEpoch, Offset
+from everlog.model.offsets import Offset
 from everlog.records.batch import read_header
 from everlog.records.builder import Producer, Record, build_batch
 from everlog.records.validation import CorruptMessageError, MessageTooLargeError
@@ -21,6 +21,7 @@ from service.partition.errors import (
 )
 from service.partition.partition import Partition
 from tests.unit.partition.ground import EPOCH, EVERYTHING, Ground, batch, grounded, settled
+from tests.unit.replication.lone import lone_replica
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ async def test_the_end_of_a_term(ground: Ground) -> None:
     assert partition.end_of_epoch(EPOCH - 1) is None
     partition.append(batch(3))
     await settled(partition)
-    partition.leader_epoch = LeaderEpoch(EPOCH + 4)
+    partition.begin_term(lone_replica(EPOCH + 4))
     assert partition.end_of_epoch(EPOCH + 4) == (EPOCH + 4, 3)
     assert partition.end_of_epoch(EPOCH + 2) == (EPOCH, 3)
     assert partition.end_of_epoch(EPOCH + 5) is None

@@ -44,6 +44,7 @@ from service.tiering.rewrite import merged_in_process
 from service.tiering.uploader import SealAndPut, in_process
 from tests.simulation.clock import SeededIds
 from tests.simulation.disk import SimDisk
+from tests.unit.replication.lone import lone_replica
 
 TOPIC = TopicId(b"0123456789abcdef")
 CLUSTER = "test-cluster"
@@ -124,7 +125,7 @@ class Site:
         partition = Partition(
             topic=TopicName("t"),
             partition_id=partition_id,
-            leader_epoch=LeaderEpoch(epoch),
+            replicas=lone_replica(epoch),
             hot=both.hot,
             log=UnifiedLog(hot=both.hot, cold=both.cold),
             config=resolved,

@@ -20,6 +20,7 @@ from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import FetchResponse
 from tests.unit.broker.handlers.town import answered, context, to_fetch, town
 from tests.unit.partition.ground import batch, settled
+from tests.unit.replication.lone import lone_replica
 
 VERSION = 12
 
@@ -159,7 +160,7 @@ async def test_an_error_is_told_at_once(fields: dict[str, Any], code: ErrorCode)
 async def test_an_old_leader_epoch_is_told_the_new_leader() -> None:
     async with town() as place:
         partition = await place.topic("t")
-        partition.leader_epoch = type(partition.leader_epoch)(5)
+        partition.begin_term(lone_replica(5))
         request = to_fetch("t", current_leader_epoch=4, max_wait_ms=60_000)
         response = await answered(place.fetch_handler()(context(16), request))
         assert only(response).error_code == ErrorCode.FENCED_LEADER_EPOCH
@@ -173,7 +174,7 @@ async def test_a_reader_of_a_lost_term_is_told_where_it_ended() -> None:
         partition = await place.topic("t")
         await filled(partition, 3)
         first = partition.leader_epoch
-        partition.leader_epoch = type(first)(first + 4)
+        partition.begin_term(lone_replica(first + 4))
         await filled(partition, 2)
         fetch = place.fetch_handler()
         request = to_fetch("t", 5, last_fetched_epoch=first, max_wait_ms=60_000)

@@ -9,6 +9,7 @@ from service.protocol.messages.offset_for_leader_epoch import (
 )
 from tests.unit.broker.handlers.town import Town, context, town
 from tests.unit.partition.ground import batch, settled
+from tests.unit.replication.lone import lone_replica
 
 
 async def ask(
@@ -31,7 +32,7 @@ async def test_terms_end_where_the_next_began() -> None:
         assert await ask(place, first) == (0, first, 0)
         partition.append(batch(3))
         await settled(partition)
-        partition.leader_epoch = type(first)(first + 2)
+        partition.begin_term(lone_replica(first + 2))
         partition.append(batch(2))
         await settled(partition)
         assert await ask(place, first) == (0, first, 3)
@@ -45,6 +46,6 @@ async def test_the_askers_own_term_is_compared() -> None:
         partition = await place.topic("t")
         epoch = partition.leader_epoch
         assert (await ask(place, 0, current=epoch + 1))[0] == ErrorCode.UNKNOWN_LEADER_EPOCH
-        partition.leader_epoch = type(epoch)(epoch + 1)
+        partition.begin_term(lone_replica(epoch + 1))
         assert (await ask(place, 0, current=epoch))[0] == ErrorCode.FENCED_LEADER_EPOCH
         assert (await ask(place, 0, index=9))[0] == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

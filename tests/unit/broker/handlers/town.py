@@ -23,8 +23,10 @@ from service.model.topic_config import TopicConfig
 from service.model.topic_values import DEFAULT_VALUES
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import DiskGate
-from service.partition.keeper import BothTiers, PartitionKeeper
+from service.partition.keeper import PartitionKeeper
 from service.partition.partition import Partition
+from service.partition.replica_fetching import ReplicaFetching
+from service.partition.replica_roles import BothTiers, ReplicaRoles
 from service.partition.table import PartitionTable
 from service.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from service.protocol.messages.produce import (
@@ -112,7 +114,7 @@ class Town:
         for each in known:
             self.table.remove(each)
         await self.store.close()
-        self.store = self.keeper._store = store_on(self.disk, self.clock)
+        self.store = self.keeper._roles._store = store_on(self.disk, self.clock)
         await self.store.start(known)
         await self.keeper.load(self.images())
 
@@ -137,13 +139,26 @@ async def town() -> AsyncIterator[Town]:
     async with running() as stage, asyncio.TaskGroup() as tasks:
         table, tiers = PartitionTable(), ColdSide()
         broken: list[Exception] = []
-        keeper = PartitionKeeper(
+        roles = ReplicaRoles(
             broker_id=stage.broker.id,
-            broker_epoch=stage.broker.epoch,
             store=store,
             table=table,
             tiers=tiers,
+            fetching=ReplicaFetching(
+                me=stage.broker.id,
+                connect=lambda _: None,
+                backoff_seconds=1.0,
+                spawn=tasks.create_task,
+                on_broken=lambda _, error: broken.append(error),
+            ),
             clock=clock,
+            lag_seconds_max=30.0,
+        )
+        keeper = PartitionKeeper(
+            broker_id=stage.broker.id,
+            broker_epoch=stage.broker.epoch,
+            roles=roles,
+            table=table,
             defaults=lambda: DEFAULT_VALUES,
             on_broken=lambda _topic, _partition, error: broken.append(error),
         )

@@ -1,0 +1,176 @@
+"""Copies what this broker follows: one loop for each broker that leads some of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.ids import NodeId, PartitionId
+from service.partition.follower import FollowerPartition
+from service.replication.fetching import FetchAnswer, FetchFault, LeaderChannel, LeaderLostError
+
+Connect = Callable[[NodeId], LeaderChannel | None]
+"""Gives a way to a broker, or None while it is not registered."""
+
+OnBroken = Callable[[FollowerPartition, EverlogError], None]
+"""Told of a partition that cannot be copied any more, and why."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Source:
+    """One leader, and what is copied from it."""
+
+    partitions: dict[PartitionId, FollowerPartition] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
+    resting: set[PartitionId] = field(default_factory=set)
+    is_lost: bool = False
+    task: "asyncio.Task[None] | None" = None
+
+
+class ReplicaFetching:
+    """Follows leaders.
+
+    A follower asks again when what it got is safe on its disk, so that each request tells how far
+    it is; what has come to the leader meanwhile is answered in one piece.
+
+    Args:
+        me: This broker, which copies nothing from itself.
+        connect: Gives ways to brokers.
+        backoff_seconds: Pause after a failure: of all that a leader leads when it does not answer,
+            of one partition when that fails.
+        spawn: Starts a task under an owner.
+        on_broken: Told of what cannot be copied.
+    """
+
+    def __init__(
+        self,
+        *,
+        me: NodeId,
+        connect: Connect,
+        backoff_seconds: float,
+        spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
+        on_broken: OnBroken,
+    ) -> None:
+        self._me = me
+        self._connect = connect
+        self._backoff_seconds = backoff_seconds
+        self._spawn = spawn
+        self._on_broken = on_broken
+        self._sources: dict[NodeId, _Source] = {}
+        self._followed: dict[PartitionId, FollowerPartition] = {}
+
+    @property
+    def partitions(self) -> Iterable[FollowerPartition]:
+        """All that are followed."""
+        return self._followed.values()
+
+    def get(self, partition: PartitionId) -> FollowerPartition | None:
+        """Return a followed partition."""
+        return self._followed.get(partition)
+
+    def follow(self, followed: FollowerPartition) -> None:
+        """Copy a partition from its leader from now on; nothing happens while nobody leads it.
+
+        That is so, too, in a term that was meant for an earlier start of this broker.
+        """
+        self.leave(followed.id)
+        self._followed[followed.id] = followed
+        if followed.leader in {None, self._me}:
+            return
+        source = self._sources.setdefault(followed.leader, _Source())
+        source.partitions[followed.id] = followed
+        followed.on_progress = source.progress.set
+        source.changed.set()
+        if source.task is None:
+            source.task = self._spawn(self._copy(followed.leader, source))
+
+    def leave(self, partition: PartitionId) -> FollowerPartition | None:
+        """Do not copy a partition any more; return it if it was followed.
+
+        An answer that is on its way finds it gone.
+        """
+        followed = self._followed.pop(partition, None)
+        for source in self._sources.values():
+            source.partitions.pop(partition, None)
+            source.resting.discard(partition)
+            source.progress.set()
+        return followed
+
+    async def close(self) -> None:
+        """Copy nothing any more."""
+        tasks = [source.task for source in self._sources.values() if source.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _copy(self, leader: NodeId, source: _Source) -> None:
+        channel: LeaderChannel | None = None
+        try:
+            while True:
+                wanted = [
+                    each for key, each in source.partitions.items() if key not in source.resting
+                ]
+                if not wanted:
+                    await source.changed.wait()
+                    source.changed.clear()
+                    continue
+                channel = channel or self._connect(leader)
+                if channel is None or not await self._round(source, channel, wanted):
+                    channel = None
+                    await asyncio.sleep(self._backoff_seconds)
+        finally:
+            if channel is not None:
+                channel.close()
+
+    async def _round(
+        self, source: _Source, channel: LeaderChannel, wanted: list[FollowerPartition]
+    ) -> bool:
+        """Ask once, and take the answer; return whether there was one."""
+        try:
+            answers = await channel.fetch([each.ask() for each in wanted])
+        except LeaderLostError as error:
+            if not source.is_lost:
+                _log.warning("leader_lost", reason=str(error), partitions=len(wanted))
+            source.is_lost = True
+            channel.close()
+            return False
+        source.is_lost = False
+        for answer in answers:
+            followed = source.partitions.get(answer.asked.partition)
+            if followed is not None:
+                await self._take(source, followed, answer)
+        while not all(each.is_settled for each in source.partitions.values()):
+            source.progress.clear()
+            await source.progress.wait()
+        return True
+
+    async def _take(
+        self, source: _Source, followed: FollowerPartition, answer: FetchAnswer
+    ) -> None:
+        try:
+            await followed.take(answer)
+        except RetriableError as error:
+            _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
+            self._rest(source, followed.id)
+        except EverlogError as error:
+            self.leave(followed.id)
+            self._on_broken(followed, error)
+        else:
+            if answer.fault in {FetchFault.OTHER_TERM, FetchFault.STORAGE}:
+                self._rest(source, followed.id)
+
+    def _rest(self, source: _Source, partition: PartitionId) -> None:
+        """Leave a partition out of the requests for a while."""
+        source.resting.add(partition)
+
+        def resume() -> None:
+            source.resting.discard(partition)
+            source.changed.set()
+
+        asyncio.get_running_loop().call_later(self._backoff_seconds, resume)

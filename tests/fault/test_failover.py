@@ -1,0 +1,91 @@
+"""Three brokers on a real ZooKeeper, whose leaders are killed under load."""
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.contract.zookeeper_server import ZooKeeperEnsemble
+from tests.fault.broker_process import BrokerProcess
+from tests.fault.idempotent_load import IdempotentLoad, read_numbers, violations
+from tests.waiting import WAIT_SECONDS_MAX, wait_until
+
+KILLS = int(os.environ.get("EVERLOG_TEST_FAILOVERS", "3"))
+SESSION_SECONDS = 2
+TOPIC = "orders"
+
+
+@contextmanager
+def running_cluster(
+    directory: Path, zookeeper: ZooKeeperEnsemble, *, size: int = 3
+) -> Iterator[list[BrokerProcess]]:
+    """Run brokers of one cluster, with one store."""
+    root = f"/clusters/{uuid.uuid4().hex}"
+    with ExitStack() as stack:
+        brokers = []
+        for number in range(1, size + 1):
+            place = directory / str(number)
+            place.mkdir()
+            settings = {
+                "zookeeper.connect": zookeeper.addresses + root,
+                "zookeeper.session.timeout.ms": str(SESSION_SECONDS * 1000),
+                "broker.id": str(number),
+                "replica.lag.time.max.ms": "2000",
+                "replica.fetch.backoff.ms": "100",
+                "remote.storage.enable": "false",
+            }
+            broker = BrokerProcess(place, settings, store=f"file://{directory}/store")
+            brokers.append(stack.enter_context(broker))
+        yield brokers
+
+
+def bootstrap(brokers: Sequence[BrokerProcess]) -> str:
+    return ",".join(broker.bootstrap for broker in brokers)
+
+
+def leader_of(admin: AdminClient, topic: str) -> int | None:
+    found = admin.list_topics(topic, timeout=WAIT_SECONDS_MAX).topics[topic]
+    leader = found.partitions[0].leader
+    return leader if leader > 0 else None
+
+
+def in_sync(admin: AdminClient, topic: str) -> int:
+    found = admin.list_topics(topic, timeout=WAIT_SECONDS_MAX).topics[topic]
+    return min(len(each.isrs) for each in found.partitions.values())
+
+
+@pytest.mark.rule("REL-I1")
+def test_killed_leaders_take_no_acknowledged_record_with_them(
+    tmp_path: Path, zookeeper: ZooKeeperEnsemble
+) -> None:
+    rng = random.Random(1)
+    with running_cluster(tmp_path, zookeeper) as brokers:
+        admin = AdminClient({"bootstrap.servers": bootstrap(brokers)})
+        for created in admin.create_topics([NewTopic(TOPIC, 1, 3)]).values():
+            created.result(WAIT_SECONDS_MAX)
+        wait_until(lambda: in_sync(admin, TOPIC) == 3, "not all are in sync")
+        load = IdempotentLoad(bootstrap(brokers), TOPIC, 1, pause_s=0.001)
+        load.start()
+        gaps = []
+        for _ in range(KILLS):
+            load.wait_for_progress()
+            time.sleep(rng.uniform(0.2, 1))
+            leader = leader_of(admin, TOPIC)
+            assert leader is not None
+            brokers[leader - 1].kill()
+            begun = time.monotonic()
+            load.wait_for_progress()
+            gaps.append(time.monotonic() - begun)
+            brokers[leader - 1].start()
+            wait_until(lambda: in_sync(admin, TOPIC) == 3, "it does not come back")
+        load.stop()
+        print(f"\nseconds without an acknowledgement: {', '.join(f'{gap:.2f}' for gap in gaps)}")
+        found = read_numbers(bootstrap(brokers), TOPIC, 0)
+        assert violations(load.acknowledged.offsets[0], found) == []
+        assert not load.acknowledged.refused

@@ -101,6 +101,18 @@ def test_a_change_of_unknown_outcome_goes_on_counting() -> None:
     assert led.commit() == 0, "B may be in sync by now, and it has nothing"
 
 
+@pytest.mark.rule("REL-2.5")
+def test_who_was_to_join_and_has_been_started_anew_since_does_not_join_by_a_second_try() -> None:
+    led = Led(replace(STATE, isr=(A,)), isr_min=1)
+    led.end = Offset(7)
+    led.fetch(B, 7, epoch=4)
+    assert led.propose() is not None
+    led.fetch(B, 0, epoch=5)
+    assert led.replicas.joiners == {B: 4}, "it has fetched with nothing as the new registration"
+    led.replicas.refused()
+    assert led.replicas.joiners == {}
+
+
 def test_what_somebody_else_has_stored_ends_a_proposal() -> None:
     led = Led(replace(STATE, isr=(A,)), isr_min=1)
     led.fetch(B, 0)

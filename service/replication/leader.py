@@ -101,11 +101,15 @@ class LeaderReplicas:
             isr=self.state.isr,
             pending_isr=() if self.pending is None else self.pending.isr,
             joining=self._joining(now),
+            eligible=self.state.elr,
             isr_min=self.isr_min,
         )
 
     def propose(self, high_watermark: Offset, *, now: float) -> PartitionState | None:
-        """Return the state to write, if the ISR should be another one and none is under way."""
+        """Return the state to write, if there should be another one and none is under way.
+
+        That is one with another ISR, or with nobody eligible any more since the minimum is lower.
+        """
         if self.pending is not None:
             return None
         isr = set(self.state.isr)
@@ -119,9 +123,10 @@ class LeaderReplicas:
                 self._followers[each], high_watermark=high_watermark, term_start=self.term_start
             )
         )
-        if isr == set(self.state.isr):
+        wanted = with_isr(self.state, isr, isr_min=self.isr_min)
+        if isr == {*self.state.isr} and {*wanted.elr} == {*self.state.elr}:
             return None
-        self.pending = with_isr(self.state, isr, isr_min=self.isr_min)
+        self.pending = wanted
         joining = [each for each in self.pending.isr if each not in self.state.isr]
         self.joiners = {each: self._followers[each].broker_epoch for each in joining}
         return self.pending

@@ -136,3 +136,17 @@ def test_strangers_and_earlier_registrations_of_a_replica_are_refused() -> None:
 def test_the_isr_is_short_below_its_minimum() -> None:
     assert Led(replace(STATE, isr=(A,))).replicas.is_short
     assert not Led(replace(STATE, isr=(A, C))).replicas.is_short
+
+
+@pytest.mark.rule("REL-I9")
+def test_after_the_minimum_was_lowered_nothing_is_committed_while_others_are_eligible() -> None:
+    led = Led(replace(STATE, replicas=(A, B), isr=(A,), elr=(B,)), isr_min=2)
+    led.end = Offset(7)
+    led.replicas.isr_min = 1
+    assert led.commit() == 0, "B can still be elected, and it has nothing"
+    proposed = led.propose()
+    assert proposed is not None
+    assert (proposed.isr, proposed.elr) == ((A,), ())
+    led.replicas.stored(proposed, now=led.now)
+    assert led.commit() == 7
+    assert led.propose() is None

@@ -8,7 +8,7 @@ SOURCES := everlog service tests bench
 # Hundreds of short processes are started here; none of them compiles everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test check bench fmt setup lint types imports conformance fault examples scale mutations walk clean
+.PHONY: run test check bench fmt setup lint types imports conformance fault examples model scale mutations walk clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -70,6 +70,10 @@ fault: setup
 
 examples: setup
 	EVERLOG_TEST_EXAMPLES=1 $(BIN)/pytest -q -n $(or $(WORKERS),auto) --maxprocesses 4 --timeout 900 tests/unit $(ARGS)
+
+# The rules of replication in larger worlds than `make test` searches, each up to so many states: 1 GB a million.
+model: setup
+	EVERLOG_TEST_MODEL_STATES=$(or $(STATES),2500000) $(BIN)/pytest -q -s --timeout 3600 tests/model $(ARGS)
 
 scale: setup
 	EVERLOG_TEST_ENTRIES=$(or $(ENTRIES),10000000) \

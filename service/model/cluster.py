@@ -68,7 +68,7 @@ class PartitionState:
         leader_epoch: The term; every election raises it.
         leader_broker_epoch: The leader's registration that this term is meant for. The broker
             leads only while it is registered with that epoch; -1 while there has been no leader.
-        isr: In-sync replicas; never empty.
+        isr: In-sync replicas; empty only when the last one has come back without its records.
         elr: Eligible leaders that have left the ISR below its minimum (KIP-966).
         controller_epoch: Of the controller that wrote it.
         version: Of the stored node: what the next write of it must expect. Kafka's partition epoch.

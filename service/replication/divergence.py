@@ -7,6 +7,27 @@ from everlog.model.offsets import Offset
 EndOfEpoch = Callable[[int], tuple[int, int] | None]
 """Gives the greatest term up to the asked-for one, and where it ended; None if all are newer."""
 
+NO_EPOCH = -1
+"""Of a leader whose terms are all newer than a follower's: their logs agree in nothing."""
+
+
+def diverging(
+    last_epoch: int, offset: int, *, end_of: EndOfEpoch, log_start: int
+) -> tuple[int, int] | None:
+    """Return where a follower's log parts from its leader's; None while it does not (KIP-595).
+
+    Args:
+        last_epoch: Of the last batch that the follower has.
+        offset: Where its log ends.
+        end_of: Of the leader's log.
+        log_start: Where that log starts.
+    """
+    known = end_of(last_epoch)
+    if known is None:
+        return NO_EPOCH, log_start
+    epoch, end = known
+    return None if epoch == last_epoch and end >= offset else (epoch, end)
+
 
 def truncation_point(
     leader_epoch: int, leader_end: int, *, end_of: EndOfEpoch, log_start: Offset, log_end: Offset

@@ -14,6 +14,7 @@ def high_watermark(
     isr: Collection[NodeId],
     pending_isr: Collection[NodeId] = (),
     joining: Collection[NodeId] = (),
+    eligible: Collection[NodeId] = (),
     isr_min: int,
 ) -> Offset:
     """Return the end of what every replica has that can become the leader.
@@ -27,9 +28,11 @@ def high_watermark(
         isr: As it is stored, as far as the leader knows.
         pending_isr: As it was proposed, while the outcome is unknown.
         joining: Followers that are about to be proposed; see `isr.is_joining`.
+        eligible: Replicas that can be elected though they are not in sync: they make a difference
+            when the minimum was lowered, until a state is stored that names them no more.
         isr_min: With fewer members nothing is committed (KAFKA-15583).
     """
     if len(isr) < isr_min:
         return current
-    members = {*isr, *pending_isr, *joining}
+    members = {*isr, *pending_isr, *joining, *eligible}
     return max(current, min(durable_ends.get(member, NOWHERE) for member in members))

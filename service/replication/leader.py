@@ -32,6 +32,9 @@ class LeaderReplicas:
     Attributes:
         state: As it is stored, as far as is known.
         pending: As it was proposed, while the outcome is not known.
+        joiners: Whom it takes in, and the registrations with which they had fetched when it was
+            proposed. It may be written only while these hold, also when it is tried again: a broker
+            that has been started anew since may have lost what it had told (KAFKA-14617).
         isr_min: May be set anew.
         term_start: As it was given.
     """
@@ -48,6 +51,7 @@ class LeaderReplicas:
     ) -> None:
         self.state = state
         self.pending: PartitionState | None = None
+        self.joiners: Mapping[NodeId, int] = {}
         self.isr_min = isr_min
         self.term_start = term_start
         self._me = me
@@ -97,11 +101,15 @@ class LeaderReplicas:
             isr=self.state.isr,
             pending_isr=() if self.pending is None else self.pending.isr,
             joining=self._joining(now),
+            eligible=self.state.elr,
             isr_min=self.isr_min,
         )
 
     def propose(self, high_watermark: Offset, *, now: float) -> PartitionState | None:
-        """Return the state to write, if the ISR should be another one and none is under way."""
+        """Return the state to write, if there should be another one and none is under way.
+
+        That is one with another ISR, or with nobody eligible any more since the minimum is lower.
+        """
         if self.pending is not None:
             return None
         isr = set(self.state.isr)
@@ -115,20 +123,13 @@ class LeaderReplicas:
                 self._followers[each], high_watermark=high_watermark, term_start=self.term_start
             )
         )
-        if isr == set(self.state.isr):
+        wanted = with_isr(self.state, isr, isr_min=self.isr_min)
+        if isr == {*self.state.isr} and {*wanted.elr} == {*self.state.elr}:
             return None
-        self.pending = with_isr(self.state, isr, isr_min=self.isr_min)
+        self.pending = wanted
+        joining = [each for each in self.pending.isr if each not in self.state.isr]
+        self.joiners = {each: self._followers[each].broker_epoch for each in joining}
         return self.pending
-
-    @property
-    def joiners(self) -> Mapping[NodeId, int]:
-        """Whom the pending state takes in, and the registrations with which they have fetched.
-
-        It may be written only while these hold: a broker that has been started anew since may have
-        lost what it had told (KAFKA-14617).
-        """
-        added = set() if self.pending is None else {*self.pending.isr} - {*self.state.isr}
-        return {each: self._followers[each].broker_epoch for each in sorted(added)}
 
     def stored(self, state: PartitionState, *, now: float) -> None:
         """Take note of what is stored, whoever wrote it; an older one is passed over."""
@@ -137,11 +138,12 @@ class LeaderReplicas:
         self.state = state
         self._followers = _newcomers(state, self._me, self._followers, now)
         if self.pending is not None and self.pending.version <= state.version:
-            self.pending = None
+            self.refused()
 
     def refused(self) -> None:
         """Take note that the pending state was not stored, and never will be."""
         self.pending = None
+        self.joiners = {}
 
     def _joining(self, now: float) -> list[NodeId]:
         return [

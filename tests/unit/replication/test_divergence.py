@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from everlog.model.offsets import Offset
 from service.hot.leader_epochs import LeaderEpochs
-from service.replication.divergence import truncation_point
+from service.replication.divergence import diverging, truncation_point
 
 
 def cut(rows: list[tuple[int, int]], end: int, leader_epoch: int, leader_end: int) -> int:
@@ -42,13 +42,33 @@ def rows_of(log: list[int]) -> list[tuple[int, int]]:
     return [(epoch, log.index(epoch)) for epoch in sorted(set(log))]
 
 
-def answer(leader: list[int], asked: int, offset: int) -> tuple[int, int] | None:
-    """What a leader says to a follower whose log ends with a term: None if it agrees."""
-    known = LeaderEpochs(rows_of(leader)).end_of(asked, log_end=len(leader))
-    if known is None:
-        return (-1, 0)
-    epoch, end = known
-    return None if epoch == asked and end >= offset else (epoch, end)
+def answer(leader: list[int], follower: list[int]) -> tuple[int, int] | None:
+    epochs = LeaderEpochs(rows_of(leader))
+    return diverging(
+        follower[-1],
+        len(follower),
+        end_of=lambda epoch: epochs.end_of(epoch, log_end=len(leader)),
+        log_start=0,
+    )
+
+
+@pytest.mark.rule("REL-T1")
+def test_a_leader_has_nothing_to_say_where_it_has_all_that_a_follower_has() -> None:
+    assert answer([1, 1, 3], [1, 1]) is None
+    assert answer([1, 1, 3], [1, 1, 3]) is None
+
+
+@pytest.mark.rule("REL-T1")
+def test_a_leader_names_its_greatest_term_up_to_the_follower_s_and_where_that_ends() -> None:
+    assert answer([1, 1, 3], [1, 1, 1]) == (1, 2)
+    assert answer([1, 1, 3], [1, 2]) == (1, 2)
+
+
+@pytest.mark.rule("REL-T1")
+def test_a_follower_of_a_leader_whose_terms_are_all_newer_begins_anew() -> None:
+    assert answer([3], [1]) == (-1, 0)
+    assert answer([], [1]) == (-1, 0)
+    assert cut([(1, 0)], 1, -1, 0) == 0
 
 
 @pytest.mark.rule("REL-T1")
@@ -63,7 +83,7 @@ def test_asking_again_and_again_ends_where_the_logs_part(
     for _ in range(len(follower) + 2):
         if not follower:
             break
-        told = answer(leader, follower[-1], len(follower))
+        told = answer(leader, follower)
         if told is None:
             break
         follower = follower[: cut(rows_of(follower), len(follower), *told)]

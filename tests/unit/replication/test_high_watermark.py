@@ -31,6 +31,11 @@ def test_it_waits_for_who_is_about_to_join() -> None:
     assert high_watermark(Offset(0), ends(9, 7, 5), isr=(A, B), joining=(C,), isr_min=1) == 5
 
 
+@pytest.mark.rule("REL-I9")
+def test_who_is_eligible_counts_though_it_is_not_in_sync() -> None:
+    assert high_watermark(Offset(0), ends(9, 7, 5), isr=(A,), eligible=(C,), isr_min=1) == 5
+
+
 @pytest.mark.rule("REL-I2")
 def test_nothing_is_committed_with_too_few_in_sync() -> None:
     assert high_watermark(Offset(3), ends(9, 7, 5), isr=(A,), isr_min=2) == 3

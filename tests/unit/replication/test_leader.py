@@ -101,6 +101,18 @@ def test_a_change_of_unknown_outcome_goes_on_counting() -> None:
     assert led.commit() == 0, "B may be in sync by now, and it has nothing"
 
 
+@pytest.mark.rule("REL-2.5")
+def test_who_was_to_join_and_has_been_started_anew_since_does_not_join_by_a_second_try() -> None:
+    led = Led(replace(STATE, isr=(A,)), isr_min=1)
+    led.end = Offset(7)
+    led.fetch(B, 7, epoch=4)
+    assert led.propose() is not None
+    led.fetch(B, 0, epoch=5)
+    assert led.replicas.joiners == {B: 4}, "it has fetched with nothing as the new registration"
+    led.replicas.refused()
+    assert led.replicas.joiners == {}
+
+
 def test_what_somebody_else_has_stored_ends_a_proposal() -> None:
     led = Led(replace(STATE, isr=(A,)), isr_min=1)
     led.fetch(B, 0)
@@ -124,3 +136,17 @@ def test_strangers_and_earlier_registrations_of_a_replica_are_refused() -> None:
 def test_the_isr_is_short_below_its_minimum() -> None:
     assert Led(replace(STATE, isr=(A,))).replicas.is_short
     assert not Led(replace(STATE, isr=(A, C))).replicas.is_short
+
+
+@pytest.mark.rule("REL-I9")
+def test_after_the_minimum_was_lowered_nothing_is_committed_while_others_are_eligible() -> None:
+    led = Led(replace(STATE, replicas=(A, B), isr=(A,), elr=(B,)), isr_min=2)
+    led.end = Offset(7)
+    led.replicas.isr_min = 1
+    assert led.commit() == 0, "B can still be elected, and it has nothing"
+    proposed = led.propose()
+    assert proposed is not None
+    assert (proposed.isr, proposed.elr) == ((A,), ())
+    led.replicas.stored(proposed, now=led.now)
+    assert led.commit() == 7
+    assert led.propose() is None

@@ -14,7 +14,7 @@ from service.coordination.topic_names import check_topic_name
 from service.coordination.topic_plan import PARTITIONS_MAX
 from service.model.config_definition import InvalidConfigError, Setting
 from service.model.topic_settings import RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from service.tiering.partition_restore import RestoredTier, Source
 
 Tiers = Mapping[int, RestoredTier | EverlogError]
@@ -209,7 +209,7 @@ def _is_there(topic: FoundTopic) -> bool:
 
 
 def _partition(topic: FoundTopic, number: int) -> RestoredPartition:
-    tier, least = topic.tiers.get(number), LeaderEpoch(topic.epoch + EPOCH_STEP)
+    tier, least = topic.tiers.get(number), LeaderEpoch(topic.epoch + RESTORE_EPOCH_STEP)
     if not isinstance(tier, RestoredTier):
         return RestoredPartition(epoch=least)
     pointer = b"" if tier.pointer is None else encode_pointer(tier.pointer)

@@ -107,7 +107,7 @@ class _Fetching:
 
     @property
     def is_held(self) -> bool:
-        return self._pace.bytes_per_second is not None
+        return self._pace.held_to(self._clock.monotonic()) is not None
 
     def at_hand(self, of: ColdObject, wanted: ObjectRange) -> CachedRange | None:
         raise NotImplementedError

@@ -81,6 +81,17 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
         "What scans of the archive are held to for the sake of producers; 0 while they are not.",
         cold.pace.held_to(now) or 0,
     )
+    yield counter(
+        "everlog_tier_damaged_reads",
+        "Reads of the archive that met an object that is damaged or missing.",
+        cold.reading.damage.times,
+    )
+    yield gauge(
+        "everlog_tier_damaged_objects",
+        "Archived objects that readers or the scrubber have found damaged or missing, and not sound"
+        " since; the log names them.",
+        len(cold.damaged),
+    )
     yield from scrub_metrics(cold.scrubbing)
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)

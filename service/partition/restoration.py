@@ -17,10 +17,12 @@ from everlog.model.errors import EverlogError, RejectedError, RetriableError
 from everlog.model.ids import TopicId
 from everlog.model.offsets import LeaderEpoch
 from everlog.stores.object_store import ObjectStore, list_all
+from service.coordination.clone_pins import Cloned
 from service.coordination.restored_tree import NO_CLONES
 from service.model.cluster import INTERNAL_TOPICS
+from service.partition.left_out_clones import left_out_clones
 from service.partition.record_search import AT_ONCE_MAX, RecordSearch
-from service.partition.restored_clones import restored_clones
+from service.partition.restored_clones import restored_clones, with_kept
 from service.partition.restored_from_cut import pinned_roots, with_cut
 from service.partition.restored_topics import (
     FoundTopic,
@@ -142,8 +144,20 @@ class Restoration:
         found = [self._with_tiers(each) for each in known]
         outcomes = topic_outcomes([each for each in found if not each.was_deleted])
         self._check(outcomes, topics)
-        self.clones = restored_clones(topics.values(), outcomes, dead=dead)
-        return outcomes
+        told = {each.topic_id for each in topics.values() if each.record is not None}
+        self.clones = restored_clones(
+            topics.values(),
+            outcomes,
+            dead=dead,
+            others=await self._left_out({*dead, *told, *(each.topic_id for each in known)}),
+        )
+        named = {key: each.record.name for key, each in topics.items() if each.record is not None}
+        return with_kept(outcomes, self.clones.pins, named)
+
+    async def _left_out(self, known: set[TopicId]) -> Sequence[Cloned]:
+        if not self._request.topics:
+            return ()  # nothing is
+        return await left_out_clones(self._store, cluster_id=self._cluster_id, passing_over=known)
 
     def _with_tiers(self, topic: FoundTopic) -> FoundTopic:
         """Return a topic with what was found of its partitions, and above all its terms."""

@@ -144,19 +144,18 @@ class Restoration:
         found = [self._with_tiers(each) for each in known]
         outcomes = topic_outcomes([each for each in found if not each.was_deleted])
         self._check(outcomes, topics)
-        told = {each.topic_id for each in topics.values() if each.record is not None}
-        self.clones = restored_clones(
-            topics.values(),
-            outcomes,
-            dead=dead,
-            others=await self._left_out({*dead, *told, *(each.topic_id for each in known)}),
-        )
         named = {key: each.record.name for key, each in topics.items() if each.record is not None}
+        others = await self._others(outcomes, {*named, *dead})
+        self.clones = restored_clones(topics.values(), outcomes, dead=dead, others=others)
         return with_kept(outcomes, self.clones.pins, named)
 
-    async def _left_out(self, known: set[TopicId]) -> Sequence[Cloned]:
-        if not self._request.topics:
-            return ()  # nothing is
+    async def _others(
+        self, outcomes: Sequence[TopicOutcome], told: set[TopicId]
+    ) -> Sequence[Cloned]:
+        """Return what clones need that have no record, and are left out or cannot be restored."""
+        known = told | {each.topic_id for each in outcomes if each.restored is not None}
+        if not self._request.topics and all(each.topic_id in known for each in outcomes):
+            return ()
         return await left_out_clones(self._store, cluster_id=self._cluster_id, passing_over=known)
 
     def _with_tiers(self, topic: FoundTopic) -> FoundTopic:

@@ -161,7 +161,9 @@ def _clone_notes(record: TopicRecord | None, number: int, source: Source) -> lis
         what = f"what it had of {origin} is not in it: no root is left that lists it"
         return [f"{what}; clone {origin} again within archive.restore.window.ms if it is wanted"]
     if source is Source.NOTHING:
-        return [f"no root of it is there: it is made of what {origin} has when it is first opened"]
+        return [
+            f"no root of it is there: it begins with what {origin} has then, if that is restored"
+        ]
     return []
 
 

@@ -7,7 +7,7 @@ from everlog.stores.object_key import object_key
 from service.coordination.clone_pins import Cloned
 from service.partition.left_out_clones import left_out_clones
 from service.partition.restoration import Restoration, RestoreProgress, RestoreRequest
-from tests.unit.partition.test_cloning import CLONE, SECOND, SOURCE, Yard, path, yard
+from tests.unit.partition.test_cloning import CLONE, SECOND, SOURCE, Yard, listed, path, yard
 
 __all__ = ["yard"]
 
@@ -44,18 +44,22 @@ async def test_a_root_that_is_damaged_gives_way_to_the_one_before(yard: Yard) ->
 
 
 @pytest.mark.rule("TIER-56")
-async def test_a_restore_of_a_source_alone_keeps_what_a_clone_without_a_record_needs(
-    yard: Yard,
+@pytest.mark.parametrize("topics", [[SOURCE.hex()], []], ids=["left out", "not to be restored"])
+async def test_a_clone_without_a_record_that_is_not_restored_keeps_what_it_needs(
+    yard: Yard, topics: list[str]
 ) -> None:
     await yard.grown(SOURCE)
-    await yard.clone()
+    clone = await yard.clone()
+    (first, *_) = await listed(clone)
+    await yard.objects.delete([object_key(first)])  # so that none of its roots is whole
     restoration = Restoration(
         yard.objects,
         cluster_id="c",
-        request=RestoreRequest(topics=frozenset([SOURCE.hex()])),
+        request=RestoreRequest(topics=frozenset(topics)),
         clock=yard.clock,
         ids=yard.ids,
         progress=RestoreProgress(),
     )
-    await restoration.work_out()
+    outcomes = await restoration.work_out()
+    assert all(each.restored is None for each in outcomes)
     assert restoration.clones.pins == [FIRST_PIN]

@@ -90,7 +90,7 @@ def test_a_source_that_is_kept_for_a_clone_which_is_left_out_says_so() -> None:
     [
         (Source.OBJECTS, "what it had of old is not in it"),
         (Source.HINT, "what it had of old is not in it"),
-        (Source.NOTHING, "it is made of what old has when it is first opened"),
+        (Source.NOTHING, "it begins with what old has then, if that is restored"),
     ],
 )
 def test_a_clone_whose_roots_are_lost_says_what_that_means(source: Source, said: str) -> None:

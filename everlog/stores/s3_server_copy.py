@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from everlog.model.storage_class import StorageClass
 from everlog.stores.call_threads import CallThreads
 from everlog.stores.object_key import ObjectKey
+from everlog.stores.s3_class import class_attribute
 from everlog.stores.s3_client import s3_client
 from everlog.stores.s3_errors import translating
 from everlog.stores.s3_settings import S3Settings
@@ -24,22 +26,28 @@ class S3ServerCopy:
         self._client = s3_client(target) if client is None else client
         self._threads = CallThreads("everlog-s3-copy", threads_max=target.threads_max)
 
-    async def copy(self, key: ObjectKey) -> None:
+    async def copy(
+        self, key: ObjectKey, *, storage_class: StorageClass = StorageClass.STANDARD
+    ) -> None:
         """Copy one object of at most 5 GiB, whatever the target has under its name.
+
+        Args:
+            key: Of the object in both stores.
+            storage_class: What the target is to keep it as.
 
         Raises:
             ObjectMissingError: The source does not have it.
             StoreDeniedError: The server does not let these credentials do that.
             StoreUnavailableError: Outcome unknown.
         """
-        await self._threads.run(lambda: self._copy(key))
+        await self._threads.run(lambda: self._copy(key, storage_class))
 
     async def close(self) -> None:
         """Wait for the copies under way and close the connections."""
         await self._threads.close()
         self._client.close()
 
-    def _copy(self, key: ObjectKey) -> None:
+    def _copy(self, key: ObjectKey, storage_class: StorageClass) -> None:
         # The metadata comes along; the checksum is computed anew, over the whole object.
         with translating("copy", key):
             self._client.copy_object(
@@ -47,4 +55,5 @@ class S3ServerCopy:
                 Key=self._target.prefix + key,
                 CopySource={"Bucket": self._source.bucket, "Key": self._source.prefix + key},
                 ChecksumAlgorithm="CRC32C",
+                **class_attribute(storage_class),
             )

@@ -75,6 +75,7 @@ def _readiness(node: BrokerNode, seams: Seams, metadata: Metadata) -> Answer:
         archives=() if node.cold is None else node.cold.archiver.archives,
         disk=DiskLevel.CALM if node.disk is None else node.disk.pressure.level,
         now=now,
+        damaged=() if node.cold is None else node.cold.damaged,
         metadata_silent_seconds=metadata.silent_seconds(),
     )
     return with_source(answer, _follower(node), now)

@@ -15,6 +15,7 @@ from service.tiering.manifest_store import ManifestStore
 from service.tiering.open_files import OpenFiles
 from service.tiering.prefetch import ReadAhead
 from service.tiering.range_sources import CachedRanges, FetchOrder, LocalRanges, RangeSource
+from service.tiering.read_damage import ReadDamage
 from service.tiering.single_flight import Spawn
 from service.tiering.stats import TierStats
 from service.tiering.tier_view import TierView
@@ -32,6 +33,7 @@ class ArchiveReading:
     readers: ReadAhead
     spawn: Spawn
     stats: TierStats
+    damage: ReadDamage
 
     def log_of(self, tier: TierView) -> ColdLog:
         """Make the cold log of one partition."""
@@ -51,6 +53,7 @@ class ArchiveReading:
                 clock=self.seams.clock,
             ),
             stats=self.stats,
+            damage=self.damage,
         )
 
 
@@ -61,6 +64,7 @@ def archive_reading(
     order: FetchOrder,
     *,
     stats: TierStats,
+    damage: ReadDamage,
     cache_dir: str,
 ) -> ArchiveReading:
     """Make what all cold logs share; the cache directory is empty."""
@@ -70,8 +74,8 @@ def archive_reading(
     return ArchiveReading(
         seams=seams,
         manifests=manifests,
-        objects=ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes),
-        ranges=_ranges(site, store, files, order, stats=stats, cache_dir=cache_dir),
+        objects=ColdObjects(store, spawn=site.spawn, range_bytes=range_bytes, damage=damage),
+        ranges=_ranges(site, store, files, order, stats=stats, damage=damage, cache_dir=cache_dir),
         files=files,
         readers=ReadAhead(
             window_max=config.remote_prefetch_ranges_max,
@@ -81,6 +85,7 @@ def archive_reading(
         ),
         spawn=site.spawn,
         stats=stats,
+        damage=damage,
     )
 
 
@@ -91,11 +96,14 @@ def _ranges(
     order: FetchOrder,
     *,
     stats: TierStats,
+    damage: ReadDamage,
     cache_dir: str,
 ) -> RangeSource:
     config, seams = site.config, site.seams
     if is_local(store):
-        return LocalRanges(store, files=files, order=order, spawn=site.spawn, stats=stats)
+        return LocalRanges(
+            store, files=files, order=order, spawn=site.spawn, stats=stats, damage=damage
+        )
     return CachedRanges(
         store,
         directory=cache_dir,
@@ -107,6 +115,7 @@ def _ranges(
         order=order,
         spawn=site.spawn,
         stats=stats,
+        damage=damage,
     )
 
 

@@ -1,6 +1,6 @@
 """Whether a broker can serve its clients, in words for people and a status for machines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from service.net.admin_http import Answer
 from service.partition.archive import PartitionArchive
@@ -36,12 +36,14 @@ def readiness(
     archives: Iterable[PartitionArchive],
     disk: DiskLevel,
     now: float,
+    damaged: Sequence[str] = (),
     metadata_silent_seconds: float = 0.0,
 ) -> Answer:
     """Answer ``/readyz``.
 
-    A store or a ZooKeeper that does not answer, a stalled archive, or a full disk leaves the answer
-    at 200: what is there is served, and no other broker could upload what is on this disk.
+    A store or a ZooKeeper that does not answer, a stalled archive, a damaged one, or a full disk
+    leaves the answer at 200: what is there is served, and no other broker could upload what is on
+    this disk, or read what is damaged.
 
     Args:
         is_ready: Whether the broker is between its start and its stop.
@@ -50,6 +52,7 @@ def readiness(
         archives: The cold sides of that.
         disk: What is done about a full disk.
         now: Monotonic seconds.
+        damaged: Keys of archived objects that cannot be read.
         metadata_silent_seconds: Since anybody has answered for the metadata.
     """
     if not is_ready:
@@ -61,6 +64,8 @@ def readiness(
     if home is not None and home.is_elsewhere:
         return Answer(503, f"not ready: {home.complaint}\n".encode())
     problems = list(_degradations(table, home, archives, disk, now))
+    if damaged:
+        problems.append(_damage(damaged))
     if metadata_silent_seconds > METADATA_SILENCE_SECONDS_MAX:
         problems.insert(0, _silence(metadata_silent_seconds))
     text = "".join(["ok\n", *(f"degraded: {each}\n" for each in problems)])
@@ -87,6 +92,16 @@ def _degradations(
             f"uploads of {_some(stalled)} have failed for more than {minutes:.0f} minutes; the log "
             "says why (archive_stalled, tier_commit_failed)"
         )
+
+
+def _damage(keys: Sequence[str]) -> str:
+    objects = "1 archived object is" if len(keys) == 1 else f"{len(keys):,} archived objects are"
+    more = f" and {len(keys) - 1:,} more" if len(keys) > 1 else ""
+    return (
+        f"{objects} damaged or missing and cannot be read: {keys[0]}{more}; everlog tier verify "
+        "lists what is wrong, put it back from a copy (archive_object_unreadable, "
+        "archive_object_unsound in the log)"
+    )
 
 
 def _silence(seconds: float) -> str:

@@ -33,7 +33,7 @@ from service.partition.restoration import (
     RestoreRequest,
 )
 from service.partition.restored_topics import TopicOutcome
-from service.tiering.cut_choice import choose_cut
+from service.tiering.cut_choice import choose_cut, greatest_epochs
 from service.tiering.cut_objects import CutObjects, written
 from service.tiering.store_owner import newest_owner, next_owner, take_store
 
@@ -132,6 +132,7 @@ async def restore_from(
         ids=ids,
         progress=progress,
         cut=chosen.cut,
+        epochs=await greatest_epochs(cuts),
     )
     outcomes = await restoration.work_out()
     cluster = restored_cluster(

@@ -40,6 +40,11 @@ def with_source(answer: Answer, follower: ArchiveFollower | None, now: float) ->
     text = f"the archive of cluster {follower.cluster_id} was seen {_age(follower, now):.0f} s ago"
     if follower.problem is not None:
         text = f"degraded: {text}: {follower.problem}"
+    if follower.damaged_count:
+        text += (
+            f"\ndegraded: of {follower.damaged_count} of its partitions nothing newer can be read "
+            "(source_damaged in the log says why)"
+        )
     return Answer(answer.status, answer.body + f"{text}\n".encode(), answer.content_type)
 
 

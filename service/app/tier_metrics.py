@@ -79,7 +79,18 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
     yield gauge(
         "everlog_tier_scan_bytes_per_second_max",
         "What scans of the archive are held to for the sake of producers; 0 while they are not.",
-        cold.pace.bytes_per_second or 0,
+        cold.pace.held_to(now) or 0,
+    )
+    yield counter(
+        "everlog_tier_damaged_reads",
+        "Reads of the archive that met an object that is damaged or missing.",
+        cold.reading.damage.times,
+    )
+    yield gauge(
+        "everlog_tier_damaged_objects",
+        "Archived objects that readers or the scrubber have found damaged or missing, and not sound"
+        " since; the log names them.",
+        len(cold.damaged),
     )
     yield from scrub_metrics(cold.scrubbing)
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts

@@ -34,6 +34,7 @@ from service.tiering.cache_directory import CacheDirectory
 from service.tiering.manifest_cache import ManifestCache
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.range_checksum import ChecksumRange, checksum_through
+from service.tiering.read_damage import ReadDamage
 from service.tiering.rewrite import MergeObjects, Merger, merged_by_worker
 from service.tiering.scan_pace import ScanPace
 from service.tiering.stats import TierStats
@@ -100,6 +101,12 @@ class ColdSide:
     store: ObjectStore
     transfer: TransferSite | None
     follower: ArchiveFollower | None = None
+
+    @property
+    def damaged(self) -> list[str]:
+        """Keys of archived objects that readers or the scrubber have found damaged or missing."""
+        scrubbed = (each.key.text for each in self.scrubbing.scrubber.problems.values())
+        return sorted({*scrubbed, *self.reading.damage.names})
 
     def follow(self, delta: ImageDelta) -> None:
         """Take note of a change of the cluster."""
@@ -177,12 +184,18 @@ async def assemble(
     cache = cache_directory(site)
     await cache.empty()
     authority = Authority(pointers, clock=seams.clock, ids=seams.ids, stats=stats)
+    damage = ReadDamage(clock=seams.clock)
     manifests = ManifestStore(
-        store, hasty=hasty, cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
+        store,
+        hasty=hasty,
+        cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes),
+        damage=damage,
     )
     order = fetch_order(site)
     cloning = make_cloning(pins, pointers, manifests, seams=seams, grace_ms=retired_ms(config))
-    reading = archive_reading(site, store, manifests, order, stats=stats, cache_dir=cache.path)
+    reading = archive_reading(
+        site, store, manifests, order, stats=stats, damage=damage, cache_dir=cache.path
+    )
     uploads = UploadGate(_upload_limits(config), clock=seams.clock)
     shared = Shared(sweeper, uploads, stats, cloning)
     archiver = Archiver(

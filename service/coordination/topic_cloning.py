@@ -20,7 +20,7 @@ from service.model.topic_settings import TOPIC_SETTINGS
 CLONE_FROM = "archive.clone.from"
 """Setting of a creation only: the topic to clone. It is no setting of the topic afterwards."""
 
-EPOCH_STEP = 1000
+CLONE_EPOCH_STEP = 1000
 """So far above its source's epoch a clone begins: the source may be elected anew until it is made,
 and clients pass over what comes from an earlier epoch than they have seen."""
 
@@ -55,7 +55,7 @@ class CloneOrder:
         told = [{"topic_id": id_text(each.topic_id), "name": each.name} for each in ancestors]
         cloned_from = {"partitions": len(topic.partitions), "topics": told}
         states = [
-            replace(state, leader_epoch=LeaderEpoch(before.leader_epoch + EPOCH_STEP))
+            replace(state, leader_epoch=LeaderEpoch(before.leader_epoch + CLONE_EPOCH_STEP))
             for state, before in zip(topic.partitions, self.source.partitions, strict=True)
         ]
         extra = {**topic.extra, CLONED_FROM: cloned_from}

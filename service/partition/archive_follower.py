@@ -20,7 +20,7 @@ from service.partition.archived_partition import ArchivedPartition
 from service.partition.archived_table import ArchivedTable, ArchivedTopic
 from service.partition.source_topics import SourceTopic, SourceTopics
 from service.tiering.followed_tier import FollowedTier
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from service.tiering.pointer_search import PointerSearch, followed
 from service.tiering.store_owner import newest_owner, read_marker
 
@@ -208,7 +208,9 @@ class ArchiveFollower:
             self.table.version += not was_found
             return False
         # What the restored cluster stores is that far above all that was there.
-        is_restored = known is not None and found.stamp.epoch >= known.stamp.epoch + EPOCH_STEP
+        is_restored = (
+            known is not None and found.stamp.epoch >= known.stamp.epoch + RESTORE_EPOCH_STEP
+        )
         has_new_owner = is_restored and owner > partition.owner
         pointer = followed(known, found, has_new_owner=has_new_owner)
         if pointer is None:

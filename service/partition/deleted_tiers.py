@@ -72,6 +72,9 @@ class DeletedTiers:
         self._pins = pins
         self._held: dict[TopicId, list[Sequence[Pin]]] = {}
         self._marked: dict[TopicId, int | None] = {}
+        # Who marks late, what another task has swept and forgotten meanwhile, leaves a mark of
+        # nothing for ever.
+        self._marking = asyncio.Lock()
 
     async def run(self) -> None:
         """Look every now and then, until cancelled."""
@@ -93,8 +96,9 @@ class DeletedTiers:
             await self._woken.wait()
             self._woken.clear()
             try:
-                for topic in await list_deleted_topics(self._metadata):
-                    await self._mark(topic, has_tier=bool(await self._paths(topic)))
+                async with self._marking:
+                    for topic in await list_deleted_topics(self._metadata):
+                        await self._mark(topic, has_tier=bool(await self._paths(topic)))
             except EverlogError as error:
                 # The next round tries it again, and sweeps nothing before.
                 _log.warning("deleted_topic_not_marked", reason=str(error))
@@ -106,7 +110,8 @@ class DeletedTiers:
             RetriableError: The metadata store did not answer.
         """
         topics = await list_deleted_topics(self._metadata)
-        self._drop_others({topic.topic_id for topic in topics})
+        async with self._marking:
+            self._drop_others({topic.topic_id for topic in topics})
         for topic in topics:
             try:
                 await self._sweep(topic)
@@ -122,7 +127,8 @@ class DeletedTiers:
 
     async def _sweep(self, topic: DeletedTopic) -> None:
         paths = await self._paths(topic)
-        await self._mark(topic, has_tier=bool(paths))
+        async with self._marking:
+            await self._mark(topic, has_tier=bool(paths))
         if paths and self._clock.wall_ms() < topic.deleted_ms + self._grace_ms:
             return
         # From here on it cannot come back, also if this broker is stopped right now.

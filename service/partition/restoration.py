@@ -6,7 +6,7 @@ last the metadata is put in its place. A stop in between leaves nothing in a rep
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from everlog.format.cut import Cut
@@ -15,11 +15,14 @@ from everlog.format.object_keys import ClusterKey, PartitionPath
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RejectedError, RetriableError
 from everlog.model.ids import TopicId
+from everlog.model.offsets import LeaderEpoch
 from everlog.stores.object_store import ObjectStore, list_all
+from service.coordination.clone_pins import Cloned
 from service.coordination.restored_tree import NO_CLONES
 from service.model.cluster import INTERNAL_TOPICS
+from service.partition.left_out_clones import left_out_clones
 from service.partition.record_search import AT_ONCE_MAX, RecordSearch
-from service.partition.restored_clones import restored_clones
+from service.partition.restored_clones import restored_clones, with_kept
 from service.partition.restored_from_cut import pinned_roots, with_cut
 from service.partition.restored_topics import (
     FoundTopic,
@@ -81,6 +84,7 @@ class Restoration:
     Args:
         cut: The newest one by the time to restore. A restore to that time takes the roots that it
             names; any takes from it what the store knows of no other way.
+        epochs: Leader epochs that topics have been in, of any time.
 
     Attributes:
         clones: What has to stay for clones, once that is worked out.
@@ -96,6 +100,7 @@ class Restoration:
         ids: IdSource,
         progress: RestoreProgress,
         cut: Cut | None = None,
+        epochs: Mapping[TopicId, LeaderEpoch] | None = None,
     ) -> None:
         self._store = store
         self._cluster_id = cluster_id
@@ -107,6 +112,7 @@ class Restoration:
         self.clones = NO_CLONES
         self._tiers: dict[TopicId, dict[int, RestoredTier | EverlogError]] = {}
         self._cut = cut
+        self._epochs = epochs or {}
         self._in_cut = frozenset(() if cut is None else (each.topic_id for each in cut.topics))
         self._pins = {} if cut is None or request.at_ms is None else pinned_roots(cut)
 
@@ -135,11 +141,27 @@ class Restoration:
             FoundTopic(topic_id=topic_id, record=None, tiers={})
             for topic_id in self._tiers.keys() - topics.keys()
         ]
-        found = [replace(each, tiers=self._tiers.get(each.topic_id, {})) for each in known]
+        found = [self._with_tiers(each) for each in known]
         outcomes = topic_outcomes([each for each in found if not each.was_deleted])
         self._check(outcomes, topics)
-        self.clones = restored_clones(topics.values(), outcomes, dead=dead)
-        return outcomes
+        named = {key: each.record.name for key, each in topics.items() if each.record is not None}
+        others = await self._others(outcomes, {*named, *dead})
+        self.clones = restored_clones(topics.values(), outcomes, dead=dead, others=others)
+        return with_kept(outcomes, self.clones.pins, named)
+
+    async def _others(
+        self, outcomes: Sequence[TopicOutcome], told: set[TopicId]
+    ) -> Sequence[Cloned]:
+        """Return what clones need that have no record, and are left out or cannot be restored."""
+        known = told | {each.topic_id for each in outcomes if each.restored is not None}
+        if not self._request.topics and all(each.topic_id in known for each in outcomes):
+            return ()
+        return await left_out_clones(self._store, cluster_id=self._cluster_id, passing_over=known)
+
+    def _with_tiers(self, topic: FoundTopic) -> FoundTopic:
+        """Return a topic with what was found of its partitions, and above all its terms."""
+        epoch = max(topic.epoch, self._epochs.get(topic.topic_id, topic.epoch))
+        return replace(topic, tiers=self._tiers.get(topic.topic_id, {}), epoch=epoch)
 
     async def finish(self, outcomes: Sequence[TopicOutcome]) -> None:
         """Store the roots that restored topics need; the store has to be taken already.

@@ -1,17 +1,23 @@
 """Pure: what a restore has to keep for clones, from topics' records and from what was found."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from everlog.model.ids import TopicId, TopicName
 from service.coordination.clone_pins import Cloned
 from service.coordination.payloads import DeletedTopic
 from service.coordination.restored_tree import RestoredClones
 from service.coordination.topic_cloning import ancestors_of, clonings_of
+from service.partition.left_out_clones import clonings_by
 from service.partition.restored_topics import FoundTopic, TopicOutcome, recovered_name
 
 
 def restored_clones(
-    topics: Iterable[FoundTopic], outcomes: Sequence[TopicOutcome], *, dead: Collection[TopicId]
+    topics: Iterable[FoundTopic],
+    outcomes: Sequence[TopicOutcome],
+    *,
+    dead: Collection[TopicId],
+    others: Iterable[Cloned] = (),
 ) -> RestoredClones:
     """Work out the pins of all clones that the store has, restored or not.
 
@@ -22,6 +28,7 @@ def restored_clones(
         topics: All that have not been deleted, with their records.
         outcomes: Of those that are restored.
         dead: Topics that have been deleted, with whatever is left of them.
+        others: What is told by topics that have no record and are not restored.
     """
     pins: dict[str, Cloned] = {}
     names: dict[TopicId, TopicName] = {}
@@ -30,9 +37,9 @@ def restored_clones(
             names |= {each.topic_id: each.name for each in ancestors_of(topic.record.extra)}
             for cloned in clonings_of(topic.topic_id, topic.record.extra):
                 pins[cloned.path] = cloned
-    for outcome in outcomes:
-        for cloned in _of_roots(outcome):
-            pins.setdefault(cloned.path, cloned)
+    told_by_roots = (cloned for outcome in outcomes for cloned in _of_roots(outcome))
+    for cloned in (*told_by_roots, *others):
+        pins.setdefault(cloned.path, cloned)
     needed: dict[TopicId, int] = {}
     for cloned in pins.values():
         if cloned.source in dead:
@@ -52,13 +59,36 @@ def restored_clones(
     )
 
 
+def with_kept(
+    outcomes: Sequence[TopicOutcome], pins: Iterable[Cloned], names: Mapping[TopicId, TopicName]
+) -> list[TopicOutcome]:
+    """Say of restored topics for which clones they keep everything that are not restored.
+
+    Args:
+        outcomes: Of all topics that are restored.
+        pins: What has to stay.
+        names: Of clones; one without a record has none.
+    """
+    restored = {each.topic_id for each in outcomes if each.restored is not None}
+    kept: dict[TopicId, list[str]] = {}
+    for cloned in pins:
+        if cloned.source in restored and cloned.clone not in restored:
+            name = names.get(cloned.clone, recovered_name(cloned.clone))
+            kept.setdefault(cloned.source, []).append(name)
+    return [_with_note(each, kept.get(each.topic_id, ())) for each in outcomes]
+
+
+def _with_note(outcome: TopicOutcome, clones: Sequence[str]) -> TopicOutcome:
+    if not clones:
+        return outcome
+    note = (
+        f"nothing archived of it will be deleted, for the sake of {', '.join(sorted(clones))}, "
+        "made of it and not restored: to let go of that, restore both, and delete the clone"
+    )
+    return replace(outcome, notes=[*outcome.notes, note])
+
+
 def _of_roots(outcome: TopicOutcome) -> Iterable[Cloned]:
     """Return what the roots of a topic tell, for one whose record does not."""
     for tier in outcome.found:
-        for rank, origin in enumerate(tier.origins):
-            yield Cloned(
-                source=origin.path.topic_id,
-                clone=outcome.topic_id,
-                rank=rank,
-                partitions=outcome.partitions,
-            )
+        yield from clonings_by(tier.origins, outcome.topic_id, partitions=outcome.partitions)

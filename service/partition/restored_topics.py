@@ -9,12 +9,13 @@ from everlog.model.errors import EverlogError
 from everlog.model.ids import TopicId, TopicName
 from everlog.model.offsets import LeaderEpoch
 from service.coordination.restored_tree import RestoredPartition, RestoredTopic
+from service.coordination.topic_cloning import ancestors_of, clonings_of
 from service.coordination.topic_errors import InvalidTopicNameError
 from service.coordination.topic_names import check_topic_name
 from service.coordination.topic_plan import PARTITIONS_MAX
 from service.model.config_definition import InvalidConfigError, Setting
 from service.model.topic_settings import RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from service.tiering.partition_restore import RestoredTier, Source
 
 Tiers = Mapping[int, RestoredTier | EverlogError]
@@ -124,7 +125,8 @@ def _outcome(topic: FoundTopic, *, keeps_name: bool) -> TopicOutcome:
     notes += [*name_note, *config_notes]
     for number, tier in sorted(topic.tiers.items()):
         if isinstance(tier, RestoredTier):
-            notes += [f"partition {number}: {note}" for note in tier.notes]
+            told = (*tier.notes, *_clone_notes(record, number, tier.source))
+            notes += [f"partition {number}: {note}" for note in told]
     problem = topic.problem or _problem(topic.tiers, count)
     restored: RestoredTopic | None = None
     if problem is None and _is_there(topic):
@@ -147,6 +149,22 @@ def _outcome(topic: FoundTopic, *, keeps_name: bool) -> TopicOutcome:
         notes=notes,
         is_tiered=topic.is_tiered,
     )
+
+
+def _clone_notes(record: TopicRecord | None, number: int, source: Source) -> list[str]:
+    """Say what a partition of a clone lacks whose roots are lost: they alone list it."""
+    clonings = [] if record is None else clonings_of(record.topic_id, record.extra)
+    if record is None or not clonings or number >= clonings[0].partitions:
+        return []
+    origin = ancestors_of(record.extra)[0].name
+    if source in {Source.OBJECTS, Source.HINT}:
+        what = f"what it had of {origin} is not in it: no root is left that lists it"
+        return [f"{what}; clone {origin} again within archive.restore.window.ms if it is wanted"]
+    if source is Source.NOTHING:
+        return [
+            f"no root of it is there: it begins with what {origin} has then, if that is restored"
+        ]
+    return []
 
 
 def readable_config(
@@ -209,7 +227,7 @@ def _is_there(topic: FoundTopic) -> bool:
 
 
 def _partition(topic: FoundTopic, number: int) -> RestoredPartition:
-    tier, least = topic.tiers.get(number), LeaderEpoch(topic.epoch + EPOCH_STEP)
+    tier, least = topic.tiers.get(number), LeaderEpoch(topic.epoch + RESTORE_EPOCH_STEP)
     if not isinstance(tier, RestoredTier):
         return RestoredPartition(epoch=least)
     pointer = b"" if tier.pointer is None else encode_pointer(tier.pointer)

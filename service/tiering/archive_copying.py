@@ -1,7 +1,7 @@
 """Copies an archive from one store to another, so that the copy names nothing that it lacks."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from everlog.format.cluster_marker import MARKER_BYTES_MAX, decode_marker
@@ -16,10 +16,12 @@ from everlog.format.object_keys import ClusterKey, PartitionPath
 from everlog.model.clock import Clock
 from everlog.model.errors import RejectedError
 from everlog.model.ids import TopicId
+from everlog.model.storage_class import StorageClass
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore, list_all
 from service.tiering.archive_listing import partitions_in
+from service.tiering.copy_classes import CopyClasses
 from service.tiering.copy_outcome import CopyCounts, OnCount, PartitionCopy
 from service.tiering.object_copying import ObjectCopier
 from service.tiering.partition_copying import PartitionCopier
@@ -70,6 +72,7 @@ class CopyRound:
         as_of_ms: Everything that the source held then is in the copy, but for the problems.
         ended_ms: When the round was over.
         meta_objects: Copied of those that are no partition's.
+        refused: Storage classes that the copy's store does not have.
     """
 
     as_of_ms: int
@@ -77,6 +80,7 @@ class CopyRound:
     partitions: Sequence[PartitionCopy]
     counts: CopyCounts
     meta_objects: int
+    refused: Collection[StorageClass] = ()
 
     @property
     def problem_count(self) -> int:
@@ -89,6 +93,7 @@ class ArchiveCopier:
 
     Args:
         objects: Copies objects.
+        classes: Chooses what segment objects are stored as.
         is_trial: Whether to say only what would be copied.
     """
 
@@ -100,6 +105,7 @@ class ArchiveCopier:
         objects: ObjectCopier,
         scope: CopyScope,
         clock: Clock,
+        classes: CopyClasses | None = None,
         is_trial: bool = False,
     ) -> None:
         self._source = source
@@ -107,6 +113,7 @@ class ArchiveCopier:
         self._objects = objects
         self._scope = scope
         self._clock = clock
+        self._classes = classes or CopyClasses()
         self._is_trial = is_trial
         self._sound: set[PartitionPath] = set()
         """What an earlier round has copied without a problem."""
@@ -138,6 +145,7 @@ class ArchiveCopier:
             self._source,
             self._target,
             objects=self._objects,
+            classes=self._classes,
             is_trial=self._is_trial,
             on_count=on_count,
         )
@@ -148,6 +156,7 @@ class ArchiveCopier:
             partitions=copies,
             meta_objects=await self._copy_meta(meta, copier.counts),
             counts=copier.counts,
+            refused=frozenset(self._classes.refused),
             ended_ms=self._clock.wall_ms(),
         )
 

@@ -29,8 +29,10 @@ from service.model.log import (
 from service.tiering.chunk_cache import CachedRange
 from service.tiering.cold_objects import ColdObject, ColdObjects, ObjectRange
 from service.tiering.fetch_ahead import FetchAhead
+from service.tiering.object_verification import Fault
 from service.tiering.open_files import OpenFiles
 from service.tiering.range_sources import RangeSource
+from service.tiering.read_damage import ReadDamage
 from service.tiering.record_time import find_record
 from service.tiering.stats import TierStats
 from service.tiering.tier_view import TierView
@@ -83,6 +85,7 @@ class ColdLog:
         files: Reads them.
         executor: Threads that search opened batches.
         ahead: Follows the readers, and fetches ahead of them.
+        damage: Is told of objects that are not there; who reads others tells of those himself.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class ColdLog:
         executor: Executor | None,
         ahead: FetchAhead,
         stats: TierStats,
+        damage: ReadDamage,
     ) -> None:
         self._tier = tier
         self._objects = objects
@@ -103,6 +107,7 @@ class ColdLog:
         self._executor = executor
         self._ahead = ahead
         self._stats = stats
+        self._damage = damage
         self._latest: Entry | None = None
 
     @property
@@ -243,10 +248,14 @@ class ColdLog:
                 return await attempt()
             except ObjectMissingError as error:
                 if error.key in gone:
-                    reason = "the manifest names it, the store lacks it"
-                    raise CorruptObjectError(error.key, reason) from error
+                    lost = CorruptObjectError(
+                        error.key, "the manifest names it, the store lacks it"
+                    )
+                    self._damage.note(error.key, lost, fault=Fault.MISSING)
+                    raise lost from error
                 gone.add(error.key)
-                _log.warning("object_missing", object=error.key)
+                if error.key not in self._damage:
+                    _log.warning("object_missing", object=error.key)
                 self.forget()
 
     async def _read_fetched(self, asked: Offset, bounds: ReadBounds) -> LogSlice:

@@ -10,6 +10,8 @@ from everlog.format.segment_index import SegmentIndex
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
 from service.tiering.object_index import read_index, read_producers
+from service.tiering.object_verification import Fault
+from service.tiering.read_damage import ReadDamage
 from service.tiering.second_look import second_look
 from service.tiering.single_flight import SingleFlight, Spawn
 
@@ -80,10 +82,12 @@ class ColdObjects:
         *,
         spawn: Spawn,
         range_bytes: int,
+        damage: ReadDamage,
         objects_max: int = OBJECTS_MAX,
     ) -> None:
         self._store = store
         self._range_bytes = range_bytes
+        self._damage = damage
         self._objects_max = objects_max
         self._objects: OrderedDict[bytes, ColdObject] = OrderedDict()
         self._opening: SingleFlight[bytes, ColdObject] = SingleFlight(spawn)
@@ -117,7 +121,9 @@ class ColdObjects:
         self._objects.pop(uid, None)
 
     async def _open(self, path: PartitionPath, entry: Entry) -> ColdObject:
-        found = await second_look(lambda: self._read(path, entry))
+        name = entry.key(path).text
+        with self._damage.reading(name, fault=Fault.DAMAGED, offsets=entry.offsets):
+            found = await second_look(lambda: self._read(path, entry))
         self._objects[entry.uid] = found
         if len(self._objects) > self._objects_max:
             self._objects.popitem(last=False)

@@ -1,9 +1,11 @@
 """What a copy of an archive has done, and what it could not do."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from everlog.format.object_keys import PartitionPath, RootKey
+from everlog.model.storage_class import StorageClass
 
 PROBLEMS_MAX = 1000
 """Problems of one partition that are kept; all are counted."""
@@ -26,6 +28,7 @@ class CopyCounts:
         kept_objects: That were in the copy already.
         puts: Requests that have written.
         gets: Requests that have read an object.
+        class_bytes: Of the same objects as `found_bytes`, by the class that they should be in.
     """
 
     found_bytes: int = 0
@@ -36,6 +39,7 @@ class CopyCounts:
     roots: int = 0
     puts: int = 0
     gets: int = 0
+    class_bytes: Counter[StorageClass] = field(default_factory=Counter)
 
 
 OnCount = Callable[[CopyCounts], None]

@@ -1,6 +1,7 @@
 """Roots and pages in the object store: fetched when needed, and kept while there is room."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import LatestKey, PartitionPath
@@ -13,6 +14,8 @@ from everlog.stores.errors import ObjectExistsError, ObjectMissingError, not_sho
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
 from service.tiering.manifest_cache import ManifestCache
+from service.tiering.object_verification import Fault
+from service.tiering.read_damage import ReadDamage
 from service.tiering.second_look import second_look
 
 ROOT_BYTES_MAX = 16 << 20
@@ -29,6 +32,7 @@ class ManifestStore:
         hasty: The same store, for whoever tries again himself; its calls give up soon. What goes
             wrong is then known at once, and not once a call has been repeated for a minute.
         cache: For what was used lately.
+        damage: Is told of what cannot be read; None for who tells it himself.
     """
 
     def __init__(
@@ -37,10 +41,12 @@ class ManifestStore:
         *,
         hasty: ObjectStore | None = None,
         cache: ManifestCache | None = None,
+        damage: ReadDamage | None = None,
     ) -> None:
         self._store = store
         self._hasty = hasty or store
         self._cache = ManifestCache() if cache is None else cache
+        self._damage = damage
 
     async def root(self, path: PartitionPath, ref: RootRef, *, is_hasty: bool = False) -> Root:
         """Fetch a root, or find it among what was used lately.
@@ -58,7 +64,8 @@ class ManifestStore:
         root = self.cached_root(ref)
         if root is None:
             store = self._hasty if is_hasty else self._store
-            root = await second_look(lambda: self._root(store, path, ref))
+            with self._reading(ref.key(path).text):
+                root = await second_look(lambda: self._root(store, path, ref))
             self.keep_root(root)
         return root
 
@@ -86,7 +93,8 @@ class ManifestStore:
         """Fetch a page, or find it among what was used lately; raises like `root`."""
         found = self.cached_page(page)
         if found is None:
-            found = await second_look(lambda: self._page(path, page))
+            with self._reading(page.key(path).text):
+                found = await second_look(lambda: self._page(path, page))
             self._cache.put(page.uid, found)
         return found
 
@@ -94,6 +102,11 @@ class ManifestStore:
         key = object_key(page.key(path).text)
         body = await self._store.read_all(key, size_max=PAGE_BYTES_MAX)
         return decode_page(body, page, path=path)
+
+    def _reading(self, name: str) -> AbstractContextManager[None]:
+        if self._damage is None:
+            return nullcontext()
+        return self._damage.reading(name, fault=Fault.MANIFEST)
 
     def cached_page(self, page: PageId) -> Page | None:
         """Return a page if it is at hand."""

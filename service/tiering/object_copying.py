@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -14,6 +15,7 @@ from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import Uid, uid_text
 from everlog.model.clock import IdSource
 from everlog.model.errors import CorruptionError, RejectedError, RetriableError
+from everlog.model.storage_class import StorageClass
 from everlog.stores.body import FilePart
 from everlog.stores.errors import (
     ObjectExistsError,
@@ -39,16 +41,25 @@ _log = structlog.get_logger(__name__)
 class ObjectCopier(Protocol):
     """Copies single objects between two stores."""
 
-    async def copy(self, key: ObjectKey, *, size: int, crc32c: int | None) -> None:
+    async def copy(
+        self,
+        key: ObjectKey,
+        *,
+        size: int,
+        crc32c: int | None,
+        storage_class: StorageClass = StorageClass.STANDARD,
+    ) -> None:
         """Copy an object under its own name; durable on return. Safe to repeat.
 
         Args:
             key: Of the object in both stores.
             size: How many bytes it has to have.
             crc32c: What they have to have; None if nobody knows.
+            storage_class: What the copy is to be kept as.
 
         Raises:
             ObjectMissingError: The source does not have it.
+            StoreDeniedError: A store refuses this process, or does not have the class.
             CorruptionError: The source has other bytes; nothing was stored.
             StoreUnavailableError: A store did not answer.
         """
@@ -58,7 +69,7 @@ class ObjectCopier(Protocol):
 class StoreSideCopy(Protocol):
     """A store that copies an object without its bytes leaving it."""
 
-    async def copy(self, key: ObjectKey) -> None:
+    async def copy(self, key: ObjectKey, *, storage_class: StorageClass) -> None:
         """Copy an object; raises what `ObjectStore.create` and `ObjectStore.head` do."""
         ...
 
@@ -86,13 +97,26 @@ class SpooledCopier:
         self._ids = ids
         self._room = SpoolRoom(bytes_max=spool_bytes_max)
 
-    async def copy(self, key: ObjectKey, *, size: int, crc32c: int | None) -> None:
+    async def copy(
+        self,
+        key: ObjectKey,
+        *,
+        size: int,
+        crc32c: int | None,
+        storage_class: StorageClass = StorageClass.STANDARD,
+    ) -> None:
+        create = partial(self._create, key, storage_class=storage_class)
         if not size:
-            await self._create(key, [], crc32c=0)
+            await create([], crc32c=0)
             return
         local = self._source.local_path(key)
         if local is not None and crc32c is not None:
-            await self._copy_file(key, local, size=size, crc32c=crc32c)
+            # A file of a directory store: the new store verifies it as it reads it.
+            try:
+                await create([FilePart(local, 0, size)], crc32c=crc32c)
+            except CorruptionError:
+                await self._source.head(key)  # it may have gone meanwhile
+                raise
             return
         async with self._room.taken(size):
             path = os.path.join(self._folder, uid_text(Uid(self._ids.uuid())))
@@ -102,7 +126,7 @@ class SpooledCopier:
                     # The way may have damaged it; what is damaged where it lies is so again.
                     found = await self._fetch(key, size, path)
                 _check(key, found, crc32c)
-                await self._create(key, [FilePart(path, 0, size)], crc32c=found)
+                await create([FilePart(path, 0, size)], crc32c=found)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
@@ -116,17 +140,13 @@ class SpooledCopier:
                 "or set TMPDIR to a directory that has some"
             ) from error
 
-    async def _copy_file(self, key: ObjectKey, path: str, *, size: int, crc32c: int) -> None:
-        """Copy a file of a directory store: the new store verifies it as it reads it."""
+    async def _create(
+        self, key: ObjectKey, parts: list[FilePart], *, crc32c: int, storage_class: StorageClass
+    ) -> None:
         try:
-            await self._create(key, [FilePart(path, 0, size)], crc32c=crc32c)
-        except CorruptionError:
-            await self._source.head(key)  # it may have gone meanwhile
-            raise
-
-    async def _create(self, key: ObjectKey, parts: list[FilePart], *, crc32c: int) -> None:
-        try:
-            await self._target.create_from_file(key, parts, crc32c=crc32c)
+            await self._target.create_from_file(
+                key, parts, crc32c=crc32c, storage_class=storage_class
+            )
         except ObjectExistsError:
             # Another copy beside this one. A name never has two contents, if nobody meddles.
             size = sum(len(part) for part in parts)
@@ -147,17 +167,24 @@ class StoreSideCopier:
         self._server = server
         self._target = target
         self._otherwise = otherwise
-        self._is_refused = False
+        self._refused: set[StorageClass] = set()
 
-    async def copy(self, key: ObjectKey, *, size: int, crc32c: int | None) -> None:
+    async def copy(
+        self,
+        key: ObjectKey,
+        *,
+        size: int,
+        crc32c: int | None,
+        storage_class: StorageClass = StorageClass.STANDARD,
+    ) -> None:
         is_copied = (
             crc32c is not None
             and size <= SERVER_COPY_BYTES_MAX
-            and not self._is_refused
-            and await self._copied(key)
+            and storage_class not in self._refused
+            and await self._copied(key, storage_class)
         )
         if not is_copied or crc32c is None:
-            await self._otherwise.copy(key, size=size, crc32c=crc32c)
+            await self._otherwise.copy(key, size=size, crc32c=crc32c, storage_class=storage_class)
             return
         try:
             await check_copy(self._target, key, size=size, crc32c=crc32c)
@@ -166,11 +193,11 @@ class StoreSideCopier:
             await self._target.delete([key])
             raise
 
-    async def _copied(self, key: ObjectKey) -> bool:
+    async def _copied(self, key: ObjectKey, storage_class: StorageClass) -> bool:
         try:
-            await self._server.copy(key)
+            await self._server.copy(key, storage_class=storage_class)
         except StoreDeniedError as error:
-            self._is_refused = True
+            self._refused.add(storage_class)
             _log.warning("store_side_copy_refused", reason=str(error), instead="through here")
             return False
         except RetriableError:

@@ -30,13 +30,13 @@ from everlog.format.trash import Trash, TrashedRange
 from everlog.format.walk import Walk
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import ObjectInfo
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 
-RESTORE_EPOCHS = EPOCH_STEP // 2
+RESTORE_EPOCHS = RESTORE_EPOCH_STEP // 2
 """Only a restore lies between epochs that are so far apart.
 
-It begins `EPOCH_STEP` above all that the names show, and who had the store may have been elected
-some hundred times since it made the last of those.
+It begins `RESTORE_EPOCH_STEP` above all that the names show, and who had the store may have been
+elected some hundred times since it made the last of those.
 """
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from hashlib import sha256
 
 from everlog.format.entries import Entry, entry_of
@@ -16,6 +17,7 @@ from everlog.stores.errors import ObjectExistsError, ObjectMissingError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore, list_all
 from service.tiering.archive_listing import RootNames, root_names
+from service.tiering.copy_classes import CopyClasses
 from service.tiering.copy_outcome import CopyCounts, OnCount, PartitionCopy
 from service.tiering.manifest_store import PAGE_BYTES_MAX, ROOT_BYTES_MAX, ManifestStore
 from service.tiering.object_copying import ObjectCopier
@@ -40,6 +42,7 @@ class PartitionCopier:
 
     Args:
         objects: Copies segment objects.
+        classes: Chooses what they are stored as.
         is_trial: Whether to count only what would be copied.
         on_count: Told of the counts as they change.
         objects_at_once: Copied side by side.
@@ -55,6 +58,7 @@ class PartitionCopier:
         target: ObjectStore,
         *,
         objects: ObjectCopier,
+        classes: CopyClasses,
         is_trial: bool = False,
         on_count: OnCount = lambda _: None,
         objects_at_once: int = OBJECTS_AT_ONCE,
@@ -63,6 +67,7 @@ class PartitionCopier:
         self._source = source
         self._target = target
         self._objects = objects
+        self._classes = classes
         self._is_trial = is_trial
         self._on_count = on_count
         self.slots = asyncio.Semaphore(objects_at_once)
@@ -141,9 +146,16 @@ class PartitionCopier:
             CorruptionError: It is damaged; the copy does not get it.
         """
         if not self._is_trial:
-            await self._objects.copy(key, size=entry.size_bytes, crc32c=entry.crc32c)
+            size, crc32c = entry.size_bytes, entry.crc32c
+            copy = partial(self._objects.copy, key, size=size, crc32c=crc32c)
+            await self._classes.stored(entry, lambda chosen: copy(storage_class=chosen))
         self.counts.gets += 1
         self._count(entry.size_bytes)
+
+    def find(self, entry: Entry) -> None:
+        """Count an object that a root names."""
+        self.counts.found_bytes += entry.size_bytes
+        self.counts.class_bytes[self._classes.of(entry)] += entry.size_bytes
 
     def keep(self, entry: Entry) -> None:
         """Count an object that the other store has already."""
@@ -247,7 +259,7 @@ class _PartitionWork:
                 if entry.uid in self._seen:
                     continue
                 self._seen.add(entry.uid)
-                self._copier.counts.found_bytes += entry.size_bytes
+                self._copier.find(entry)
                 if key in self._held:
                     self._check_held(entry, key)
                     continue

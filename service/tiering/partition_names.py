@@ -25,7 +25,7 @@ from everlog.stores.object_store import ObjectStore, list_all
 ALL_PREFIXES: Sequence[str] = "0123456789abcdef"
 """Together they begin the names of all partitions, and may be listed side by side."""
 
-EPOCH_STEP = 1000
+RESTORE_EPOCH_STEP = 1000
 """So far above the epochs that are seen a restored partition begins.
 
 Every start is a term, and many leave nothing behind in the store; clients have seen them, and pass
@@ -67,7 +67,7 @@ class PartitionNames:
         """
         stamps = [*others, *(root.stamp for root in self.roots)]
         stamps += [each.key.stamp for each in self.segments.values()]
-        epoch = max((stamp.epoch for stamp in stamps), default=-1) + EPOCH_STEP
+        epoch = max((stamp.epoch for stamp in stamps), default=-1) + RESTORE_EPOCH_STEP
         claim = max((stamp.claim for stamp in stamps), default=0) + 1
         ver = max((stamp.ver for stamp in stamps), default=0) + 1
         # The first election and the first claim add one, and commits go on from there.

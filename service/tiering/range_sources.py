@@ -19,7 +19,9 @@ from service.model.disk import Disk, File
 from service.tiering.chunk_cache import CachedRange, ChunkCache, RangeId
 from service.tiering.cold_objects import ColdObject, ObjectRange
 from service.tiering.fetch_queue import FetchQueue
+from service.tiering.object_verification import Fault
 from service.tiering.open_files import OpenFiles
+from service.tiering.read_damage import ReadDamage
 from service.tiering.scan_pace import ScanPace
 from service.tiering.single_flight import SingleFlight, Spawn
 from service.tiering.stats import TierStats
@@ -96,7 +98,9 @@ class FetchOrder:
 class _Fetching:
     """What both sources share: a range is fetched once at a time, and when it is its turn."""
 
-    def __init__(self, *, order: FetchOrder, spawn: Spawn, stats: TierStats) -> None:
+    def __init__(
+        self, *, order: FetchOrder, spawn: Spawn, stats: TierStats, damage: ReadDamage
+    ) -> None:
         self._queue = order.queue
         self._pace = order.pace
         self._clock = order.clock
@@ -104,10 +108,11 @@ class _Fetching:
         self._turns: dict[RangeId, asyncio.Event] = {}
         self._flights: SingleFlight[RangeId, CachedRange] = SingleFlight(spawn)
         self._stats = stats
+        self._damage = damage
 
     @property
     def is_held(self) -> bool:
-        return self._pace.bytes_per_second is not None
+        return self._pace.held_to(self._clock.monotonic()) is not None
 
     def at_hand(self, of: ColdObject, wanted: ObjectRange) -> CachedRange | None:
         raise NotImplementedError
@@ -152,7 +157,13 @@ class _Fetching:
         range_id = _id(of, wanted)
         try:
             await self._turns[range_id].wait()
-            found = await self._obtain(of, wanted, keep=keep)
+            with self._damage.reading(
+                of.key,
+                fault=Fault.DAMAGED,
+                offsets=of.entry.offsets,
+                parts=range(wanted.first_chunk, wanted.first_chunk + wanted.chunks),
+            ):
+                found = await self._obtain(of, wanted, keep=keep)
         finally:
             del self._turns[range_id]
             self._queue.end(range_id)
@@ -195,8 +206,9 @@ class CachedRanges(_Fetching):
         order: FetchOrder,
         spawn: Spawn,
         stats: TierStats,
+        damage: ReadDamage,
     ) -> None:
-        super().__init__(order=order, spawn=spawn, stats=stats)
+        super().__init__(order=order, spawn=spawn, stats=stats, damage=damage)
         self._store = store
         self._directory = directory
         self._disk = disk
@@ -265,8 +277,9 @@ class LocalRanges(_Fetching):
         order: FetchOrder,
         spawn: Spawn,
         stats: TierStats,
+        damage: ReadDamage,
     ) -> None:
-        super().__init__(order=order, spawn=spawn, stats=stats)
+        super().__init__(order=order, spawn=spawn, stats=stats, damage=damage)
         self._store = store
         self._files = files
         self._verified: OrderedDict[RangeId, CachedRange] = OrderedDict()

@@ -62,10 +62,10 @@ class ScanPace:
         self._taken = 0
         self._next_at = 0.0
 
-    @property
-    def bytes_per_second(self) -> float | None:
-        """What scans may have now; None while nothing holds them back."""
-        return self._rate
+    def held_to(self, now: float) -> float | None:
+        """Return the bytes a second that scans may have; None while nothing holds them back."""
+        is_over = self._last is not None and self._is_quiet(self._last, now)
+        return None if is_over else self._rate
 
     def take(self, length: int, *, now: float) -> float:
         """Permit a fetch of ``length`` bytes; return 0, or the seconds after which to ask again."""
@@ -94,7 +94,7 @@ class ScanPace:
         times = look.waits.times - last.waits.times
         wait = (look.waits.seconds - last.waits.seconds) / times if times else 0.0
         has_producers = (look.rounds - last.rounds) / seconds >= ROUNDS_PER_SECOND_MIN
-        if look.at - max(last.at, self._next_at) >= QUIET_SECONDS:
+        if self._is_quiet(last, look.at):
             self._quiet_wait = wait if has_producers else self._quiet_wait
             self._rate = None
         elif not has_producers:
@@ -103,6 +103,10 @@ class ScanPace:
             self._slow_down(self._taken / seconds)
         elif self._rate is not None:
             self._speed_up(self._taken / seconds)
+
+    def _is_quiet(self, last: _Look, now: float) -> bool:
+        """Whether nobody scans: then nothing is looked at, and what held the last one is over."""
+        return now - max(last.at, self._next_at) >= QUIET_SECONDS
 
     def _slow_down(self, speed: float) -> None:
         before = speed if self._rate is None else min(self._rate, speed)

@@ -22,5 +22,8 @@ async def second_look(read: Callable[[], Awaitable[ResultT]]) -> ResultT:
     try:
         return await read()
     except CorruptionError as error:
-        _log.warning("read_again", reason=str(error))
-    return await read()
+        first = error
+    found = await read()
+    # What is wrong both times is for whoever asked to tell, once and not at every attempt.
+    _log.warning("read_again", reason=str(first))
+    return found

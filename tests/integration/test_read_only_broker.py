@@ -1,6 +1,7 @@
 """A real broker that serves what another one archives, through the same directory."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,10 @@ from confluent_kafka.admin import (
 
 from everlog.stores.temporary_folder import TEMPORARY_FOLDER
 from tests.conformance.waiting import wait_until_true
+from tests.fault.broker_pages import BrokerPages
 from tests.fault.broker_process import BrokerProcess, ReadOnlyBroker
+from tests.integration.command import Command
+from tests.waiting import wait_until
 from tests.walk.broker_facts import metric
 
 TOPIC = "flights"
@@ -214,3 +218,40 @@ def test_topics_come_and_grow_as_they_do_at_the_writer(tmp_path: Path) -> None:
         wait_until_true(lambda: seen() == {TOPIC: 1, "more": 2})
         write.create_partitions([NewPartitions("more", 5)])["more"].result()
         wait_until_true(lambda: seen() == {TOPIC: 1, "more": 5})
+
+
+def test_damage_that_consumers_meet_is_told_once_and_the_reader_stays_ready(
+    tmp_path: Path,
+) -> None:
+    with both(tmp_path, SLICES, POLL) as (writer, reader):
+        produce(writer.bootstrap, 0, 200)
+        archived(writer)
+        reader.start()
+        pages = BrokerPages(reader.log_path)
+        assert "degraded" not in pages.readiness()[1]
+        damaged = sorted((tmp_path / "store").rglob("*.seg"))
+        sound = [each.read_bytes() for each in damaged]
+        for each, body in zip(damaged, sound, strict=True):
+            each.write_bytes(body[:100] + bytes([body[100] ^ 1]) + body[101:])
+        with consumer(reader.bootstrap) as waiting:
+            # It is told to ask again, and does.
+            wait_until(lambda: waiting.poll(0.1) or _reads(reader) > 2, reader.log_tail)
+            status, text = pages.readiness()
+            assert status == 200
+            assert "degraded: 1 archived object is damaged or missing" in text
+            assert reader.log_path.read_text().count('"archive_object_unreadable"') == 1
+            page = f"http://{_admin(reader)}/metrics"
+            shown = Command(reader.bootstrap).out("tier", "status", "--metrics", page)
+            assert b"Damage: 1 archived object damaged or missing" in shown
+            for each, body in zip(damaged, sound, strict=True):
+                each.write_bytes(body)
+            assert taken(waiting, 200) == expected(0, 200)
+        assert "degraded" not in pages.readiness()[1]
+
+
+def _reads(broker: BrokerProcess) -> float:
+    return broker.metric("everlog_tier_damaged_reads")
+
+
+def _admin(broker: BrokerProcess) -> str:
+    return re.findall(r'"admin": "http://([^"]+)"', broker.log_path.read_text())[-1]

@@ -105,5 +105,7 @@ def test_what_cannot_be_copied_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "without --yes" in refusal(*both, "--prune", "--follow", "3")
     assert "leave it out" in refusal(*both, "--yes")
     assert "exclude each other" in refusal(*both, "--dry-run", "--follow", "3")
+    assert "wait for hours" in refusal(*both, "--storage-class", "GLACIER")
+    assert "only buckets" in refusal(*both, "--storage-class", "GLACIER_IR")
     assert "24h" in refusal(*both, "--prune", "--grace", "soon")
     assert "check its URL" in refusal(*both, status=1)

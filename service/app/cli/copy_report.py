@@ -1,5 +1,6 @@
 """What ``everlog tier copy`` says: of a round, of what it cost, and of what was pruned."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,8 @@ def round_facts(report: RoundReport, prices: Prices, *, now_ms: int) -> dict[str
         "objects_kept": counts.kept_objects,
         "bytes_kept": counts.kept_bytes,
         "meta_objects_copied": done.meta_objects,
+        "bytes_by_class": class_facts(report),
+        "classes_refused": sorted(each.name for each in done.refused),
         "cost": cost_facts(report, prices),
         "problems": done.problem_count,
         "problem_list": [
@@ -88,6 +91,14 @@ def round_facts(report: RoundReport, prices: Prices, *, now_ms: int) -> dict[str
     }
 
 
+def class_facts(report: RoundReport) -> dict[str, int]:
+    """Return the bytes of the copy's objects by storage class, as far as this copy stored them."""
+    found: Counter[str] = Counter()
+    for each, size in report.done.counts.class_bytes.items():
+        found["STANDARD" if each in report.done.refused else each.name] += size
+    return dict(found)
+
+
 def cost_facts(report: RoundReport, prices: Prices) -> dict[str, Any]:
     """Return what the requests of a round cost, and the bytes in a month."""
     counts = report.done.counts
@@ -98,7 +109,9 @@ def cost_facts(report: RoundReport, prices: Prices) -> dict[str, Any]:
         "puts": counts.puts,
         "gets": counts.gets,
         "copy": requests + counts.bytes / _GIB * prices.out_gib,
-        "month": counts.found_bytes / _GIB * prices.gib_month,
+        "month": sum(
+            size / _GIB * prices.month_of(name) for name, size in class_facts(report).items()
+        ),
     }
 
 
@@ -121,6 +134,7 @@ def print_round(report: RoundReport, prices: Prices, *, now_ms: int) -> None:
         print(f"    and {more:,} more; -o json has them")
     if counts.objects:
         print(_cost_text(cost_facts(report, prices)))
+    print(_classes_text(report), end="")
     if report.verified:
         print(_verified_text(report))
     print(_state_text(report, now_ms=now_ms))
@@ -147,6 +161,18 @@ def _cost_text(cost: dict[str, Any]) -> str:
         f"Cost     {copied} {cost['currency']} for {requests}, the copy {month} "
         f"{cost['currency']} a month ({cost['prices']})"
     )
+
+
+def _classes_text(report: RoundReport) -> str:
+    """Say what the copy is stored as, where that is not simply the default."""
+    found, refused = class_facts(report), sorted(each.name for each in report.done.refused)
+    if not refused and found.keys() <= {"STANDARD"}:
+        return ""
+    sizes = ", ".join(f"{name} {size_text(size)}" for name, size in sorted(found.items()))
+    text = f"Classes  {sizes}\n"
+    if refused:
+        text += f"The copy's store does not have {', '.join(refused)}: that is STANDARD there.\n"
+    return text
 
 
 def _verified_text(report: RoundReport) -> str:

@@ -65,7 +65,9 @@ def read_marks(admin: Admin, metadata: Cluster, topics: Iterable[str]) -> dict[K
     ]
     starts = _ask_all(admin, keys, kafka_admin().OffsetSpec.earliest())
     ends = _ask_all(admin, keys, kafka_admin().OffsetSpec.latest())
-    oldest = _ask_all(admin, keys, kafka_admin().OffsetSpec.for_timestamp(0))
+    # The first record may be in an object that is damaged; all else is known without it.
+    spec = kafka_admin().OffsetSpec.for_timestamp(0)
+    oldest = _ask_all(admin, keys, spec, passes_damage=True)
     tiers = tier_marks(metadata, keys)
     found: dict[Key, Marks] = {}
     for key in keys:
@@ -89,8 +91,17 @@ def offsets_at_time(admin: Admin, keys: Iterable[Key], timestamp_ms: int) -> dic
     return {key: each.offset for key, each in found.items() if each.offset >= 0}
 
 
-def _ask_all(admin: Admin, keys: list[Key], spec: Any) -> dict[Key, Any]:
-    """Ask for one kind of offset; what cannot be told is left out."""
+def _ask_all(
+    admin: Admin, keys: list[Key], spec: Any, *, passes_damage: bool = False
+) -> dict[Key, Any]:
+    """Ask for one kind of offset; what cannot be told is left out.
+
+    Args:
+        admin: Of the brokers.
+        keys: Whom to ask about.
+        spec: Which offset.
+        passes_damage: Whether what cannot be read is left out, too, and is no error.
+    """
     if not keys:
         return {}
     futures = admin.list_offsets(
@@ -101,6 +112,9 @@ def _ask_all(admin: Admin, keys: list[Key], spec: Any) -> dict[Key, Any]:
         try:
             answers[partition.topic, partition.partition] = future.result()
         except kafka().KafkaException as error:
+            is_unreadable = error.args[0].code() == kafka().KafkaError.KAFKA_STORAGE_ERROR
+            if passes_damage and is_unreadable:
+                continue
             if not error.args[0].retriable() and not _is_leaderless(error):
                 raise
     return answers

@@ -1,4 +1,4 @@
-"""What a broker's scrubber has seen, from the page of its metrics."""
+"""What a broker's scrubber and its readers have seen, from the page of its metrics."""
 
 import re
 from http.client import HTTPException
@@ -30,6 +30,7 @@ SECONDS_MAX = 3.0
 _PAGE_BYTES_MAX = 4 << 20
 _PREFIX = "everlog_tier_scrub_"
 _SAMPLE = re.compile(rf"^{_PREFIX}([a-z_]+) (\S+)$", re.MULTILINE)
+_DAMAGED = re.compile(r"^everlog_tier_damaged_objects (\S+)$", re.MULTILINE)
 _PERCENT = 100
 
 Scrub = dict[str, float]
@@ -38,6 +39,12 @@ Scrub = dict[str, float]
 
 def read_scrub(admin: Admin, metadata: Cluster, *, url: str | None) -> Scrub | None:
     """Return what a scrubber has seen; None if it is off, or its page is not known or silent."""
+    page = read_page(admin, metadata, url=url)
+    return None if page is None else samples_of(page)
+
+
+def read_page(admin: Admin, metadata: Cluster, *, url: str | None) -> str | None:
+    """Return the page of a broker's metrics; None if it is not known or silent."""
     if url is not None and not url.startswith(("http://", "https://")):
         misuse(f"--metrics {url!r} is no page", "write http://HOST:PORT/metrics")
     page = url or _own_page(broker_settings(admin, metadata))
@@ -45,15 +52,28 @@ def read_scrub(admin: Admin, metadata: Cluster, *, url: str | None) -> Scrub | N
         return None
     try:
         with urlopen(page, timeout=SECONDS_MAX) as answer:  # noqa: S310  (http alone, see above)
-            text = answer.read(_PAGE_BYTES_MAX).decode()
+            text: str = answer.read(_PAGE_BYTES_MAX).decode()
+            return text
     except (URLError, OSError, HTTPException, ValueError):
         return None
-    return samples_of(text)
 
 
 def samples_of(page: str) -> Scrub | None:
     """Find the samples on a page; None if scrubbing is off."""
     return {name: float(value) for name, value in _SAMPLE.findall(page)} or None
+
+
+def damage_text(page: str) -> str | None:
+    """Say what readers and the scrubber have found damaged or missing; None if it is nothing."""
+    found = _DAMAGED.search(page)
+    damaged = 0 if found is None else int(float(found[1]))
+    if not damaged:
+        return None
+    return (
+        f"{plural(damaged, 'archived object')} damaged or missing: the log names them "
+        "(archive_object_unreadable, archive_object_unsound), and everlog tier verify --store URL "
+        "lists all that is wrong; put them back from a copy"
+    )
 
 
 def scrub_text(scrub: Scrub) -> str:

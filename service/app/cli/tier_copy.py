@@ -37,6 +37,7 @@ from service.app.cli.times import duration_ms
 
 if TYPE_CHECKING:
     from everlog.format.object_keys import PartitionPath
+    from everlog.model.storage_class import StorageClass
     from service.tiering.archive_copying import ArchiveCopier, CopyRound, CopyScope
     from service.tiering.copy_outcome import CopyCounts
     from service.tiering.copy_pruning import PartitionSurplus
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 VERIFIED_AT_ONCE = 4
 """Partitions of the copy that are read back side by side."""
+
+_SAME = "same"
 
 _FORM = "file:///directory or s3://bucket/prefix?endpoint=URL&region=R"
 
@@ -56,14 +59,25 @@ ToOption = Annotated[
     str, typer.Option("--to", metavar="URL", help="The copy: another one, empty or copied before.")
 ]
 
+ClassOption = Annotated[
+    str,
+    typer.Option(
+        "--storage-class",
+        metavar="CLASS",
+        help="Of segment objects in the copy, such as GLACIER_IR; same is what they have at the "
+        "source, where the copy's store has that.",
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """What the command was asked for."""
+    """What the command was asked for; without a storage class, to keep the source's."""
 
     source_url: str
     target_url: str
     scope: "CopyScope"
+    storage_class: "StorageClass | None"
     follow_seconds: int | None
     is_trial: bool
     is_verified: bool
@@ -83,6 +97,7 @@ def copy(
             metavar="SECONDS", min=1, help="Copy what is new again and again, so long apart."
         ),
     ] = None,
+    storage_class: ClassOption = _SAME,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the copy back to its end, batch by batch.")
     ] = False,
@@ -110,6 +125,7 @@ def copy(
     from service.tiering.archive_copying import CopyScope
 
     _check_urls(source, target)
+    chosen = _storage_class(storage_class, target)
     if prune and (follow is not None or verify or dry_run):
         misuse("--prune goes with none of --follow, --verify, --dry-run", "without --yes it is dry")
     _check_options(is_dry=dry_run, is_real=yes, is_prune=prune, follow=follow)
@@ -118,6 +134,7 @@ def copy(
         source_url=source,
         target_url=target,
         scope=scope,
+        storage_class=chosen,
         follow_seconds=follow,
         is_trial=dry_run,
         is_verified=verify,
@@ -135,6 +152,28 @@ def _check_options(*, is_dry: bool, is_real: bool, is_prune: bool, follow: int |
         misuse("--yes is about --prune", "leave it out")
     if follow is not None and is_dry:
         misuse("--follow and --dry-run exclude each other", "leave one of them out")
+
+
+def _storage_class(text: str, target: str) -> "StorageClass | None":
+    """Return the class that is asked for; None for that of the source."""
+    from everlog.model.storage_class import StorageClass, class_fault
+
+    if text == _SAME:
+        return None
+    fault = class_fault(text)
+    if fault is not None:
+        misuse(f"--storage-class {text}: {fault}", f"or {_SAME}")
+    found = StorageClass[text]
+    if found is not StorageClass.STANDARD and not _has_classes(target):
+        misuse(f"--storage-class {text}: only buckets have storage classes", "leave it out")
+    return found
+
+
+def _has_classes(url: str) -> bool:
+    from everlog.stores.s3_settings import S3Settings
+    from everlog.stores.url import absolute_url, parse_store_url
+
+    return isinstance(parse_store_url(absolute_url(url)), S3Settings)
 
 
 def _grace_ms(text: str) -> int:
@@ -166,6 +205,7 @@ async def _copy(source: ObjectStore, order: _Order) -> bool:
     """Copy, once or for ever; return whether anything is wrong."""
     from service.app.system import SystemClock
     from service.tiering.archive_copying import ArchiveCopier
+    from service.tiering.copy_classes import CopyClasses
 
     async with opened_store(order.target_url) as target, _copier(source, target, order) as objects:
         archive = ArchiveCopier(
@@ -174,6 +214,7 @@ async def _copy(source: ObjectStore, order: _Order) -> bool:
             objects=objects,
             scope=order.scope,
             clock=SystemClock(),
+            classes=CopyClasses(order.storage_class, has_any=_has_classes(order.target_url)),
             is_trial=order.is_trial,
         )
         if order.follow_seconds is not None:

@@ -11,7 +11,13 @@ from service.app.cli.connection import (
     kafka_errors,
 )
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
-from service.app.cli.scrub_facts import MetricsOption, read_scrub, scrub_text
+from service.app.cli.scrub_facts import (
+    MetricsOption,
+    damage_text,
+    read_page,
+    samples_of,
+    scrub_text,
+)
 from service.app.cli.sizes import count_text
 from service.app.cli.tier_facts import read_facts
 from service.app.cli.times import instant_text
@@ -35,14 +41,16 @@ def status(
         if output is Output.JSON:
             show_json(facts)
             return
-        scrub = read_scrub(admin, metadata, url=metrics)
+        page = read_page(admin, metadata, url=metrics) or ""
     if not facts:
         print("no topics yet; create one with: everlog topic create NAME --partitions 3")
         return
     show(_table(facts))
     if held := sorted({each["topic"] for each in facts if each["held"]}):
         print(f"On hold, nothing archived is removed: {', '.join(held)}")
-    if scrub is not None:
+    if damage := damage_text(page):
+        print(f"Damage: {damage}")
+    if scrub := samples_of(page):
         print(f"Scrub: {scrub_text(scrub)}")
 
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from everlog.format.cluster_marker import ClusterMarker, encode_marker
+from everlog.format.cut import Cut, CutTopic
 from everlog.format.object_keys import ClusterKey, Uid
 from everlog.format.owner_record import OwnerRecord
 from everlog.format.pointer import decode_pointer
 from everlog.model.errors import EverlogError, RetriableError
-from everlog.model.ids import NodeId, PartitionId
+from everlog.model.ids import NodeId, PartitionId, TopicName
+from everlog.model.offsets import LeaderEpoch
 from everlog.stores.errors import StoreUnavailableError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectStore
@@ -27,6 +29,7 @@ from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.image_reading import read_image
 from service.coordination.znodes import tier_path
 from service.partition.restoration import NothingToRestoreError, RestoreProgress, RestoreRequest
+from service.tiering.cut_objects import CutObjects, written
 from service.tiering.store_owner import (
     StoreTakenError,
     newest_owner,
@@ -216,3 +219,60 @@ async def test_a_restore_that_is_overtaken_while_it_reads_gives_up() -> None:
     newest = await newest_owner(bucket.store, CLUSTER)
     assert newest is not None
     assert (await read_owner(bucket.store, newest)).store_id == overtaken.store_id
+
+
+async def epochs(disk: SimDisk) -> list[int]:
+    """Leader epochs of the topics of a restored directory."""
+    server = await open_tree(disk=disk, directory=f"{DATA}/{METADATA_DIR}", executor=None)
+    tree = await EmbeddedStore.connect(server)
+    image = await read_image(tree, watch=lambda _: None)
+    await server.close()
+    return [image.topics[TopicName(name)].partitions[0].leader_epoch for name in ("a", "b")]
+
+
+async def write_cut(bucket: Bucket, *, owner: int, epoch: int, names: str = "ab") -> None:
+    """Write the cut that a broker writes in some term, whatever it archives."""
+    cut = Cut(
+        cluster_id=CLUSTER,
+        owner=owner,
+        created_ms=bucket.clock.now_ms,
+        settings={},
+        topics=[
+            CutTopic(
+                name=TopicName(name),
+                topic_id=topic_id(name),
+                partitions=1,
+                config={},
+                epoch=LeaderEpoch(epoch),
+                is_tiered=True,
+            )
+            for name in names
+        ],
+        groups={},
+    )
+    objects = CutObjects(bucket.store, cluster_id=CLUSTER, ids=SeededIds(epoch))
+    await objects.put(cut, await written(cut))
+
+
+@pytest.mark.parametrize("is_left_out", [False, True])
+@pytest.mark.parametrize("goes_back", [False, True])
+async def test_a_cluster_that_archived_nothing_since_its_restore_is_restored_above_its_terms(
+    *, goes_back: bool, is_left_out: bool
+) -> None:
+    bucket, first, second, third = await a_bucket(), a_disk(), a_disk(), a_disk()
+    await write_cut(bucket, owner=0, epoch=3)
+    before_ms = bucket.clock.now_ms
+    bucket.clock.now_ms += 60_000
+    await restored(bucket, first)
+    led = max(await epochs(first)) + 40  # clients have seen so many starts
+    bucket.clock.now_ms += 60_000
+    await write_cut(bucket, owner=1, epoch=led)
+    if is_left_out:
+        # Whoever has the store next knows nothing of a, and nor do its cuts.
+        bucket.clock.now_ms += 60_000
+        request = RestoreRequest(topics=frozenset("b"))
+        await restored(bucket, second, order=replace(ORDER, request=request), seed=2)
+    bucket.clock.now_ms += 60_000
+    request = RestoreRequest(at_ms=before_ms if goes_back else None)
+    await restored(bucket, third, order=replace(ORDER, request=request), seed=3)
+    assert (await epochs(third))[0] > led

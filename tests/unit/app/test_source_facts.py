@@ -8,7 +8,7 @@ import pytest
 from everlog.stores.errors import StoreUnavailableError
 from service.app.source_facts import source_metrics, with_source
 from service.net.admin_http import Answer
-from tests.unit.partition.source_bucket import one_topic
+from tests.unit.partition.source_bucket import Source, following, one_topic
 
 OK = Answer(200, b"ok\n")
 
@@ -34,3 +34,16 @@ async def test_readiness_tells_how_old_is_what_is_known_and_what_is_wrong(tmp_pa
         found = {each.name: each.values[""] for each in source_metrics(follower, seen_at + 7)}
         assert found["everlog_source_seen_seconds"] == pytest.approx(7)
         assert found["everlog_source_partitions"] == 1
+
+
+async def test_readiness_tells_of_partitions_whose_manifests_are_damaged(tmp_path: Path) -> None:
+    source = Source()
+    await source.mark()
+    await source.record("t")
+    await source.add("t", with_hint=False)
+    await source.store.overwrite(source.maker("t").roots[0], b"damaged")
+    async with following(source, tmp_path) as reader:
+        await reader.follower.poll()
+        said = with_source(OK, reader.follower, 0.0)
+        assert said.status == 200
+        assert b"\ndegraded: of 1 of its partitions nothing newer can be read" in said.body

@@ -11,8 +11,8 @@ from everlog.model.offsets import LeaderEpoch
 from service.coordination.changes import Edit
 from service.coordination.metadata_store import Check
 from service.coordination.topic_cloning import (
+    CLONE_EPOCH_STEP,
     CLONE_FROM,
-    EPOCH_STEP,
     CloneOrder,
     ancestors_of,
     clone_order,
@@ -81,7 +81,10 @@ def test_a_clone_has_its_source_s_partitions_and_what_is_not_given_of_its_settin
 
 def test_the_epochs_of_a_clone_begin_above_those_of_its_source() -> None:
     clone = cloned(topic("t"), CLONE)
-    assert [each.leader_epoch for each in clone.partitions] == [4 + EPOCH_STEP, 9 + EPOCH_STEP]
+    assert [each.leader_epoch for each in clone.partitions] == [
+        4 + CLONE_EPOCH_STEP,
+        9 + CLONE_EPOCH_STEP,
+    ]
 
 
 def test_a_clone_of_a_clone_is_kept_by_both_before_it() -> None:

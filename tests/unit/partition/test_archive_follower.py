@@ -12,7 +12,7 @@ from everlog.stores.errors import StoreUnavailableError
 from service.model.log import OffsetOutOfRangeError
 from service.partition.archive_follower import SourceGoneError
 from service.partition.errors import EpochsNotAtHandError, StaleLeaderEpochError
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from tests.unit.partition.source_bucket import Source, following, one_topic, topic_id
 from tests.unit.tiering.site import nothing_fails
 
@@ -170,7 +170,7 @@ async def test_a_restore_to_an_earlier_time_is_followed_back(tmp_path: Path) -> 
         epoch = partition.leader_epoch
         await source.take()
         source.makers["t", 0] = earlier
-        earlier.epoch += EPOCH_STEP
+        earlier.epoch += RESTORE_EPOCH_STEP
         earlier.claim()
         await earlier.add(records=3)
         await source.hint("t")
@@ -195,7 +195,7 @@ async def test_what_the_old_owner_still_stores_is_no_restore(tmp_path: Path) -> 
         await reader.polls()
         assert reader.partition("t").log_end == 20
         source.makers["t", 0] = earlier
-        earlier.epoch += EPOCH_STEP
+        earlier.epoch += RESTORE_EPOCH_STEP
         earlier.claim()
         await earlier.add(records=3)
         await source.hint("t")

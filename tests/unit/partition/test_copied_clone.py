@@ -1,8 +1,10 @@
 """What a clone shares with its source is copied along, and once."""
 
+from everlog.model.storage_class import StorageClass
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import ObjectKey
 from everlog.stores.object_store import ObjectStore, list_all
+from service.tiering.copy_classes import CopyClasses
 from service.tiering.partition_copying import PartitionCopier
 from tests.unit.partition.test_cloning import SOURCE, Yard, listed, yard
 
@@ -15,7 +17,14 @@ class UncheckedCopier:
     def __init__(self, target: ObjectStore) -> None:
         self._target = target
 
-    async def copy(self, key: ObjectKey, *, size: int, crc32c: int | None) -> None:
+    async def copy(
+        self,
+        key: ObjectKey,
+        *,
+        size: int,
+        crc32c: int | None,
+        storage_class: StorageClass = StorageClass.STANDARD,
+    ) -> None:
         await self._target.create(key, bytes(size))
 
 
@@ -24,7 +33,9 @@ async def test_a_copy_of_a_clone_brings_the_objects_of_its_source_once(yard: Yar
     clone = await yard.clone()
     await yard.extend(clone, 1)
     target = MemoryObjectStore(clock=yard.clock)
-    copier = PartitionCopier(yard.objects, target, objects=UncheckedCopier(target))
+    copier = PartitionCopier(
+        yard.objects, target, objects=UncheckedCopier(target), classes=CopyClasses()
+    )
     for is_thorough in (False, True):
         copied = await copier.copy(clone.path, is_thorough=is_thorough)
         assert copied.problems == []

@@ -1,12 +1,16 @@
 """A restore writes down what must stay for clones, whoever tells that there are any."""
 
+from dataclasses import replace
+
+import pytest
+
 from everlog.format.object_keys import PartitionPath
 from everlog.format.origins import Origin
 from everlog.format.topic_record import TopicRecord
 from everlog.model.ids import TopicId, TopicName, id_text
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.coordination.clone_pins import Cloned
-from service.partition.restored_clones import restored_clones
+from service.partition.restored_clones import restored_clones, with_kept
 from service.partition.restored_topics import FoundTopic, topic_outcomes
 from service.tiering.partition_restore import RestoredTier, Source
 
@@ -58,3 +62,41 @@ def test_a_deleted_source_is_collected_once_nobody_needs_it() -> None:
 
 def test_other_deleted_topics_are_left_alone() -> None:
     assert restored_clones([recorded()], [], dead={TopicId(bytes(16))}).deleted == []
+
+
+def found(topic_id: TopicId, name: str, source: Source, *, number: int = 0) -> FoundTopic:
+    tier = RestoredTier(
+        path=path(topic_id, number), epoch=LeaderEpoch(1), pointer=None, source=source
+    )
+    record = recorded().record
+    assert record is not None
+    record = replace(record, topic_id=topic_id, name=TopicName(name), partitions=3)
+    if topic_id != CLONE:
+        record = replace(record, extra={})
+    return FoundTopic(topic_id=topic_id, record=record, tiers={number: tier})
+
+
+def test_a_source_that_is_kept_for_a_clone_which_is_left_out_says_so() -> None:
+    topic = found(SOURCE, "old", Source.NEWEST)
+    outcomes = with_kept(topic_outcomes([topic]), [PIN], {CLONE: TopicName("copy")})
+    ((note,),) = (each.notes for each in outcomes)
+    assert "nothing archived of it will be deleted, for the sake of copy" in note
+    both = topic_outcomes([topic, found(CLONE, "copy", Source.NEWEST)])
+    assert not any(each.notes for each in with_kept(both, [PIN], {CLONE: TopicName("copy")}))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (Source.OBJECTS, "what it had of old is not in it"),
+        (Source.HINT, "what it had of old is not in it"),
+        (Source.NOTHING, "it begins with what old has then, if that is restored"),
+    ],
+)
+def test_a_clone_whose_roots_are_lost_says_what_that_means(source: Source, said: str) -> None:
+    (outcome,) = topic_outcomes([found(CLONE, "copy", source)])
+    assert said in outcome.notes[0]
+    (outcome,) = topic_outcomes([found(CLONE, "copy", source, number=2)])
+    assert outcome.notes == [], "there were two partitions when it was made"
+    (outcome,) = topic_outcomes([found(CLONE, "copy", Source.NEWEST)])
+    assert outcome.notes == []

@@ -12,7 +12,7 @@ from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.stores.object_key import object_key
 from service.partition.restoration import Restoration, RestoreRequest
 from service.partition.restored_topics import TopicOutcome, recovered_name
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from tests.simulation.clock import SeededIds
 from tests.unit.format.samples import NOW_MS
 from tests.unit.partition.test_restoration import CLUSTER, Bucket, ends, topic_id
@@ -84,7 +84,7 @@ async def test_topics_without_an_archive_come_back_empty_with_ids_settings_and_e
     assert cache.restored.config == {"cleanup.policy": "compact"}
     # Clients have seen the epochs, and pass over what comes from earlier ones.
     assert [(each.epoch, each.pointer) for each in cache.restored.partitions] == [
-        (41 + EPOCH_STEP, b"")
+        (41 + RESTORE_EPOCH_STEP, b"")
     ] * 3
 
 
@@ -95,8 +95,8 @@ async def test_epochs_that_left_nothing_in_the_archive_are_not_used_again() -> N
     (found,) = (await restored(bucket, cut_of(cut_topic("a", is_tiered=True)))).values()
     assert plain.restored is not None
     assert found.restored is not None
-    assert plain.restored.partitions[0].epoch == 1 + EPOCH_STEP
-    assert found.restored.partitions[0].epoch == 41 + EPOCH_STEP
+    assert plain.restored.partitions[0].epoch == 1 + RESTORE_EPOCH_STEP
+    assert found.restored.partitions[0].epoch == 41 + RESTORE_EPOCH_STEP
     assert found.restored.partitions[0].pointer == plain.restored.partitions[0].pointer
 
 

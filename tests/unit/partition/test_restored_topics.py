@@ -17,7 +17,7 @@ from service.partition.restored_topics import (
     source_text,
     topic_outcomes,
 )
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from service.tiering.partition_restore import RestoredTier, Source
 
 
@@ -56,7 +56,7 @@ def test_a_topic_has_all_its_partitions_back_whether_or_not_they_have_objects() 
     (outcome,) = topic_outcomes([found(record("a", partitions=3), tier("a", 1))])
     assert outcome.restored is not None
     epochs = [each.epoch for each in outcome.restored.partitions]
-    assert epochs == [EPOCH_STEP, 1007, EPOCH_STEP]
+    assert epochs == [RESTORE_EPOCH_STEP, 1007, RESTORE_EPOCH_STEP]
     pointers = [each.pointer for each in outcome.restored.partitions]
     assert not pointers[0]
     assert decode_pointer(pointers[1]) == unclaimed(Offset(5))

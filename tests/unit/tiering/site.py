@@ -79,7 +79,12 @@ class Metadata:
                 continue
 
     async def delete_topic(
-        self, topic_id: TopicId, *, partitions: int, deleted_ms: int = 0
+        self,
+        topic_id: TopicId,
+        *,
+        partitions: int,
+        deleted_ms: int = 0,
+        revision: int | None = None,
     ) -> None:
         topic = DeletedTopic(
             topic_id=topic_id,
@@ -87,6 +92,7 @@ class Metadata:
             partitions=partitions,
             deleted_ms=deleted_ms,
             version=0,
+            revision=revision,
         )
         payload = pack(deleted_topic_payload(topic))
         await self.store.create(deleted_topic_path(topic_id), payload)

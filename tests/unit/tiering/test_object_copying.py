@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from everlog.model.storage_class import StorageClass
 from everlog.stores.errors import StoreDeniedError
 from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import ObjectKey
@@ -25,7 +26,7 @@ class Uncopying:
 
     calls = 0
 
-    async def copy(self, key: ObjectKey) -> None:
+    async def copy(self, key: ObjectKey, *, storage_class: StorageClass) -> None:
         self.calls += 1
         raise StoreDeniedError("copy", key, "AccessDenied")
 

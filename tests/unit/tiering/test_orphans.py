@@ -13,7 +13,7 @@ from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectInfo
 from service.tiering.orphans import Census, Finding, Standing
-from service.tiering.partition_names import EPOCH_STEP
+from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from tests.unit.format.samples import (
     GRACE_MS,
     NOW_MS,
@@ -158,10 +158,10 @@ def test_commits_that_the_pointer_does_not_know_are_told_apart_at_any_age(root: 
 
 @pytest.mark.rule("TIER-56")
 def test_what_was_committed_by_who_has_lost_the_store_to_a_restore_are_orphans(root: Root) -> None:
-    restored = LeaderEpoch(root.stamp.epoch + EPOCH_STEP)
+    restored = LeaderEpoch(root.stamp.epoch + RESTORE_EPOCH_STEP)
     pointer = claimed(pointer_of(root), epoch=restored)
     # Terms in which it stored nothing: the restore has not seen them.
-    for unseen in (0, 40, EPOCH_STEP // 2):
+    for unseen in (0, 40, RESTORE_EPOCH_STEP // 2):
         made = Stamp(LeaderEpoch(root.stamp.epoch + unseen), root.stamp.claim + unseen, 60)
         later = RootKey(path=PATH, stamp=made, uid=uid(98))
         assert found(later, root, pointer).standing is Standing.ORPHAN

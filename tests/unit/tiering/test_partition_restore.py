@@ -15,7 +15,7 @@ from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectInfo, list_all
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.orphans import Census, Standing
-from service.tiering.partition_names import EPOCH_STEP, PartitionNames, partitions_below
+from service.tiering.partition_names import RESTORE_EPOCH_STEP, PartitionNames, partitions_below
 from service.tiering.partition_restore import PartitionRestore, RestoredTier, Source
 from tests.contract.object_stores import SteadyClock
 from tests.simulation.clock import SeededIds
@@ -100,7 +100,7 @@ async def test_epoch_and_claim_are_above_all_that_anybody_has_used(place: Place)
     place.maker.claim()
     await place.maker.upload(base=10)
     tier = await place.restored()
-    assert tier.epoch == 2 + EPOCH_STEP
+    assert tier.epoch == 2 + RESTORE_EPOCH_STEP
     assert tier.pointer is not None
     assert tier.pointer.stamp.epoch == tier.epoch
     assert tier.pointer.stamp.claim == 3

@@ -18,13 +18,14 @@ from service.tiering.cold_objects import ObjectRange
 from service.tiering.fetch_queue import FetchQueue
 from service.tiering.open_files import OpenFiles
 from service.tiering.range_sources import CachedRanges, FetchOrder, _Fetching
+from service.tiering.read_damage import ReadDamage
 from service.tiering.scan_pace import ScanPace
 from service.tiering.stats import TierStats
 from tests.contract.object_stores import SeededIds, SteadyClock
 from tests.simulation.loop import LoopClock, SimLoop, run_simulated
 from tests.simulation.processor import ProcessorForOne
 
-OBJECT: Any = SimpleNamespace(entry=SimpleNamespace(uid=b"uid"))
+OBJECT: Any = SimpleNamespace(entry=SimpleNamespace(uid=b"uid", offsets=None), key="key")
 DOWN = StoreUnavailableError("read", object_key("a"), "down")
 
 
@@ -45,7 +46,12 @@ class Source(_Fetching):
     """Has nothing at hand, and notes what it begins to bring."""
 
     def __init__(self, tasks: asyncio.TaskGroup, pace: ScanPace | None = None) -> None:
-        super().__init__(order=order(pace or unheld()), spawn=tasks.create_task, stats=TierStats())
+        super().__init__(
+            order=order(pace or unheld()),
+            spawn=tasks.create_task,
+            stats=TierStats(),
+            damage=ReadDamage(clock=SteadyClock()),
+        )
         self.begun: list[int] = []
         self.gate = asyncio.Event()
         self.failure: StoreUnavailableError | None = None
@@ -125,6 +131,7 @@ async def test_a_range_that_came_without_an_answer_leaves_no_file(tmp_path: Path
             order=order(unheld()),
             spawn=tasks.create_task,
             stats=TierStats(),
+            damage=ReadDamage(clock=SteadyClock()),
         )
         thing: Any = SimpleNamespace(entry=OBJECT.entry, key=object_key("a"))
         with pytest.raises(StoreUnavailableError):

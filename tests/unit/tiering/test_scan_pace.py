@@ -51,7 +51,7 @@ class Machine(Processor):
                 self._pass(delay, self.speed)
                 continue
             taken += RANGE
-            rate = self.pace.bytes_per_second or self._speed_max
+            rate = self.pace.held_to(self.now) or self._speed_max
             self.speed = min(rate, self._speed_max)
             self._pass(RANGE / self._speed_max, self.speed)
         return taken / (self.now - began)
@@ -92,10 +92,10 @@ def test_who_takes_nothing_from_producers_is_not_held_back(machine: Machine) -> 
 def test_without_producers_nothing_is_held_back() -> None:
     machine = Machine()
     machine.scan(2.0)
-    assert machine.pace.bytes_per_second is not None
+    assert machine.pace.held_to(machine.now) is not None
     machine.rounds_per_second = 2  # consumers that commit their offsets
     machine.scan(2 * LOOK_SECONDS)
-    assert machine.pace.bytes_per_second is None
+    assert machine.pace.held_to(machine.now) is None
     assert machine.scan(5.0) == pytest.approx(500 * MIB, rel=0.1)
 
 
@@ -111,7 +111,15 @@ def test_a_pause_of_the_scan_ends_what_held_it_back() -> None:
     machine.scan(2.0)
     machine.rest(2 * QUIET_SECONDS)
     assert machine.pace.take(RANGE, now=machine.now) == 0
-    assert machine.pace.bytes_per_second is None
+    assert machine.pace.held_to(machine.now) is None
+
+
+def test_what_held_a_scan_back_is_not_told_once_nobody_scans() -> None:
+    machine = Machine()
+    machine.scan(2.0)
+    assert machine.pace.held_to(machine.now) is not None
+    machine.rest(2 * QUIET_SECONDS)
+    assert machine.pace.held_to(machine.now) is None
 
 
 def test_where_the_system_does_not_tell_nothing_is_held_back() -> None:
@@ -122,4 +130,4 @@ def test_where_the_system_does_not_tell_nothing_is_held_back() -> None:
 
     machine = Silent()
     machine.scan(5.0)
-    assert machine.pace.bytes_per_second is None
+    assert machine.pace.held_to(machine.now) is None

@@ -1,6 +1,6 @@
 """What a scrubber has seen is read from the page of a broker's metrics."""
 
-from service.app.cli.scrub_facts import samples_of, scrub_text
+from service.app.cli.scrub_facts import damage_text, samples_of, scrub_text
 
 PAGE = """# HELP everlog_tier_scrub_objects_total Times that the store was asked.
 # TYPE everlog_tier_scrub_objects_total counter
@@ -30,3 +30,11 @@ def test_what_is_missing_comes_first_and_says_where_to_look() -> None:
 
 def test_a_page_without_them_says_that_scrubbing_is_off() -> None:
     assert samples_of("everlog_tier_objects_total 7.0\n") is None
+
+
+def test_what_readers_have_met_is_told_also_while_scrubbing_is_off() -> None:
+    assert damage_text(PAGE) is None
+    assert damage_text("everlog_tier_damaged_objects 0.0\n") is None
+    found = damage_text("everlog_tier_damaged_objects 2.0\n")
+    assert found is not None
+    assert found.startswith("2 archived objects damaged or missing: the log names them")

@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 
-from everlog.model.ids import PartitionId
 from service.app.cluster_topics import ClusterTopics
 from service.app.cut_wiring import cluster_cuts
 from service.app.disk_wiring import disk_watch
 from service.app.forwarding import controller_link
 from service.app.handlers import HandlerServices, build_handlers
+from service.app.joining import join_cluster
 from service.app.node_failures import end_process, report_defect
 from service.app.node_limits import group_limits, listener_limits
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
@@ -34,7 +34,7 @@ from service.coordination.controller import Controller
 from service.coordination.identity import Identity, establish_identity
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.producer_ids import ProducerIds
-from service.coordination.registration import BrokerDescription, register_broker
+from service.coordination.registration import BrokerDescription
 from service.groups.coordinator import GroupCoordinator
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
@@ -155,15 +155,16 @@ class BrokerNode:
         )
         ports = await self._bind()
         endpoints = self._config.endpoints(ports)
-        await self._images.load()
-        broker = await self._register(identity, endpoints)
+        broker, was_clean = await self._register(identity, endpoints)
         controller = await self._lead(broker)
         site = self._tier_site(identity.cluster_id)
         cold = self.cold = await self._open_cold_side(site)
         if cold.follower is not None:
             own = self._visible
             self._visible = ArchivedImage(own, cold.follower.table, broker_id=broker.id)
-        keeper = await self._open_logs(broker, cold, is_first=identity.is_new)
+        keeper = await self._open_logs(broker, cold)
+        before = {"first_start": True} if identity.is_new else {"last_stop_was_clean": was_clean}
+        _log.info("logs_opened", partitions=len(self.table), **before)
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
         await self.disk.measure()
         self._run(self.disk.run())
@@ -221,16 +222,23 @@ class BrokerNode:
     def _dispatch(self, peer: Peer, header: RequestHeader, frame: memoryview) -> Any:
         return self._dispatcher.serve(peer, header, frame)
 
-    async def _register(self, identity: Identity, endpoints: tuple[Endpoint, ...]) -> Broker:
-        return await register_broker(
+    async def _register(
+        self, identity: Identity, endpoints: tuple[Endpoint, ...]
+    ) -> tuple[Broker, bool]:
+        """Register; return this broker, and whether its last stop was a clean one."""
+        description = BrokerDescription(
+            id=self._config.broker_id,
+            endpoints=endpoints,
+            directory_id=identity.directory_id,
+            boot_id=self._boot_id,
+            rack=self._config.broker_rack,
+        )
+        return await join_cluster(
             self._store,
-            BrokerDescription(
-                id=self._config.broker_id,
-                endpoints=endpoints,
-                directory_id=identity.directory_id,
-                boot_id=self._boot_id,
-                rack=self._config.broker_rack,
-            ),
+            description,
+            images=self._images,
+            hot=self.hot,
+            defaults=self._topic_defaults,
         )
 
     async def _lead(self, broker: Broker) -> Controller:
@@ -257,9 +265,7 @@ class BrokerNode:
             scrub_since_ms=self._scrub_since_ms,
         )
 
-    async def _open_logs(
-        self, broker: Broker, cold: ColdSide, *, is_first: bool
-    ) -> PartitionKeeper:
+    async def _open_logs(self, broker: Broker, cold: ColdSide) -> PartitionKeeper:
         replicas = self._replicas = ReplicaSide(
             self._config,
             broker,
@@ -275,9 +281,7 @@ class BrokerNode:
         keeper = replicas.keeper
         # What changes from here on is applied when everything is open.
         self._images.subscribe(keeper.follow)
-        image = self._images.image
-        was_clean = await self.hot.start(_assigned(image, broker))
-        await keeper.load(image)
+        await keeper.load(self._images.image)
         cold.records.load(self._images.image, self._topic_defaults)
         self._images.subscribe(cold.follow)
         self._run(cold.records.run())
@@ -291,8 +295,6 @@ class BrokerNode:
                 check_ms=self._config.producer_id_expiration_check_interval_ms,
             )
         )
-        before = {"first_start": True} if is_first else {"last_stop_was_clean": was_clean}
-        _log.info("logs_opened", partitions=len(self.table), **before)
         return keeper
 
     def _serve(self, controller: Controller, keeper: PartitionKeeper) -> GroupCoordinator:
@@ -386,12 +388,3 @@ class BrokerNode:
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._background.append(begin_unbroken(self._tasks, work))
-
-
-def _assigned(image: ClusterImage, broker: Broker) -> set[PartitionId]:
-    return {
-        PartitionId(topic.topic_id, number)
-        for topic in image.topics.values()
-        for number, state in enumerate(topic.partitions)
-        if broker.id in state.replicas
-    }

@@ -185,12 +185,8 @@ async def assemble(
     await cache.empty()
     authority = Authority(pointers, clock=seams.clock, ids=seams.ids, stats=stats)
     damage = ReadDamage(clock=seams.clock)
-    manifests = ManifestStore(
-        store,
-        hasty=hasty,
-        cache=ManifestCache(bytes_max=config.remote_manifest_cache_bytes),
-        damage=damage,
-    )
+    cached = ManifestCache(bytes_max=config.remote_manifest_cache_bytes)
+    manifests = ManifestStore(store, hasty=hasty, cache=cached, damage=damage)
     order = fetch_order(site)
     cloning = make_cloning(pins, pointers, manifests, seams=seams, grace_ms=retired_ms(config))
     reading = archive_reading(

@@ -102,8 +102,24 @@ class Controller:
         return self._term
 
     async def settled(self) -> None:
-        """Wait until this broker is the controller and has elected wherever that was needed."""
-        await self._has_taken_stock.wait()
+        """Wait until this broker is the controller and has elected wherever that was needed.
+
+        Or until another broker is the controller: what the image tells of this one may be from its
+        life before.
+        """
+        here = {None, self._broker.id}
+        waits = (
+            asyncio.ensure_future(self._has_taken_stock.wait()),
+            asyncio.ensure_future(
+                self._images.wait_for(lambda image: image.controller_id not in here)
+            ),
+        )
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     async def run(self) -> None:
         """Be the controller whenever possible, until cancelled.

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from everlog.model.errors import RejectedError
-from everlog.model.ids import NodeId, id_text
+from everlog.model.ids import NodeId, id_bytes, id_text
 from service.coordination.metadata_store import (
     Create,
     Delete,
@@ -13,7 +13,7 @@ from service.coordination.metadata_store import (
     Op,
     Set,
 )
-from service.coordination.payloads import broker_payload, pack, read_broker, unpack
+from service.coordination.payloads import Payload, broker_payload, pack, read_broker, unpack
 from service.coordination.znodes import broker_epoch_path, broker_path
 from service.model.cluster import Broker, Endpoint
 
@@ -41,6 +41,54 @@ class BrokerDescription:
     rack: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerBroker:
+    """The registration before, which has been ended.
+
+    Attributes:
+        epoch: The broker epoch now: above that of the registration.
+        directory_id: Of its data directory.
+        boot_id: Of the operating system's start then; None if an older version has written it.
+    """
+
+    epoch: int
+    directory_id: bytes
+    boot_id: str | None
+
+
+async def end_registration(
+    store: MetadataStore,
+    description: BrokerDescription,
+    *,
+    foreign_wait_seconds: float = FOREIGN_WAIT_SECONDS,
+) -> FormerBroker | None:
+    """End the registration before, if there was one: nothing that it has told counts any more.
+
+    What is known of it stays until the next one is complete: a start that breaks off on its way has
+    shown nothing.
+
+    Raises:
+        BrokerIdTakenError: A broker with another data directory has the id, and keeps it.
+        ConnectionLostError: Whether it has ended is unknown.
+    """
+    while True:
+        place = await _place(store, description, foreign_wait_seconds)
+        if place is None:
+            continue
+        if place.known is None:
+            return None
+        written = Set(place.epoch_path, pack(place.known), place.epoch - 1)
+        try:
+            await store.multi([*place.leftover, written])
+        except NodeError:
+            continue
+        return FormerBroker(
+            epoch=place.epoch,
+            directory_id=id_bytes(place.known["directory_id"]),
+            boot_id=place.known.get("boot_id"),
+        )
+
+
 async def register_broker(
     store: MetadataStore,
     description: BrokerDescription,
@@ -56,45 +104,75 @@ async def register_broker(
         ConnectionLostError: Whether it is registered is unknown.
     """
     while True:
-        registered = await _try(store, description, foreign_wait_seconds)
-        if registered is not None:
-            return registered
+        place = await _place(store, description, foreign_wait_seconds)
+        if place is None:
+            continue
+        broker = Broker(
+            id=description.id,
+            epoch=place.epoch,
+            endpoints=description.endpoints,
+            directory_id=description.directory_id,
+            boot_id=description.boot_id,
+            rack=description.rack,
+        )
+        known = pack(
+            {
+                "directory_id": id_text(broker.directory_id),
+                "boot_id": broker.boot_id,
+                "rack": broker.rack,
+            }
+        )
+        if place.known is None:
+            counted: Op = Create(place.epoch_path, known)
+        else:
+            counted = Set(place.epoch_path, known, place.epoch - 1)
+        path = broker_path(description.id)
+        created = Create(path, pack(broker_payload(broker)), ephemeral=True)
+        try:
+            await store.multi([*place.leftover, counted, created])
+        except NodeError:
+            continue
+        return broker
 
 
-async def _try(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a broker is about to register.
+
+    Attributes:
+        epoch: The next one.
+        known: Of the registration before; None if there was none.
+        leftover: What removes this broker's node of a session that has not been found dead yet.
+    """
+
+    epoch_path: str
+    epoch: int
+    known: Payload | None
+    leftover: tuple[Op, ...]
+
+
+async def _place(
     store: MetadataStore, description: BrokerDescription, foreign_wait_seconds: float
-) -> Broker | None:
-    """Register once; None when somebody else wrote at the same time, or has now gone."""
+) -> _Place | None:
+    """Look where to register; None when somebody else was there and has now gone."""
     path, epoch_path = broker_path(description.id), broker_epoch_path(description.id)
     held, counted = await store.get_many([path, epoch_path])
-    ops: list[Op] = []
+    leftover: tuple[Op, ...] = ()
     if held is not None:
         content, stat = held
         holder = read_broker(unpack(content, path), description.id)
         if holder.directory_id != description.directory_id:
             await _wait_until_gone(store, holder, foreign_wait_seconds)
             return None
-        # Our own, from a session that has not been found dead yet.
-        ops.append(Delete(path, stat.version))
-    broker = Broker(
-        id=description.id,
-        epoch=0 if counted is None else counted[1].version + 1,
-        endpoints=description.endpoints,
-        directory_id=description.directory_id,
-        boot_id=description.boot_id,
-        rack=description.rack,
-    )
-    known = pack({"directory_id": id_text(broker.directory_id), "rack": broker.rack})
+        leftover = (Delete(path, stat.version),)
     if counted is None:
-        ops.append(Create(epoch_path, known))
-    else:
-        ops.append(Set(epoch_path, known, counted[1].version))
-    ops.append(Create(path, pack(broker_payload(broker)), ephemeral=True))
-    try:
-        await store.multi(ops)
-    except NodeError:
-        return None
-    return broker
+        return _Place(epoch_path=epoch_path, epoch=0, known=None, leftover=leftover)
+    return _Place(
+        epoch_path=epoch_path,
+        epoch=counted[1].version + 1,
+        known=unpack(counted[0], epoch_path),
+        leftover=leftover,
+    )
 
 
 async def _wait_until_gone(store: MetadataStore, holder: Broker, seconds: float) -> None:

@@ -37,6 +37,14 @@ def prepare(disk: Disk, data_dir: str, known: Collection[PartitionId]) -> bool:
     return was_clean
 
 
+def has_log(disk: Disk, data_dir: str, partition: PartitionId) -> bool:
+    """Whether there is a directory for the log of a partition."""
+    topic, _, name = partition_dir(data_dir, partition).rpartition("/")
+    with suppress(FileNotFoundError):
+        return any(entry.rstrip("/") == name for entry, _ in disk.list_dir(topic))
+    return False
+
+
 def remove_segments(disk: Disk, directory: str, segments: Iterable[Segment]) -> None:
     """Remove the files of segments."""
     for segment in segments:

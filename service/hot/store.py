@@ -18,7 +18,7 @@ from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.boundaries import Boundary, boundaries_of
 from service.hot.cleaner import LogCleaner
 from service.hot.commit_group import FLUSH_THREADS, CommitLane, RoundStats
-from service.hot.data_directory import prepare, remove_log, remove_segments
+from service.hot.data_directory import has_log, prepare, remove_log, remove_segments
 from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
 from service.hot.index_cache import IndexCache
 from service.hot.layout import CLEAN_SHUTDOWN, LOG_START, SYNCED_MARKS, partition_dir
@@ -122,6 +122,14 @@ class HotStore:
         """
         await self._in_thread(self._marks.load, known)
         return await self._in_thread(prepare, self._disk, self._data_dir, known)
+
+    async def has(self, partition: PartitionId) -> bool:
+        """Whether there is a directory for the log of a partition."""
+        return await self._in_thread(has_log, self._disk, self._data_dir, partition)
+
+    def find(self, partition: PartitionId) -> HotLog | None:
+        """Return the log of a partition if it is open."""
+        return self._logs.get(partition)
 
     async def open(
         self, partition: PartitionId, config: HotLogConfig, *, term: LeaderEpoch | None = None

@@ -177,8 +177,11 @@ class ReplicaRoles:
         hot = await self.leave(held.partition)
         if hot is not None and known is not None:
             return hot, known.high_watermark
-        term = held.state.leader_epoch
-        return await self._store.open(held.partition, hot_config(config), term=term), NOTHING
+        hot = self._store.find(held.partition)
+        if hot is None:
+            term = held.state.leader_epoch
+            hot = await self._store.open(held.partition, hot_config(config), term=term)
+        return hot, NOTHING
 
     async def _lead_on(self, served: Partition, held: Held, config: TopicConfig) -> None:
         """Lead in another term what is led already."""

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 
+from everlog.model.ids import TopicName
 from everlog.stores.memory import MemoryObjectStore
 from service.app.node import BrokerNode
 from service.app.seams import Seams
@@ -47,6 +48,7 @@ class Machine:
         self.disk = SimDisk()
         self.disk.make_dirs("/data")
         self.is_up = False
+        self.boots = 0
         self.node: BrokerNode | None = None
         self._cluster = cluster
         self._host = SimHost(cluster.network)
@@ -81,13 +83,23 @@ class Machine:
 
         Its session lives on for a while, unless the broker is back before.
         """
-        self._host.kill()
-        self.disk = self.disk.after_crash(self._cluster.loop.rng)
-        await self._end()
+        self.boots += 1
+        await self._end(self.disk.after_crash(self._cluster.loop.rng))
 
-    async def _end(self) -> None:
+    async def kill(self) -> None:
+        """End the broker alone: what it has written is there, synced or not."""
+        await self._end(self.disk.after_kill())
+
+    async def wipe(self) -> None:
+        """End the broker, and put an empty disk in the place of its own."""
+        disk = SimDisk()
+        disk.make_dirs("/data")
+        await self._end(disk)
+
+    async def _end(self, disk: SimDisk) -> None:
         assert self._life is not None
-        self.is_up = False
+        self._host.kill()
+        self.disk, self.is_up = disk, False
         self._life.cancel()
         await asyncio.wait([self._life])
         if self._store is not None:
@@ -112,7 +124,7 @@ class Machine:
                 store=self._store,
                 open_cold_side=without_uploads,
                 tasks=tasks,
-                boot_id="simulated",
+                boot_id=f"{self.number}-{self.boots}",
             )
             await self.node.start()
             is_ready.set_result(None)
@@ -147,6 +159,15 @@ class Cluster:
         for task in self._endings:
             task.cancel()
         await self.tree.close()
+
+    def in_sync(self, topic: str) -> int:
+        """Return how many replicas of its first partition are in sync, as all brokers see it."""
+        found = []
+        for machine in self.machines:
+            assert machine.node is not None
+            image = machine.node.image.topic(TopicName(topic))
+            found.append(len(image.partitions[0].isr) if image and machine.is_up else 0)
+        return min(found)
 
     def expire_later(self, session: int) -> None:
         """End a session that nobody keeps alive any more."""
@@ -209,6 +230,7 @@ def is_passing(code: int) -> bool:
         ErrorCode.NOT_LEADER_OR_FOLLOWER,
         ErrorCode.LEADER_NOT_AVAILABLE,
         ErrorCode.NOT_ENOUGH_REPLICAS,
+        ErrorCode.OFFSET_NOT_AVAILABLE,
         ErrorCode.REQUEST_TIMED_OUT,
         ErrorCode.KAFKA_STORAGE_ERROR,
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -9,10 +10,16 @@ import pytest
 from everlog.records.batch import walk
 from everlog.records.builder import Producer, Record, build_batch
 from everlog.records.reader import read_records
+from service.broker.handlers.list_offsets import LATEST
 from service.protocol.api import ApiKey
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from service.protocol.messages.init_producer_id import InitProducerIdRequest
+from service.protocol.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsTopic,
+)
 from service.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -20,10 +27,21 @@ from service.protocol.messages.produce import (
 )
 from tests.fault.idempotent_load import violations
 from tests.simulation.client import DisconnectedError
-from tests.simulation.cluster import RETRY_SECONDS, Cluster, ClusterClient, is_passing
+from tests.simulation.cluster import (
+    RETRY_SECONDS,
+    Cluster,
+    ClusterClient,
+    Machine,
+    is_passing,
+)
 from tests.simulation.loop import SimLoop, run_simulated
 
 TOPIC = "simulated"
+RECORDS = 500
+SEEDS = int(os.environ.get("EVERLOG_TEST_SEEDS", "5"))
+SLOW_COPIES = {"replica_fetch_max_bytes": "300", "replica_fetch_response_max_bytes": "300"}
+"""So the next broker goes before one that has lost its records has them again."""
+
 HISTORY_SECONDS_MAX = 600
 """Of virtual time; a partition that stays without a leader must end the run."""
 
@@ -76,54 +94,91 @@ class NumberedProducer:
                 await asyncio.sleep(RETRY_SECONDS)
 
 
-async def read_all(cluster: Cluster) -> list[tuple[int, int]]:
-    """Read what is committed, from the first offset on."""
-    client = ClusterClient(cluster, TOPIC)
-    found: list[tuple[int, int]] = []
+async def _told(client: ClusterClient, key: ApiKey, version: int, request: Any) -> Any:
+    """Ask the leader until it answers; return what it says of the one partition."""
     while True:
-        wanted = FetchPartition(partition=0, fetch_offset=len(found), partition_max_bytes=20_000)
-        topic = FetchTopic(topic=TOPIC, partitions=[wanted])
-        request = FetchRequest(max_wait_ms=0, max_bytes=50_000, session_epoch=-1, topics=[topic])
         try:
-            answer: Any = await client.ask_leader(ApiKey.FETCH, 12, request)
+            answer: Any = await client.ask_leader(key, version, request)
         except DisconnectedError:
             await asyncio.sleep(RETRY_SECONDS)
             continue
-        result = answer.responses[0].partitions[0]
-        if is_passing(result.error_code):
-            await asyncio.sleep(RETRY_SECONDS)
-            continue
-        assert result.error_code == ErrorCode.NONE, result
+        (topic,) = answer.topics if key is ApiKey.LIST_OFFSETS else answer.responses
+        (result,) = topic.partitions
+        if result.error_code == ErrorCode.NONE:
+            return result
+        assert is_passing(result.error_code), result
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def read_all(cluster: Cluster) -> list[tuple[int, int]]:
+    """Read what is committed, from the first offset on."""
+    client = ClusterClient(cluster, TOPIC)
+    latest = ListOffsetsTopic(name=TOPIC, partitions=[ListOffsetsPartition(timestamp=LATEST)])
+    request = ListOffsetsRequest(replica_id=-1, topics=[latest])
+    end = (await _told(client, ApiKey.LIST_OFFSETS, 5, request)).offset
+    found: list[tuple[int, int]] = []
+    while len(found) < end:
+        wanted = FetchPartition(fetch_offset=len(found), partition_max_bytes=20_000)
+        topic = FetchTopic(topic=TOPIC, partitions=[wanted])
+        fetch = FetchRequest(max_wait_ms=100, max_bytes=50_000, session_epoch=-1, topics=[topic])
+        result = await _told(client, ApiKey.FETCH, 12, fetch)
         records = memoryview(result.records or b"")
-        if not records:
-            assert len(found) == result.high_watermark
-            return found
         for position, header in walk(records):
             for record in read_records(records[position : position + header.size]):
                 assert record.key is not None
                 if record.offset >= len(found):
                     found.append((record.offset, int(record.key)))
+    return found
 
 
-async def _history(loop: SimLoop) -> tuple[int, float]:
-    cluster = Cluster(loop, replica_lag_time_max_ms="2000", replica_fetch_backoff_ms="100")
+async def _histories(
+    loop: SimLoop, strike: Callable[[Machine], Awaitable[None]], *, patient: bool, **settings: str
+) -> tuple[int, float]:
+    """Let one broker after the other go and come back while records are produced.
+
+    Args:
+        loop: Of the simulation.
+        strike: How a broker goes.
+        patient: Whether all have to be in sync again before the next one goes.
+        settings: Of the brokers.
+    """
+    texts = {"replica_fetch_backoff_ms": "100", **settings}
+    cluster = Cluster(loop, **texts)
     await cluster.start()
     await ClusterClient(cluster, TOPIC).create_topic()
     producer = NumberedProducer(cluster)
     async with asyncio.timeout(HISTORY_SECONDS_MAX), asyncio.TaskGroup() as tasks:
-        producing = tasks.create_task(producer.run(200))
+        producing = tasks.create_task(producer.run(RECORDS))
         while not producing.done():
             await asyncio.sleep(loop.rng.uniform(0.05, 2))
             victim = loop.rng.choice(cluster.machines)
-            await victim.cut_power()
+            await strike(victim)
             await asyncio.sleep(loop.rng.uniform(0, 4))
             await victim.start()
-        await asyncio.sleep(5)
+            while patient and cluster.in_sync(TOPIC) < len(cluster.machines):
+                await asyncio.sleep(RETRY_SECONDS)
         found = await read_all(cluster)
     assert violations(producer.promised, found) == []
-    assert len(producer.promised) == 200
+    assert len(producer.promised) == RECORDS
     await cluster.stop()
     return len(found), loop.time()
+
+
+async def _power_cuts(loop: SimLoop) -> tuple[int, float]:
+    return await _histories(loop, Machine.cut_power, patient=False, replica_lag_time_max_ms="2000")
+
+
+async def _wiped_disks(loop: SimLoop) -> tuple[int, float]:
+    return await _histories(loop, Machine.wipe, patient=True, **SLOW_COPIES)
+
+
+async def _lazy_syncs(loop: SimLoop) -> tuple[int, float]:
+    async def strike(machine: Machine) -> None:
+        await (machine.cut_power() if loop.rng.random() < 0.7 else machine.kill())
+
+    return await _histories(
+        loop, strike, patient=True, log_flush_interval_messages="10000", **SLOW_COPIES
+    )
 
 
 async def _quiet_history(loop: SimLoop) -> None:
@@ -149,6 +204,22 @@ def test_every_replica_has_what_was_acknowledged() -> None:
 
 
 @pytest.mark.rule("REL-I1")
-@pytest.mark.parametrize("seed", range(int(os.environ.get("EVERLOG_TEST_SEEDS", "6"))))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_no_broker_that_loses_its_power_takes_an_acknowledged_record_with_it(seed: int) -> None:
-    run_simulated(seed, _history)
+    run_simulated(seed, _power_cuts)
+
+
+@pytest.mark.rule("REL-I9")
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_broker_with_an_empty_disk_copies_everything_before_it_leads(seed: int) -> None:
+    run_simulated(seed, _wiped_disks)
+
+
+@pytest.mark.rule("REL-I9")
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_broker_that_lost_what_it_had_not_synced_is_not_in_sync_any_more(seed: int) -> None:
+    run_simulated(seed, _lazy_syncs)
+
+
+def test_the_same_seed_gives_the_same_history() -> None:
+    assert run_simulated(3, _power_cuts) == run_simulated(3, _power_cuts)

@@ -13,8 +13,6 @@ A start goes in this order (`tests/model` shows what is lost otherwise):
 from dataclasses import dataclass, replace
 
 from everlog.model.ids import NodeId
-from everlog.model.offsets import LeaderEpoch
-from service.coordination.elections import NO_BROKER_EPOCH
 from service.model.cluster import PartitionState
 
 
@@ -27,11 +25,13 @@ class Remains:
 
     Attributes:
         same_directory: Whether it had the data directory of that name.
-        has_log: Whether the partition's directory is there.
+        has_log: Whether the partition's directory is there, or that data directory never had one.
         reached_mark: Whether recovery has found everything below the synced mark.
         stopped_clean: Whether that registration ended with a clean stop.
-        same_boot: Whether the operating system has run on since: no power was cut.
-        always_synced: Whether the partition has had ``flush=always`` for all of that registration.
+        same_boot: Whether the operating system has run on since, and no sync has failed: all that
+            was written is still there.
+        always_synced: Whether the partition has had ``flush=always`` for all of that registration;
+            when that was set on the way, what was told before it need not have been synced.
     """
 
     same_directory: bool
@@ -56,22 +56,15 @@ def keeps_seat(remains: Remains, *, replicas: int) -> bool:
 def without_seat(state: PartitionState, broker: NodeId) -> PartitionState | None:
     """Return the state in which a broker is neither in sync nor eligible; None if it is neither.
 
-    When it was the last one nobody is in sync, and nobody can be elected. The term of another
-    leader goes on: that one takes note of it as of a change of its own.
+    When it was the last one nobody is in sync, and nobody can be elected. The term goes on, for its
+    leader takes note of this as of a change of its own; if it was the broker's, it ends in the next
+    election, since the registration that it was meant for is over.
     """
     if broker not in state.isr and broker not in state.elr:
         return None
-    rest = replace(
+    return replace(
         state,
         isr=tuple(each for each in state.isr if each != broker),
         elr=tuple(each for each in state.elr if each != broker),
         version=state.version + 1,
-    )
-    if state.leader != broker:
-        return rest
-    return replace(
-        rest,
-        leader=None,
-        leader_epoch=LeaderEpoch(state.leader_epoch + 1),
-        leader_broker_epoch=NO_BROKER_EPOCH,
     )

@@ -43,6 +43,8 @@ class Followers(Ground):
         if told is not None:
             at = self.rules.cut(follower.log, told, follower.heard)
             shorter = follower._replace(log=follower.log[:at], synced=min(at, follower.synced))
+            if at == len(follower.log):
+                world = world._replace(counts=world.counts._replace(idle_cuts=1))
             yield ("cuts", fetch.follower, at), self.put(world, fetch.follower, shorter)
             return
         noted = self._noted(world, fetch)

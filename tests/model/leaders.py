@@ -50,12 +50,17 @@ class Leaders(Ground):
 
     def _writes(self, world: World, each: NodeId, lead: Lead, pending: Stored) -> Outcomes:
         """Write what is proposed, once more or for the first time; it may not hear what came."""
+        end = self.durable_end(world.brokers[each])
         if not self.rules.may_replace(world.states[-1], pending):
             return  # it hears of what is stored in its place
-        if self.rules.registrations_hold(dict(lead.joiners), world.epochs):
-            stored = self.store(world, pending)
-            if stored is not None:
-                yield ("has its proposal stored", each), stored
-        else:
-            refused = self.leading.refused(lead, self.durable_end(world.brokers[each]))
+        if not self.rules.registrations_hold(dict(lead.joiners), world.epochs):
+            refused = self.leading.refused(lead, end)
             yield ("has its proposal refused", each), self.lead(world, each, refused)
+            return
+        stored = self.store(world, pending)
+        if stored is None:
+            return
+        yield ("has its proposal stored", each), stored
+        if self.bounds.answers:
+            told = self.leading.stored(lead, pending, end)
+            yield ("is told that its proposal is stored", each), self.lead(stored, each, told)

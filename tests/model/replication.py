@@ -50,6 +50,8 @@ class Model(Leaders, Followers, Processes, Controller):
         where a power cut does not take it. Those whose disk has been harmed since they were
         registered are not asked: they can be elected only once they have kept their seats.
         """
+        if world.counts.idle_cuts:
+            return "a follower was told to cut its log and has cut nothing"
         true = world.states[-1]
         for member in (*true.isr, *true.elr):
             broker = world.brokers[member]

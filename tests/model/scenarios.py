@@ -1,4 +1,4 @@
-"""Worlds that are searched with the real rules: small ones whole, large ones as far as is asked."""
+"""Worlds that are searched with the real rules."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,8 +21,10 @@ OF_TWO = Bounds(
 OF_THREE = Bounds(log=1, records=1, terms=1, versions=2, crashes=1)
 
 SMALL: Mapping[str, Bounds] = {
-    "two replicas, whose power is cut": replace(
-        OF_TWO, log=2, records=2, terms=2, crashes=2, loses=POWER
+    "two replicas, whose power is cut": replace(OF_TWO, log=2, records=2, terms=2, loses=POWER),
+    "two replicas, whose logs part": replace(OF_TWO, log=2, records=3, answers=True),
+    "two replicas that lead in turn": replace(
+        OF_TWO, log=2, records=2, terms=2, crashes=2, leader=SECOND
     ),
     "two replicas, which sync everything": replace(
         OF_TWO, log=2, records=2, terms=2, loses=POWER | DISK, is_flushed=True
@@ -32,7 +34,7 @@ SMALL: Mapping[str, Bounds] = {
         OF_TWO, terms=2, loses=POWER | DISK, isr_min=2, settings=2
     ),
     "two replicas, and a late fetch": replace(OF_TWO, terms=2, loses=POWER, delays=1),
-    "three replicas, which lose their disks": replace(OF_THREE, loses=POWER | DISK),
+    "three replicas, which lose their disks": replace(OF_THREE, loses=DISK),
     "three replicas that lead in turn": replace(
         OF_THREE, terms=2, crashes=2, leader=SECOND, waits=False
     ),
@@ -43,6 +45,9 @@ _DEEP = replace(OF_THREE, log=2, records=2, terms=2, versions=4, crashes=2)
 LARGE: Mapping[str, Bounds] = {
     "two replicas": replace(
         OF_TWO, log=3, records=3, terms=3, versions=5, crashes=2, loses=POWER | DISK
+    ),
+    "two replicas, whose leaders are told": replace(
+        OF_TWO, log=2, records=3, terms=2, versions=4, crashes=2, loses=POWER, answers=True
     ),
     "two replicas, which sync everything": replace(
         OF_TWO, log=2, records=2, terms=2, versions=4, crashes=2, loses=POWER, is_flushed=True
@@ -57,3 +62,4 @@ LARGE: Mapping[str, Bounds] = {
     ),
     "three replicas of a topic that is made anew": replace(OF_THREE, records=2, topics=1),
 }
+"""Some have more states than anybody waits for: those are searched as far as is asked."""

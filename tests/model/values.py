@@ -113,13 +113,14 @@ class Fetch(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What has happened so often already."""
+    """What has happened so often already; ``idle_cuts`` never may."""
 
     records: int = 0
     crashes: int = 0
     topics: int = 0
     settings: int = 0
     delays: int = 0
+    idle_cuts: int = 0
 
 
 class World(NamedTuple):

@@ -6,7 +6,7 @@ import pytest
 
 from everlog.model.ids import NodeId
 from everlog.model.offsets import LeaderEpoch
-from service.coordination.elections import NO_BROKER_EPOCH, elect, needs_election
+from service.coordination.elections import elect, needs_election
 from service.coordination.seats import Remains, keeps_seat, without_seat
 from service.model.cluster import PartitionState
 
@@ -67,14 +67,14 @@ def test_a_follower_that_gives_up_its_seat_leaves_the_term_to_its_leader() -> No
 
 
 @pytest.mark.rule("BP-7")
-def test_a_leader_that_gives_up_its_seat_ends_its_term() -> None:
+def test_the_term_of_a_leader_that_gives_up_its_seat_ends_in_the_next_election() -> None:
     left = without_seat(STATE, A)
-    assert left is not None
-    assert (left.leader, left.leader_epoch, left.leader_broker_epoch) == (None, 6, NO_BROKER_EPOCH)
-    assert (left.isr, left.elr, left.version) == ((B,), (C,), 8)
-    elected = elect(left, {A: 11, B: 3}, controller_epoch=2)
+    assert left == replace(STATE, isr=(B,), version=8)
+    live = {A: 11, B: 3}
+    assert needs_election(left, live)
+    elected = elect(left, live, controller_epoch=2)
     assert elected is not None
-    assert elected.leader == B
+    assert (elected.leader, elected.leader_epoch, elected.isr) == (B, 6, (B,))
 
 
 @pytest.mark.rule("BP-7")
@@ -82,8 +82,10 @@ def test_without_the_last_seat_nobody_can_be_elected() -> None:
     left = without_seat(replace(STATE, isr=(A,), elr=()), A)
     assert left is not None
     assert left.isr == ()
-    assert needs_election(left, {A: 11, B: 3})
-    assert elect(left, {A: 11, B: 3}, controller_epoch=2) is None
+    offline = elect(left, {A: 11, B: 3}, controller_epoch=2)
+    assert offline is not None
+    assert (offline.leader, offline.isr) == (None, ())
+    assert elect(offline, {A: 12, B: 3, C: 4}, controller_epoch=2) is None
 
 
 def test_who_has_no_seat_has_none_to_give_up() -> None:

@@ -61,7 +61,6 @@ class PartitionOffsetsLog:
         leader_epoch: LeaderEpoch,
         timeout_ms: int,
     ) -> "asyncio.Future[None]":
-        del timeout_ms  # one replica: the disk answers or the log fails
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[None] = loop.create_future()
         try:
@@ -74,6 +73,9 @@ class PartitionOffsetsLog:
         except EverlogError as error:
             answer.set_exception(error)
             return answer
+        late = RetriableError(f"{OFFSETS_TOPIC}-{partition} was not stored by all in time")
+        timer = loop.call_later(timeout_ms / 1000, _acknowledge, answer, late)
+        answer.add_done_callback(lambda _: timer.cancel())
         led.append_waiters.add(end, partial(_acknowledge, answer))
         return answer
 

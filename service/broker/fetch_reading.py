@@ -20,6 +20,7 @@ from service.protocol.messages.fetch import (
     LeaderIdAndEpoch,
     PartitionData,
 )
+from service.replication.divergence import NO_EPOCH, diverging
 
 READ_COMMITTED = 1
 
@@ -171,7 +172,7 @@ class FetchReading:
         partition = self.find(each)
         partition.check_epoch(each.leader_epoch)
         _describe(result, partition)
-        if _diverges(each, result, partition):
+        if _diverges(each, result, partition, is_replica=self._replica is not None):
             made.is_urgent = True
             return
         if self._replica is not None and not each.is_noted:
@@ -247,16 +248,27 @@ def _describe(result: PartitionData, partition: ReadablePartition) -> None:
     result.log_start_offset = partition.log_start
 
 
-def _diverges(each: Wanted, result: PartitionData, partition: ReadablePartition) -> bool:
-    """Whether the reader holds an epoch beyond the end that this log knows for it."""
+def _diverges(
+    each: Wanted, result: PartitionData, partition: ReadablePartition, *, is_replica: bool
+) -> bool:
+    """Whether the reader holds an epoch beyond the end that this log knows for it.
+
+    A consumer whose epoch lies before all that are known here is told that its offset is out of
+    range, as in Kafka; a replica, that the logs agree in nothing, so that it can begin again.
+    """
     if each.fetched_epoch is None:
         return False
-    known = partition.end_of_epoch(each.fetched_epoch)
-    if known is None or each.offset < partition.log_start:
+    if each.offset < partition.log_start:
         result.error_code = ErrorCode.OFFSET_OUT_OF_RANGE
         return True
-    epoch, end = known
-    if epoch == each.fetched_epoch and end >= each.offset:
+    start = partition.log_start
+    parted = diverging(
+        each.fetched_epoch, each.offset, end_of=partition.end_of_epoch, log_start=start
+    )
+    if parted is None:
         return False
-    result.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end)
+    if parted[0] == NO_EPOCH and not is_replica:
+        result.error_code = ErrorCode.OFFSET_OUT_OF_RANGE
+        return True
+    result.diverging_epoch = EpochEndOffset(epoch=parted[0], end_offset=parted[1])
     return True

@@ -124,7 +124,9 @@ class HotStore:
         return await self._in_thread(prepare, self._disk, self._data_dir, known)
 
     async def has(self, partition: PartitionId) -> bool:
-        """Whether there is a directory for the log of a partition."""
+        """Whether there is a directory for the log of a partition, or never was anything in it."""
+        if self._marks.of(partition) == 0:
+            return True
         return await self._in_thread(has_log, self._disk, self._data_dir, partition)
 
     def find(self, partition: PartitionId) -> HotLog | None:

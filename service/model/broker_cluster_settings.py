@@ -13,8 +13,6 @@ from service.model.setting_type import (
     SettingType,
 )
 
-_NO_REPLICATION = "brokers do not replicate yet"
-
 WEEK_MINUTES = 7 * DAY_MS // MINUTE_MS
 
 _boolean = partial(Setting, type=SettingType.BOOLEAN)
@@ -99,7 +97,6 @@ _REPLICATION = (
         documentation=(
             "How long a replica may be behind before it is no longer in sync, in milliseconds."
         ),
-        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.max.bytes",
@@ -109,42 +106,36 @@ _REPLICATION = (
             "Bytes of one partition that a replica asks for at a time; a first larger batch is "
             "sent all the same."
         ),
-        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.response.max.bytes",
         default=10 * MIB,
         low=0,
         documentation="Bytes that a replica asks for at a time.",
-        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.min.bytes",
         default=1,
         low=0,
         documentation="Bytes that a leader waits for before it answers a replica.",
-        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.wait.max.ms",
         default=500,
         low=1,
         documentation="How long a leader waits for them, in milliseconds.",
-        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.fetch.backoff.ms",
         default=SECOND_MS,
         low=0,
         documentation="Pause of a replica after a failed fetch, in milliseconds.",
-        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="replica.socket.timeout.ms",
         default=30 * SECOND_MS,
         low=1,
         documentation="How long a broker waits for an answer of another, in milliseconds.",
-        no_effect=_NO_REPLICATION,
     ),
 )
 
@@ -217,7 +208,6 @@ _GROUPS = (
         low=1,
         importance=Importance.LOW,
         documentation="How long a commit waits for replicas, in milliseconds.",
-        no_effect=_NO_REPLICATION,
     ),
     _int(
         name="offsets.retention.minutes",

@@ -132,17 +132,6 @@ def test_a_broker_that_stood_still_past_its_session_leaves_and_can_come_back(
         assert _consume(broker, "orders", 10) == list(range(10))
 
 
-def test_a_second_broker_is_refused_as_long_as_brokers_do_not_replicate(
-    tmp_path: Path, zookeeper: ZooKeeperEnsemble, root: str
-) -> None:
-    other = _broker(tmp_path / "other", zookeeper, root, broker_id="2")
-    with (
-        _broker(tmp_path / "one", zookeeper, root),
-        pytest.raises(BrokerDiedError, match=r"broker 1 at 127\.0\.0\.1:[0-9]+ is in this cluster"),
-    ):
-        other.start()
-
-
 @contextmanager
 def _stuck_process(
     zookeeper: ZooKeeperEnsemble, root: str, *, session_seconds: float, stuck_seconds: float

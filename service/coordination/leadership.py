@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from itertools import islice
 
+import structlog
+
 from everlog.model.ids import PartitionId
 from service.coordination.changes import CHANGE_PARTITIONS_MAX, batches
 from service.coordination.controller_term import ControllerTerm, MetadataConflictError
@@ -16,6 +18,8 @@ ATTEMPTS_MAX = 5
 """How often a batch is read and decided again because somebody wrote at the same time."""
 
 States = Mapping[PartitionId, PartitionState]
+
+_log = structlog.get_logger(__name__)
 
 
 async def hold_elections(store: MetadataStore, term: ControllerTerm, image: ClusterImage) -> int:
@@ -61,10 +65,14 @@ async def _elect_once(
             decided = elect(state, live, controller_epoch=term.epoch)
             if decided is not None:
                 elected[partition] = decided
+    if not elected:
+        return -1
     leaders = {s.leader: s.leader_broker_epoch for s in elected.values() if s.leader is not None}
     sequence = -1
     for batch in batches([new_state(*each) for each in elected.items()]):
         sequence = await term.publish(store, batch, leaders=leaders)
+    offline = sum(state.leader is None for state in elected.values())
+    _log.info("leaders_elected", partitions=len(elected), offline=offline)
     return sequence
 
 

@@ -38,7 +38,7 @@ def running_cluster(
                 "broker.id": str(number),
                 "replica.lag.time.max.ms": "2000",
                 "replica.fetch.backoff.ms": "100",
-                "remote.storage.enable": "false",
+                "log.retention.check.interval.ms": "200",
             }
             broker = BrokerProcess(place, settings, store=f"file://{directory}/store")
             brokers.append(stack.enter_context(broker))
@@ -67,7 +67,9 @@ def test_killed_leaders_take_no_acknowledged_record_with_them(
     rng = random.Random(1)
     with running_cluster(tmp_path, zookeeper) as brokers:
         admin = AdminClient({"bootstrap.servers": bootstrap(brokers)})
-        for created in admin.create_topics([NewTopic(TOPIC, 1, 3)]).values():
+        config = {"segment.bytes": str(64 << 10), "local.retention.bytes": "1"}
+        new = NewTopic(TOPIC, 1, 3, config=config)
+        for created in admin.create_topics([new]).values():
             created.result(WAIT_SECONDS_MAX)
         wait_until(lambda: in_sync(admin, TOPIC) == 3, "not all are in sync")
         load = IdempotentLoad(bootstrap(brokers), TOPIC, 1, pause_s=0.001)
@@ -80,7 +82,9 @@ def test_killed_leaders_take_no_acknowledged_record_with_them(
             assert leader is not None
             brokers[leader - 1].kill()
             begun = time.monotonic()
+            print("KILL", time.time())
             load.wait_for_progress()
+            print("PROGRESS", time.time())
             gaps.append(time.monotonic() - begun)
             brokers[leader - 1].start()
             wait_until(lambda: in_sync(admin, TOPIC) == 3, "it does not come back")

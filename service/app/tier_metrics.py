@@ -43,6 +43,10 @@ _COUNTERS = {
         "tier_deleted_objects",
         "Objects removed: retired ones, orphans, and those of deleted topics.",
     ),
+    "refused_deletions": (
+        "tier_refused_deletions",
+        "Deletions that the store has refused; each is tried again after an hour, or a day.",
+    ),
     "merges": ("tier_merges", "Times that small objects of the archive became one."),
     "merged_objects": ("tier_merged_objects", "Small objects that became part of larger ones."),
     "moves": ("tier_moves", "Objects that were moved to another storage class."),

@@ -24,7 +24,8 @@ from service.coordination.image_delta import ImageDelta
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.payloads import DeletedTopic
 from service.coordination.znodes import tier_path
-from service.tiering.sweeper import Sweeper
+from service.tiering.refusals import REFUSED_REST_MS
+from service.tiering.sweeper import NOTHING_SWEPT, Sweeper, Swept
 from service.tiering.topic_objects import TopicObjects
 
 ROUND_SECONDS = 30.0
@@ -72,6 +73,7 @@ class DeletedTiers:
         self._pins = pins
         self._held: dict[TopicId, list[Sequence[Pin]]] = {}
         self._marked: dict[TopicId, int | None] = {}
+        self._rests: dict[TopicId, int] = {}
 
     async def run(self) -> None:
         """Look every now and then, until cancelled."""
@@ -116,7 +118,7 @@ class DeletedTiers:
 
     def _drop_others(self, listed: set[TopicId]) -> None:
         """Forget what is known of topics that are back, or that others have forgotten."""
-        for known in (self._marked, self._empty_rounds, self._held):
+        for known in (self._marked, self._empty_rounds, self._held, self._rests):
             for topic_id in known.keys() - listed:
                 del known[topic_id]
 
@@ -128,17 +130,11 @@ class DeletedTiers:
         # From here on it cannot come back, also if this broker is stopped right now.
         topic = await begin_sweep(self._metadata, topic)
         pins = [await self._pins.of(path) for path in paths]
-        if any(pins) and pins == self._held.get(topic.topic_id):
-            return  # nothing but what clones need was there, and they need it still
-        deleted = pinned = 0
-        for path, held in zip(paths, pins, strict=True):
-            if EVERYTHING in held:
-                pinned += 1  # a clone has yet to look at its manifest
-                continue
-            swept = await self._sweeper.empty_prefix(path.prefix, pins=held)
-            deleted, pinned = deleted + swept.deleted, pinned + swept.pinned
-        if deleted or pinned:
-            self._note(topic, deleted=deleted, pinned=pinned, pins=pins)
+        if self._waits(topic.topic_id, pins):
+            return
+        swept = await self._empty(paths, pins)
+        if swept != NOTHING_SWEPT:
+            self._note(topic, swept, pins)
             return
         rounds = self._empty_rounds.get(topic.topic_id, 0) + 1
         self._empty_rounds[topic.topic_id] = rounds
@@ -147,12 +143,34 @@ class DeletedTiers:
             await self._pins.forget(topic.topic_id)
             await forget_deleted_topic(self._metadata, topic)
 
-    def _note(
-        self, topic: DeletedTopic, *, deleted: int, pinned: int, pins: list[Sequence[Pin]]
-    ) -> None:
-        _log.info("deleted_topic_swept", topic=topic.name, objects=deleted, kept_for_clones=pinned)
+    def _waits(self, topic_id: TopicId, pins: list[Sequence[Pin]]) -> bool:
+        """Whether nothing is there but what clones needed and need still, or what was refused."""
+        is_held = any(pins) and pins == self._held.get(topic_id)
+        return is_held or self._clock.wall_ms() < self._rests.get(topic_id, 0)
+
+    async def _empty(self, paths: list[PartitionPath], pins: list[Sequence[Pin]]) -> Swept:
+        deleted = pinned = refused = 0
+        for path, held in zip(paths, pins, strict=True):
+            if EVERYTHING in held:
+                pinned += 1  # a clone has yet to look at its manifest
+                continue
+            swept = await self._sweeper.empty_prefix(path.prefix, pins=held)
+            deleted, pinned = deleted + swept.deleted, pinned + swept.pinned
+            refused += swept.refused
+        return Swept(deleted, pinned, refused)
+
+    def _note(self, topic: DeletedTopic, swept: Swept, pins: list[Sequence[Pin]]) -> None:
+        _log.info(
+            "deleted_topic_swept",
+            topic=topic.name,
+            objects=swept.deleted,
+            kept_for_clones=swept.pinned,
+            refused=swept.refused,
+        )
         self._empty_rounds[topic.topic_id] = 0
-        if not deleted:
+        if swept.refused:
+            self._rests[topic.topic_id] = self._clock.wall_ms() + REFUSED_REST_MS
+        if not swept.deleted and not swept.refused:
             self._held[topic.topic_id] = pins
 
     async def _mark(self, topic: DeletedTopic, *, has_tier: bool) -> None:

@@ -280,7 +280,8 @@ def _longer(root: Root, uploaded: Sequence[Uploaded]) -> Root:
     """Return a root with the objects that continue it, in the format that has room for them."""
     if not uploaded:
         return root
-    if len(root.entries) + len(uploaded) > INLINE_ENTRIES_MAX:
-        root = upgraded(root)
     entries = [each.entry for each in uploaded]
+    is_long = len(root.entries) + len(entries) > INLINE_ENTRIES_MAX
+    if is_long or any(each.lock for each in entries):
+        root = upgraded(root)
     return append(root, entries, end_epoch=uploaded[-1].end_epoch)

@@ -29,9 +29,17 @@ class ObjectLock:
         return self.mode >= other.mode and self.until_ms >= other.until_ms
 
 
-def lock_from(now_ms: int, mode: LockMode, lock_ms: int) -> ObjectLock:
-    """Return a lock that lasts for so long, up to a whole second, which is all that S3 knows."""
-    return ObjectLock(mode, -(-(now_ms + lock_ms) // _SECOND_MS) * _SECOND_MS)
+@dataclass(frozen=True, slots=True)
+class LockRule:
+    """How objects are locked when they are stored, and for how long."""
+
+    mode: LockMode
+    length_ms: int
+
+    def at(self, now_ms: int) -> ObjectLock:
+        """Return the lock of now; it ends at a whole second, which is all that S3 knows."""
+        until_ms = now_ms + self.length_ms
+        return ObjectLock(self.mode, -(-until_ms // _SECOND_MS) * _SECOND_MS)
 
 
 def strictest(locks: Iterable[ObjectLock | None], *, now_ms: int) -> ObjectLock | None:

@@ -14,6 +14,7 @@ from everlog.model.ids import PartitionId
 from service.app.cut_wiring import cluster_cuts
 from service.app.disk_wiring import disk_watch
 from service.app.handlers import HandlerServices, build_handlers
+from service.app.lock_check import LockCheck
 from service.app.node_failures import end_process, report_broken, report_defect
 from service.app.node_limits import group_limits, listener_limits
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
@@ -348,6 +349,7 @@ class BrokerNode:
             ids=self._seams.ids,
             resolve=lambda config: TopicConfig.resolve(config, self._topic_defaults()),
             check_config=lambda config: validate_overrides(config, self._topic_defaults()),
+            ask_store=None if self.cold is None else LockCheck(self.cold.store),
             defaults=TopicDefaults(
                 partitions=self._config.num_partitions,
                 replication_factor=(

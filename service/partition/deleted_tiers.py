@@ -24,6 +24,8 @@ from service.coordination.image_delta import ImageDelta
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.payloads import DeletedTopic
 from service.coordination.znodes import tier_path
+from service.model.topic_config import TopicConfig
+from service.model.topic_settings import LOCK_MODE, LOCK_MS
 from service.tiering.refusals import REFUSED_REST_MS
 from service.tiering.sweeper import NOTHING_SWEPT, Sweeper, Swept
 from service.tiering.topic_objects import TopicObjects
@@ -44,7 +46,7 @@ class DeletedTiers:
 
     Args:
         owner: Number of the owner of the store; asked only once the store has answered.
-        grace_ms: How long after its deletion a topic's objects stay.
+        grace_ms: How long after its deletion a topic's objects stay at least.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class DeletedTiers:
     async def _sweep(self, topic: DeletedTopic) -> None:
         paths = await self._paths(topic)
         await self._mark(topic, has_tier=bool(paths))
-        if paths and self._clock.wall_ms() < topic.deleted_ms + self._grace_ms:
+        if paths and self._clock.wall_ms() < self._goes_ms(topic):
             return
         # From here on it cannot come back, also if this broker is stopped right now.
         topic = await begin_sweep(self._metadata, topic)
@@ -173,6 +175,13 @@ class DeletedTiers:
         if not swept.deleted and not swept.refused:
             self._held[topic.topic_id] = pins
 
+    def _goes_ms(self, topic: DeletedTopic) -> int:
+        """When its objects go: what is locked is there anyway, so it can come back as long."""
+        names = (LOCK_MODE, LOCK_MS)
+        said = {name: topic.config[name] for name in names if name in topic.config}
+        lock = TopicConfig.resolve(said).lock
+        return topic.deleted_ms + max(self._grace_ms, 0 if lock is None else lock.length_ms)
+
     async def _mark(self, topic: DeletedTopic, *, has_tier: bool) -> None:
         """Let a restore pass the topic over, from before its first object goes."""
         if self._marked.get(topic.topic_id, _UNMARKED) == topic.revision:
@@ -180,7 +189,7 @@ class DeletedTiers:
         mark = DeletionMark(
             topic_id=topic.topic_id,
             deleted_ms=topic.deleted_ms,
-            goes_ms=topic.deleted_ms + self._grace_ms,
+            goes_ms=self._goes_ms(topic),
             version=topic.revision,
         )
         await self._records.mark_deleted(mark, owner=self._owner, has_tier=has_tier)

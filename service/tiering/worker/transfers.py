@@ -146,6 +146,7 @@ def order_fields(order: SealOrder) -> Fields:
         "producers_path": order.producers_path,
         "created_ms": order.created_ms,
         "storage_class": order.storage_class.name,
+        "lock": lock_fields(order.lock),
     }
 
 
@@ -158,6 +159,7 @@ def seal_order(fields: Fields) -> SealOrder:
         producers_path=fields["producers_path"],
         created_ms=fields["created_ms"],
         storage_class=StorageClass[fields["storage_class"]],
+        lock=read_lock(fields["lock"]),
     )
 
 

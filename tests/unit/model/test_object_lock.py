@@ -1,13 +1,13 @@
 """Locks: how long they last, and which one covers others."""
 
-from everlog.model.object_lock import LockMode, ObjectLock, lock_from, strictest
+from everlog.model.object_lock import LockMode, LockRule, ObjectLock, strictest
 
 GOVERNANCE, COMPLIANCE = LockMode.GOVERNANCE, LockMode.COMPLIANCE
 
 
 def test_a_lock_lasts_no_shorter_than_asked_and_ends_at_a_whole_second() -> None:
-    assert lock_from(1_000, GOVERNANCE, 5_000) == ObjectLock(GOVERNANCE, 6_000)
-    assert lock_from(1_001, COMPLIANCE, 5_000) == ObjectLock(COMPLIANCE, 7_000)
+    assert LockRule(GOVERNANCE, 5_000).at(1_000) == ObjectLock(GOVERNANCE, 6_000)
+    assert LockRule(COMPLIANCE, 5_000).at(1_001) == ObjectLock(COMPLIANCE, 7_000)
 
 
 def test_what_covers_several_locks_has_the_strictest_mode_and_the_latest_end() -> None:

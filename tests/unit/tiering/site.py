@@ -1,7 +1,7 @@
 """A hot store and a cold side put together in this process, over whatever store a test brings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -78,7 +78,12 @@ class Metadata:
                 continue
 
     async def delete_topic(
-        self, topic_id: TopicId, *, partitions: int, deleted_ms: int = 0
+        self,
+        topic_id: TopicId,
+        *,
+        partitions: int,
+        deleted_ms: int = 0,
+        config: Mapping[str, str] | None = None,
     ) -> None:
         topic = DeletedTopic(
             topic_id=topic_id,
@@ -86,6 +91,7 @@ class Metadata:
             partitions=partitions,
             deleted_ms=deleted_ms,
             version=0,
+            config=config or {},
         )
         payload = pack(deleted_topic_payload(topic))
         await self.store.create(deleted_topic_path(topic_id), payload)

@@ -7,8 +7,9 @@ import pytest
 from crc32c import crc32c
 from structlog.testing import capture_logs
 
+from everlog.format.entries import entry_of
 from everlog.format.retention import Cut
-from everlog.format.trash import TrashedSegment
+from everlog.format.trash import Trash, TrashedSegment, TrashLock
 from everlog.model.object_lock import LockMode, ObjectLock
 from everlog.stores.errors import ObjectsNotDeletedError, StoreThrottledError
 from everlog.stores.object_key import ObjectKey, object_key
@@ -16,7 +17,7 @@ from everlog.stores.object_store import list_all
 from service.tiering.partition_tier import PartitionTier, TierChange
 from service.tiering.refusals import REFUSED_REST_MS
 from service.tiering.stats import TierStats
-from service.tiering.sweeper import SearchPlace, Sweeper
+from service.tiering.sweeper import ITEMS_MAX, SearchPlace, Sweeper
 from service.tiering.uploader import Uploaded
 from tests.contract.locking_store import LockingStore
 from tests.unit.tiering.site import HastyClock, Metadata, metadata_tree
@@ -111,16 +112,16 @@ async def test_what_is_locked_stays_in_the_trash_and_what_is_behind_it_goes(
 async def test_more_locked_objects_than_one_round_takes_keep_no_others_waiting(
     tier: PartitionTier, store: LockingStore, sweeper: Sweeper, clock: HastyClock
 ) -> None:
-    until = ObjectLock(STRICT, clock.now_ms + DAY_MS)
-    for _ in range(3):
-        await stored(tier, store, [until] * 400, listed=True)
-    await tier.commit(TierChange(cut=Cut(start=tier.end)))
     (key,) = await stored(tier, store, [None], listed=True)
-    await tier.commit(TierChange(cut=Cut(start=tier.end)))
-    clock.now_ms += HOUR_MS
-    await swept(sweeper, tier, clock)
+    root = tier.cached_root
+    assert root is not None
+    entry = entry_of(root.entries, 0)
+    free = TrashedSegment(offsets=entry.offsets, stamp=entry.stamp, uid=entry.uid)
+    locked = replace(free, lock=TrashLock(clock.now_ms + DAY_MS, 1))
+    trash = Trash().added([locked] * ITEMS_MAX, not_before_ms=0).added([free], not_before_ms=0)
+    tier._manifests.keep_root(replace(root, trash=trash))
+    assert await sweeper.empty_trash(tier, now_ms=clock.now_ms) == [ITEMS_MAX]
     assert key not in await segments(store, tier)
-    assert len(await segments(store, tier)) == 1200
 
 
 @pytest.mark.rule("TIER-47")

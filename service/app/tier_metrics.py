@@ -85,6 +85,11 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
         "What scans of the archive are held to for the sake of producers; 0 while they are not.",
         cold.pace.bytes_per_second or 0,
     )
+    yield gauge(
+        "everlog_tier_locked_trash_bytes",
+        "Bytes that the archive needs no more and that stay until their locks end.",
+        sum(each.tiered.tier.locked_trash_bytes for each in archives if each.tiered is not None),
+    )
     yield from scrub_metrics(cold.scrubbing)
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts
     yield counter("everlog_transfer_worker_restarts", "Unasked ends of the worker.", restarts)

@@ -86,6 +86,7 @@ class PartitionTier(TierView):
             expired; None until somebody has asked for it.
         trash_from_ms: When there is something to delete that is worth a commit; None if there is
             nothing, or if the root has not been read yet.
+        locked_trash_bytes: Of what is retired and was locked for longer than its grace.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class PartitionTier(TierView):
         super().__init__(path, manifests=manifests)
         self.head: TierHead | None = None
         self.trash_from_ms: int | None = None
+        self.locked_trash_bytes = 0
         self._seen: RootRef | None = None
         self._held = held
         self._authority = authority
@@ -254,6 +256,7 @@ class PartitionTier(TierView):
         if self._seen != ref:
             self._seen = ref
             self.trash_from_ms = root.trash.worth_from_ms
+            self.locked_trash_bytes = sum(each.bytes for each in root.trash.locks())
             super()._note(ref, root)
 
     async def confirm(self) -> None:

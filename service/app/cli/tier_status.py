@@ -42,6 +42,8 @@ def status(
     show(_table(facts))
     if held := sorted({each["topic"] for each in facts if each["held"]}):
         print(f"On hold, nothing archived is removed: {', '.join(held)}")
+    if locked := sorted({each["topic"] for each in facts if each["locked"]}):
+        print(f"New objects are locked (see tier explain): {', '.join(locked)}")
     if scrub is not None:
         print(f"Scrub: {scrub_text(scrub)}")
 

@@ -12,6 +12,7 @@ from everlog.model.object_lock import LockMode, ObjectLock
 from everlog.model.offsets import Offset
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import list_all
+from service.app.tier_metrics import tier_metrics
 from service.coordination.deleted_topics import list_deleted_topics
 from service.partition.small_objects import LOCKED_TRASH_MAX, is_too_locked
 from service.tiering.merging import MergePlan
@@ -113,6 +114,9 @@ async def test_what_replaces_locked_objects_is_locked_like_the_latest_of_them(
     root = await tier_of(running).root()
     assert root is not None
     assert root.trash.locked
+    kept = sum(each.bytes for each in root.trash.locks())
+    page = {each.name: each for each in tier_metrics(running.cold, running.table, clock)}
+    assert page["everlog_tier_locked_trash_bytes"].values[""] == kept
     assert running.cold.stats.refused_deletions == 0
     assert await segments(store) >= set(store.locks)
 

@@ -8,9 +8,10 @@ from operator import ge
 from everlog.format.column_table import Column, ColumnTable, Layout
 from everlog.format.object_keys import EPOCH_MAX, VER_MAX, PartitionPath, SegmentKey, Stamp, Uid
 from everlog.format.span_table import SpanTable
+from everlog.model.object_lock import LockMode, ObjectLock
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 
-ENTRY_LAYOUT = Layout(
+_COLUMNS = (
     Column("end", "q", differences=True),
     Column("max_timestamp", "q", differences=True),
     Column("size_bytes", "Q"),
@@ -24,6 +25,12 @@ ENTRY_LAYOUT = Layout(
     Column("crc32c", "I"),
     Column("flags", "I"),
 )
+
+PLAIN_LAYOUT = Layout(*_COLUMNS)
+"""How entries are stored of which none has ever been locked."""
+
+ENTRY_LAYOUT = Layout(*_COLUMNS, Column("locked_until_ms", "q", differences=True))
+"""How entries are in memory, and stored if one of them was locked."""
 
 
 ORIGIN_SHIFT = 8
@@ -54,6 +61,18 @@ class EntryFlag(IntFlag):
 
     CLASSED = 4
     """The object has another storage class than the default."""
+
+    LOCKED = 8
+    """The object was stored with a lock, which may have ended."""
+
+    COMPLIANCE = 16
+    """The lock is one that nobody can end."""
+
+
+_LOCK_FLAGS = {
+    LockMode.GOVERNANCE: EntryFlag.LOCKED,
+    LockMode.COMPLIANCE: EntryFlag.LOCKED | EntryFlag.COMPLIANCE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +126,7 @@ class Entry:
             part of what the object is.
         class_number: The storage class that it was stored in, a `StorageClass` or one that a newer
             Everlog knows; no part of what the object is, either.
+        lock: What it was stored with, or a later one; no part of what it is.
     """
 
     offsets: OffsetRange
@@ -121,6 +141,7 @@ class Entry:
     created_ms: int
     origin: int = field(default=0, compare=False)
     class_number: int = field(default=0, compare=False)
+    lock: ObjectLock | None = field(default=None, compare=False)
 
     def key(self, path: PartitionPath) -> SegmentKey:
         """Return the name of the object, which lies at ``path``: see `Root.home_of`."""
@@ -139,8 +160,9 @@ class Entry:
         aborted = EntryFlag.ABORTED if self.aborted else EntryFlag(0)
         untimed = EntryFlag.UNTIMED if self.max_timestamp < 0 else EntryFlag(0)
         classed = EntryFlag.CLASSED if self.class_number else EntryFlag(0)
+        locked = EntryFlag(0) if self.lock is None else _LOCK_FLAGS[self.lock.mode]
         numbers = self.origin << ORIGIN_SHIFT | self.class_number << CLASS_SHIFT
-        return aborted | untimed | classed | EntryFlag(numbers)
+        return aborted | untimed | classed | locked | EntryFlag(numbers)
 
 
 def entry_table(base: int, entries: Iterable[Entry]) -> SpanTable:
@@ -164,6 +186,7 @@ def entry_table(base: int, entries: Iterable[Entry]) -> SpanTable:
             entry.stamp.claim,
             entry.crc32c,
             int(entry.flags),
+            0 if entry.lock is None else entry.lock.until_ms,
         )
         for entry in entries
     )
@@ -185,6 +208,7 @@ def entry_of(table: SpanTable, index: int) -> Entry:
         claim,
         crc,
         flags,
+        locked_until_ms,
     ) = table.rows.row(index)
     return Entry(
         offsets=OffsetRange(Offset(table.start_of(index)), Offset(end)),
@@ -199,7 +223,32 @@ def entry_of(table: SpanTable, index: int) -> Entry:
         created_ms=created_ms,
         origin=(flags & ORIGIN_MASK) >> ORIGIN_SHIFT,
         class_number=(flags & CLASS_MASK) >> CLASS_SHIFT,
+        lock=_lock(flags, locked_until_ms),
     )
+
+
+def _lock(flags: int, until_ms: int) -> ObjectLock | None:
+    if not flags & EntryFlag.LOCKED:
+        return None
+    is_strict = flags & EntryFlag.COMPLIANCE
+    return ObjectLock(LockMode.COMPLIANCE if is_strict else LockMode.GOVERNANCE, until_ms)
+
+
+def has_locks(table: SpanTable) -> bool:
+    """Whether an object of a table was ever locked, so that it is stored in `ENTRY_LAYOUT`."""
+    return any(table.rows.ints("locked_until_ms"))
+
+
+def plain(rows: ColumnTable) -> ColumnTable:
+    """Return rows without locks in the layout that knows none."""
+    return ColumnTable(PLAIN_LAYOUT, rows.data[: PLAIN_LAYOUT.row_bytes * len(rows)])
+
+
+def not_plain(rows: ColumnTable) -> ColumnTable:
+    """Return rows that were stored in the layout that knows no locks, as all others are."""
+    assert rows.layout is PLAIN_LAYOUT, "other rows have locks of their own"
+    more = ENTRY_LAYOUT.row_bytes - PLAIN_LAYOUT.row_bytes
+    return ColumnTable(ENTRY_LAYOUT, rows.data + bytes(more * len(rows)))
 
 
 def origin_numbers(table: SpanTable) -> list[int]:
@@ -236,4 +285,6 @@ def entries_fault(table: SpanTable) -> str | None:
         return "an object is not larger than its records"
     if max(rows.ints("epoch"), default=0) > EPOCH_MAX or max(rows.ints("ver"), default=0) > VER_MAX:
         return "a stamp is out of range"
+    if min(rows.ints("locked_until_ms"), default=0) < 0:
+        return "a lock ended before there were any"
     return None

@@ -3,12 +3,14 @@
 Layout, little-endian::
 
     0  magic      8s  EVERLOGP         48 rows          u32, 1 to 4,096
-    8  format     u16 1                52 first offset  i64
+    8  format     u16 1 or 2           52 first offset  i64
     10 level      u16 1 entries,       60 end offset    i64
                       2 references     68 columns of the rows, zlib (RFC 1950); some
     12 partition  u32                     columns hold differences (`Column`)
     16 topic id   16s                  -4 CRC-32C of everything before, u32
     32 uid        16s
+
+Format 2 is that of a page of entries of which one was ever locked: they have a column more.
 """
 
 import zlib
@@ -17,7 +19,16 @@ from hashlib import sha256
 from struct import Struct
 
 from everlog.format.column_table import ColumnTable, Layout
-from everlog.format.entries import ENTRY_LAYOUT, Totals, entries_fault, entry_totals
+from everlog.format.entries import (
+    ENTRY_LAYOUT,
+    PLAIN_LAYOUT,
+    Totals,
+    entries_fault,
+    entry_totals,
+    has_locks,
+    not_plain,
+    plain,
+)
 from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import PartitionPath, Uid
 from everlog.format.page_refs import (
@@ -38,9 +49,15 @@ PAGE_ROWS_MAX = 4096
 
 _MAGIC = b"EVERLOGP"
 _FORMAT = 1
+_LOCK_FORMAT = 2
 _HEADER = Struct("<8sHHI16s16sIqq")
 _WHAT = "manifest page"
 _LAYOUTS = {ENTRY_PAGE: ENTRY_LAYOUT, INDEX_PAGE: REF_LAYOUT}
+_STORED = {
+    (ENTRY_PAGE, _FORMAT): PLAIN_LAYOUT,
+    (ENTRY_PAGE, _LOCK_FORMAT): ENTRY_LAYOUT,
+    (INDEX_PAGE, _FORMAT): REF_LAYOUT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +82,11 @@ def new_page(path: PartitionPath, rows: SpanTable, *, level: int, uid: Uid) -> N
     assert rows.rows.layout is _LAYOUTS[level], f"these rows are not of level {level}"
     greatest = rows.max_timestamp
     assert greatest is not None
+    is_plain = level == ENTRY_PAGE and not has_locks(rows)
+    stored = plain(rows.rows) if is_plain else rows.rows
     header = _HEADER.pack(
         _MAGIC,
-        _FORMAT,
+        _LOCK_FORMAT if stored.layout is ENTRY_LAYOUT else _FORMAT,
         level,
         path.partition,
         path.topic_id,
@@ -76,7 +95,7 @@ def new_page(path: PartitionPath, rows: SpanTable, *, level: int, uid: Uid) -> N
         rows.base,
         rows.end,
     )
-    body = sealed(header + zlib.compress(rows.rows.with_differences()))
+    body = sealed(header + zlib.compress(stored.with_differences()))
     page = PageId(
         level=level,
         offsets=OffsetRange(Offset(rows.base), Offset(rows.end)),
@@ -97,14 +116,19 @@ def decode_page(body: bytes, page: PageId, *, path: PartitionPath) -> Page:
     """
     if sha256(body).digest() != page.sha256:
         raise CorruptObjectError(_WHAT, "its SHA-256 is not the one that is referred to")
-    view = unsealed(body, magic=_MAGIC, header_bytes=_HEADER.size, format_max=_FORMAT, what=_WHAT)
-    _, _, level, partition, topic_id, uid, count, first, end = _HEADER.unpack_from(view)
+    view = unsealed(
+        body, magic=_MAGIC, header_bytes=_HEADER.size, format_max=_LOCK_FORMAT, what=_WHAT
+    )
+    _, page_format, level, partition, topic_id, uid, count, first, end = _HEADER.unpack_from(view)
     found = (level, partition, topic_id, uid, first, end)
     offsets = page.offsets
     wanted = (page.level, path.partition, path.topic_id, page.uid, offsets.start, offsets.end)
     if found != wanted:
         raise CorruptObjectError(_WHAT, f"it is {found} instead of {wanted}")
-    rows = _unpacked(view[_HEADER.size :], count, first, _LAYOUTS[level])
+    layout = _STORED.get((level, page_format))
+    if layout is None:
+        raise CorruptObjectError(_WHAT, f"a page of level {level} has no format {page_format}")
+    rows = _unpacked(view[_HEADER.size :], count, first, layout)
     fault = _fault(rows, level) or (None if rows.end == end else f"its rows end at {rows.end}")
     if fault:
         raise CorruptObjectError(_WHAT, fault)
@@ -129,7 +153,7 @@ def _unpacked(packed: memoryview, count: int, first: int, layout: Layout) -> Spa
     if len(data) != size or not stream.eof or stream.unused_data:
         raise CorruptObjectError(_WHAT, f"its rows are not {size} bytes")
     rows = ColumnTable.of_differences(layout, data, _WHAT)
-    return SpanTable(base=first, rows=rows)
+    return SpanTable(base=first, rows=not_plain(rows) if layout is PLAIN_LAYOUT else rows)
 
 
 def _fault(rows: SpanTable, level: int) -> str | None:

@@ -4,7 +4,7 @@ A clone lists objects of its source by offsets and by the commit that they were 
 is a range of both. It may hold objects that the clone does not list; it never misses one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -45,6 +45,10 @@ EVERYTHING = Pin(start=Offset(0), end=Offset(OFFSET_MAX), ver=VER_MAX)
 NOTHING = Pin(start=Offset(0), end=Offset(0), ver=0)
 
 
+Stays = Callable[[TrashItem], bool]
+"""Whether an item of trash cannot be deleted yet, whoever needs it."""
+
+
 def is_pinned(key: SegmentKey, pins: Iterable[Pin]) -> bool:
     """Whether a clone needs an object."""
     return any(pin.holds(key.offsets, ver=key.stamp.ver) for pin in pins)
@@ -58,21 +62,24 @@ def pins_of(root: Root) -> list[Pin]:
     ]
 
 
-def deletable(due: Iterable[TrashItem], pins: Sequence[Pin], *, items_max: int) -> list[int]:
+def deletable(
+    due: Iterable[TrashItem], pins: Sequence[Pin], *, stays: Stays, items_max: int
+) -> list[int]:
     """Return which items of trash may be deleted, by their places; the others stay listed.
 
     Args:
         due: The oldest items, in their order.
         pins: What clones need.
+        stays: What else cannot go, as it is locked.
         items_max: No more than so many.
     """
-    return list(islice(_deletable(due, pins), items_max))
+    return list(islice(_deletable(due, pins, stays), items_max))
 
 
-def _deletable(due: Iterable[TrashItem], pins: Sequence[Pin]) -> Iterable[int]:
+def _deletable(due: Iterable[TrashItem], pins: Sequence[Pin], stays: Stays) -> Iterable[int]:
     kept: list[OffsetRange] = []
     for place, item in enumerate(due):
-        if not _stays(item.thing, pins, kept):
+        if not stays(item) and not _stays(item.thing, pins, kept):
             yield place
         elif isinstance(item.thing, TrashedRange):
             kept.append(item.thing.page.offsets)

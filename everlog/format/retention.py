@@ -1,12 +1,12 @@
 """Dropping the head of the tier: by time, by bytes, or because records were deleted.
 
 The work is in the number of pages that expire, not of entries that remain (TIER-40, TIER-50): a
-page whose entries all go is dropped by its reference, unread. Of a page that goes in part, only
-the entries that go are looked at, and the page itself stays as it is: `Root.live_start` says where
-its living part begins. The dropped objects are in the trash of the same root (TIER-10).
+page whose entries all go is dropped by its reference, and read only if something in it was locked,
+for how long. Of a page that goes in part, only the entries that go are looked at, and the page
+itself stays as it is: `Root.live_start` says where its living part begins. The dropped objects are
+in the trash of the same root (TIER-10).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from everlog.format.entries import Entry, EntryFlag, Totals, entry_of
@@ -15,7 +15,7 @@ from everlog.format.manifest import checked
 from everlog.format.page_refs import INDEX_PAGE, PageRef, ref_of, ref_table
 from everlog.format.root import Root
 from everlog.format.span_table import SpanTable
-from everlog.format.trash import Trashed, TrashedRange, trashed
+from everlog.format.trash import Trashed, TrashedRange, TrashLock, trashed
 from everlog.format.walk import Walk
 from everlog.model.offsets import Offset, OffsetRange
 
@@ -78,6 +78,7 @@ def expired(root: Root, cut: Cut, *, not_before_ms: int) -> Walk[Root]:
     start = max(root.tiered_start, head.live_start, min(cut.start, root.tiered_end))
     entries = root.entries.dropped(root.entries.index_after(head.live_start))
     refs = root.refs.dropped(root.refs.index_after(head.live_start))
+    dropped = yield from _dropped(root, head.live_start, not_before_ms)
     changed = replace(
         root,
         live_start=head.live_start,
@@ -85,7 +86,7 @@ def expired(root: Root, cut: Cut, *, not_before_ms: int) -> Walk[Root]:
         totals=head.live,
         refs=refs if len(refs) else ref_table(entries.base, ()),
         entries=entries,
-        trash=root.trash.added(_dropped(root, head.live_start), not_before_ms=not_before_ms),
+        trash=root.trash.added(dropped, not_before_ms=not_before_ms),
     )
     return checked(changed)
 
@@ -162,14 +163,39 @@ def _cut_entries(entries: SpanTable, head: _Head) -> None:
         head.drop(entry.offsets, entry.totals)
 
 
-def _dropped(root: Root, live_start: Offset) -> Iterator[Trashed]:
-    """Yield what lies between the old start and the new one."""
+def _dropped(root: Root, live_start: Offset, not_before_ms: int) -> Walk[list[Trashed]]:
+    """Return what lies between the old start and the new one."""
     gone = OffsetRange(root.live_start, live_start)
+    found: list[Trashed] = []
     for index in range(len(root.refs)):
-        page = ref_of(root.refs, index).page
+        ref = ref_of(root.refs, index)
+        page = ref.page
         start, end = max(gone.start, page.offsets.start), min(gone.end, page.offsets.end)
         if start >= end:
-            return
-        yield TrashedRange(offsets=OffsetRange(start, end), page=page)
+            return found
+        offsets = OffsetRange(start, end)
+        lock = yield from _lock_of(ref, offsets, not_before_ms)
+        found.append(TrashedRange(offsets=offsets, page=page, lock=lock))
     gone_rows = range(root.entries.index_after(live_start))
-    yield from trashed(entry_of(root.entries, index) for index in gone_rows)
+    return found + trashed(entry_of(root.entries, index) for index in gone_rows)
+
+
+def _lock_of(ref: PageRef, offsets: OffsetRange, not_before_ms: int) -> Walk[TrashLock | None]:
+    """Say what is locked for longer of what a page leads to within a range; None if nothing is."""
+    if not ref.flags & EntryFlag.LOCKED:
+        return None
+    page = yield ref.page
+    rows = page.rows
+    until_ms, size = not_before_ms, 0
+    for row in range(rows.index_after(offsets.start), len(rows)):
+        if rows.start_of(row) >= offsets.end:
+            break
+        if page.id.level == INDEX_PAGE:
+            below = yield from _lock_of(ref_of(rows, row), offsets, not_before_ms)
+            locks = [below]
+        else:
+            locks = [each.lock for each in trashed((entry_of(rows, row),))]
+        for lock in locks:
+            if lock is not None and lock.until_ms > not_before_ms:
+                until_ms, size = max(until_ms, lock.until_ms), size + lock.bytes
+    return TrashLock(until_ms, size) if size else None

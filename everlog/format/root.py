@@ -3,12 +3,20 @@
 A root is a value, replaced as a whole and never changed. In the order of offsets it leads to the
 objects by references to index pages, then to pages of entries, then by its own newest entries.
 Format 1 has entries only; format 2 adds the references; format 3 adds origins: some of the objects
-lie below another partition's names, and are never this one's to delete.
+lie below another partition's names, and are never this one's to delete. What of these has locks is
+stored in format 4.
 """
 
 from dataclasses import dataclass
 
-from everlog.format.entries import Entry, Totals, entries_fault, entry_totals, origin_numbers
+from everlog.format.entries import (
+    Entry,
+    Totals,
+    entries_fault,
+    entry_totals,
+    has_locks,
+    origin_numbers,
+)
 from everlog.format.object_keys import PartitionPath, RootKey, Stamp, Uid
 from everlog.format.origins import Origin, home_of, origins_fault
 from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, ref_origins, ref_totals, refs_fault
@@ -20,6 +28,8 @@ from everlog.model.offsets import LeaderEpoch, Offset
 INLINE_FORMAT = 1
 PAGED_FORMAT = 2
 CLONE_FORMAT = 3
+LOCK_FORMAT = 4
+"""How a root with locks is stored; in memory it has the format that it would have without."""
 
 INLINE_ENTRIES_MAX = 512
 """As many 64 MiB objects are 32 GiB, and 44 KiB of root."""
@@ -102,6 +112,11 @@ class Root:
         return ref_origins(self.refs) or any(origin_numbers(self.entries))
 
     @property
+    def has_locks(self) -> bool:
+        """Whether an object that it names by itself was ever locked."""
+        return has_locks(self.entries) or self.trash.locked > 0
+
+    @property
     def max_timestamp(self) -> int | None:
         """No live record has a greater timestamp, in ms; None when nothing is live."""
         if not self.totals.entries:
@@ -132,6 +147,8 @@ class Root:
     def _table_fault(self) -> str | None:
         if self.format == INLINE_FORMAT and len(self.refs):
             return "format 1 has no pages"
+        if self.format == INLINE_FORMAT and has_locks(self.entries):
+            return "format 1 has no locks"
         levels = frozenset({ENTRY_PAGE, INDEX_PAGE})
         return entries_fault(self.entries) or refs_fault(self.refs, levels=levels)
 

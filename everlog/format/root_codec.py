@@ -3,7 +3,7 @@
 Layout, little-endian::
 
      0 magic           8s  EVERLOGR         128 live start        i64
-     8 format          u16 1, 2, 3          136 tiered start      i64
+     8 format          u16 1, 2, 3, 4       136 tiered start      i64
     10 cluster bytes   u16                  144 tiered end        i64
     12 partition       u32                  152 created           i64 ms
     16 topic id        16s                  160 live entries      u64
@@ -17,9 +17,9 @@ Layout, little-endian::
     80 previous uid    16s  zeros: none     212 trash items       u32
     96 its SHA-256     32s                  216 trash bytes       u32
 
-then from 220 the cluster id, in format 3 the number of origins (u32) and their columns, the columns
-of the page references, the columns of the entries and the trash items, and at the end a CRC-32C
-(u32) of everything before it.
+then from 220 the cluster id, from format 3 on the number of origins (u32) and their columns, the
+columns of the page references, the columns of the entries and the trash items, and at the end a
+CRC-32C (u32) of everything before it. Format 4 has one column of entries more.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from struct import Struct
 from typing import Any
 
 from everlog.format.column_table import ColumnTable, Layout
-from everlog.format.entries import ENTRY_LAYOUT, Totals
+from everlog.format.entries import ENTRY_LAYOUT, PLAIN_LAYOUT, Totals, not_plain, plain
 from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import (
     UID_BYTES,
@@ -40,7 +40,15 @@ from everlog.format.object_keys import (
 )
 from everlog.format.origins import ORIGIN_LAYOUT, ORIGINS_MAX, Origin, origin_table, origins_of
 from everlog.format.page_refs import REF_LAYOUT
-from everlog.format.root import CLONE_FORMAT, INLINE_ENTRIES_MAX, Root, RootFullError, RootRef
+from everlog.format.root import (
+    CLONE_FORMAT,
+    INLINE_ENTRIES_MAX,
+    LOCK_FORMAT,
+    PAGED_FORMAT,
+    Root,
+    RootFullError,
+    RootRef,
+)
 from everlog.format.sealing import sealed, unsealed
 from everlog.format.span_table import SpanTable
 from everlog.format.trash import Trash
@@ -51,6 +59,7 @@ _MAGIC = b"EVERLOGR"
 _HEADER = Struct("<8sHHI16s16sIIQIIQ16s32sqqqqQQQQqiIIII")
 _ORIGIN_COUNT = Struct("<I")
 _WHAT = "manifest root"
+_WITH_ORIGINS = frozenset({CLONE_FORMAT, LOCK_FORMAT})
 _NO_EPOCH = -1
 _NO_UID = Uid(bytes(UID_BYTES))
 _NO_PREVIOUS = RootRef(stamp=Stamp(LeaderEpoch(0), 0, 0), uid=_NO_UID, sha256=bytes(32))
@@ -76,9 +85,10 @@ def encode_root(root: Root) -> EncodedRoot:
     assert fault is None, fault
     previous = root.previous or _NO_PREVIOUS
     cluster_id = root.path.cluster_id.encode("ascii")
+    root_format = LOCK_FORMAT if root.has_locks else root.format
     header = _HEADER.pack(
         _MAGIC,
-        root.format,
+        root_format,
         len(cluster_id),
         root.path.partition,
         root.path.topic_id,
@@ -106,9 +116,10 @@ def encode_root(root: Root) -> EncodedRoot:
         len(root.trash),
         len(root.trash.data),
     )
-    columns = (root.refs.rows.data, root.entries.rows.data, root.trash.data)
+    rows = root.entries.rows if root_format == LOCK_FORMAT else plain(root.entries.rows)
+    columns = (root.refs.rows.data, rows.data, root.trash.data)
     origins = b""
-    if root.format == CLONE_FORMAT:
+    if root_format in _WITH_ORIGINS:
         origins = _ORIGIN_COUNT.pack(len(root.origins)) + origin_table(root.origins).data
     body = sealed(b"".join((header, cluster_id, origins, *columns)))
     ref = RootRef(stamp=root.stamp, uid=root.uid, sha256=sha256(body).digest())
@@ -131,7 +142,7 @@ def decode_root(body: bytes, *, key: RootKey, digest: bytes | None) -> Root:
     if digest is not None and sha256(body).digest() != digest:
         raise CorruptObjectError(_WHAT, "its SHA-256 is not the one that is referred to")
     view = unsealed(
-        body, magic=_MAGIC, header_bytes=_HEADER.size, format_max=CLONE_FORMAT, what=_WHAT
+        body, magic=_MAGIC, header_bytes=_HEADER.size, format_max=LOCK_FORMAT, what=_WHAT
     )
     try:
         root = _decoded(view, _HEADER.unpack_from(view))
@@ -157,9 +168,13 @@ def _decoded(view: memoryview, header: tuple[Any, ...]) -> Root:
     base, end_epoch, ref_count, entry_count, trash_count, trash_bytes = rest
     pieces = _Pieces(view, at=_HEADER.size)
     cluster_id = pieces.take(cluster_bytes).decode("ascii", errors="replace")
-    origins = _origins(pieces, cluster_id) if root_format == CLONE_FORMAT else ()
+    origins = _origins(pieces, cluster_id) if root_format in _WITH_ORIGINS else ()
     refs = SpanTable(base=base, rows=pieces.rows(REF_LAYOUT, ref_count))
-    inline = SpanTable(base=refs.end, rows=pieces.rows(ENTRY_LAYOUT, entry_count))
+    is_plain = root_format != LOCK_FORMAT
+    rows = pieces.rows(PLAIN_LAYOUT if is_plain else ENTRY_LAYOUT, entry_count)
+    inline = SpanTable(base=refs.end, rows=not_plain(rows) if is_plain else rows)
+    if not is_plain:
+        root_format = CLONE_FORMAT if origins else PAGED_FORMAT
     trash = Trash.of_bytes(pieces.take(trash_bytes), trash_count)
     pieces.check_end()
     previous = RootRef(

@@ -2,7 +2,8 @@
 
 Items lie in the order in which they were retired, and their times only rise, so what is due is
 always a prefix. Objects have to be deleted in that order: a page then goes after everything that
-can only be found by reading it, and a page that is gone proves that its contents are.
+can only be found by reading it, and a page that is gone proves that its contents are. What a store
+keeps locked for longer stays behind (`everlog.format.pins`).
 
 Layout of an item, little-endian: kind u8, not before (ms) i64, and then, by kind::
 
@@ -10,10 +11,11 @@ Layout of an item, little-endian: kind u8, not before (ms) i64, and then, by kin
     2 root     epoch u32, claim u32, ver u64, uid 16s
     3 page     first i64, end i64, uid 16s
     4 range    from i64, to i64, and of the page: level u8, first i64, end i64, uid 16s, SHA-256 32s
+    5 locked segment, 6 locked range: as 1 and 4, and then locked until (ms) i64, locked bytes u64
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 from struct import Struct
 from typing import Any
@@ -34,19 +36,39 @@ from everlog.format.page import Page
 from everlog.format.page_refs import ENTRY_PAGE, INDEX_PAGE, PageId, ref_of
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 
-_SEGMENT, _ROOT, _PAGE, _RANGE = 1, 2, 3, 4
+_SEGMENT, _ROOT, _PAGE, _RANGE, _LOCKED_SEGMENT, _LOCKED_RANGE = 1, 2, 3, 4, 5, 6
+_LOCKED = {_SEGMENT: _LOCKED_SEGMENT, _RANGE: _LOCKED_RANGE}
+_UNLOCKED = {locked: kind for kind, locked in _LOCKED.items()}
+_RANGES = frozenset({_RANGE, _LOCKED_RANGE})
 _HEAD = Struct("<Bq")
 _BODIES = {
     _SEGMENT: Struct("<qqIIQ16s"),
     _ROOT: Struct("<IIQ16s"),
     _PAGE: Struct("<qq16s"),
     _RANGE: Struct("<qqBqq16s32s"),
+    _LOCKED_SEGMENT: Struct("<qqIIQ16sqQ"),
+    _LOCKED_RANGE: Struct("<qqBqq16s32sqQ"),
 }
 _SIZES = {kind: _HEAD.size + body.size for kind, body in _BODIES.items()}
-_UID_AT = {_SEGMENT: 41, _ROOT: 25, _PAGE: 25, _RANGE: 42}
+_UID_AT = {
+    _SEGMENT: 41,
+    _ROOT: 25,
+    _PAGE: 25,
+    _RANGE: 42,
+    _LOCKED_SEGMENT: 41,
+    _LOCKED_RANGE: 42,
+}
 """Where an item has the uid of the object that it names."""
 
 _WHAT = "trash list"
+
+
+@dataclass(frozen=True, slots=True)
+class TrashLock:
+    """That a store keeps something: the latest end (ms since 1970) of its locks, and its bytes."""
+
+    until_ms: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +78,7 @@ class TrashedSegment:
     offsets: OffsetRange
     stamp: Stamp
     uid: Uid
+    lock: TrashLock | None = None
 
     def key(self, path: PartitionPath) -> SegmentKey:
         """Return the name of the object."""
@@ -95,6 +118,7 @@ class TrashedRange:
 
     offsets: OffsetRange
     page: PageId
+    lock: TrashLock | None = None
 
 
 Trashed = TrashedSegment | TrashedRoot | TrashedPage | TrashedRange
@@ -107,13 +131,33 @@ class TrashItem:
     not_before_ms: int
     thing: Trashed
 
+    @property
+    def lock(self) -> TrashLock | None:
+        """What keeps it, or some of it, beyond that time."""
+        thing = self.thing
+        return thing.lock if isinstance(thing, TrashedSegment | TrashedRange) else None
+
+    def is_locked(self, now_ms: int) -> bool:
+        """Whether a store keeps any of it."""
+        return self.lock is not None and self.lock.until_ms > now_ms
+
+    @property
+    def free_ms(self) -> int:
+        """When all of it may go."""
+        return self.not_before_ms if self.lock is None else self.lock.until_ms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trash:
-    """The items of a root, as stored; values only while somebody walks them."""
+    """The items of a root, as stored; values only while somebody walks them.
+
+    Attributes:
+        locked: Of so many is it noted that the store keeps them for longer.
+    """
 
     data: bytes = b""
     count: int = 0
+    locked: int = field(default=0, compare=False)
     latest_ms: int = field(default=0, compare=False)
 
     @classmethod
@@ -123,18 +167,19 @@ class Trash:
         Raises:
             CorruptObjectError: They are not ``count`` whole items in order.
         """
-        found, latest_ms = 0, 0
+        found, locked, latest_ms = 0, 0, 0
         try:
             for item in cls(data=data).items():
                 found += 1
                 if item.not_before_ms < latest_ms:
                     raise CorruptObjectError(_WHAT, f"item {found} is due before the one above")
                 latest_ms = item.not_before_ms
+                locked += item.lock is not None
         except InvalidKeyError as error:
             raise CorruptObjectError(_WHAT, str(error)) from error
         if found != count:
             raise CorruptObjectError(_WHAT, f"it holds {found} items instead of {count}")
-        return cls(data=data, count=count, latest_ms=latest_ms)
+        return cls(data=data, count=count, locked=locked, latest_ms=latest_ms)
 
     def __len__(self) -> int:
         return self.count
@@ -155,19 +200,29 @@ class Trash:
 
         Striking off an old root leaves another one, so that alone is not worth a commit.
         """
+        if self.locked:
+            items = (item for item in self.items() if not isinstance(item.thing, TrashedRoot))
+            return min((item.free_ms for item in items), default=None)
         times = (not_before_ms for kind, not_before_ms, _ in self._raw() if kind != _ROOT)
         return next(times, None)
+
+    def locks(self) -> Iterator[TrashLock]:
+        """Yield what is noted of locks."""
+        if self.locked:
+            yield from (item.lock for item in self.items() if item.lock is not None)
 
     def added(self, things: Iterable[Trashed], *, not_before_ms: int) -> "Trash":
         """Return the list with newly retired things at its end."""
         # A clock that went back must not put the new items before older ones.
         not_before_ms = max(self.latest_ms, not_before_ms)
-        pieces = [_packed(thing, not_before_ms) for thing in things]
-        if not pieces:
+        kept = [_until(thing, not_before_ms) for thing in things]
+        if not kept:
             return self
+        pieces = [_packed(thing, not_before_ms) for thing in kept]
         return Trash(
             data=self.data + b"".join(pieces),
             count=self.count + len(pieces),
+            locked=self.locked + sum(1 for each in kept if _is_locked(each)),
             latest_ms=not_before_ms,
         )
 
@@ -176,12 +231,16 @@ class Trash:
         assert all(0 <= place < self.count for place in gone), f"{gone} of {self.count} items"
         places, at = frozenset(gone), 0
         pieces: list[bytes] = []
+        locked = 0
         for place, (kind, _, _) in enumerate(self._raw()):
             end = at + _HEAD.size + _BODIES[kind].size
             if place not in places:
                 pieces.append(self.data[at:end])
+                locked += kind in _UNLOCKED
             at = end
-        return Trash(data=b"".join(pieces), count=len(pieces), latest_ms=self.latest_ms)
+        return Trash(
+            data=b"".join(pieces), count=len(pieces), locked=locked, latest_ms=self.latest_ms
+        )
 
     def uids(self) -> set[bytes]:
         """Return the uids of the objects that the items name by themselves."""
@@ -191,7 +250,7 @@ class Trash:
             kind = data[at]
             uid_at = at + _UID_AT[kind]
             # A range names its page if it goes to the end of it.
-            if kind != _RANGE or data[at + 17 : at + 25] == data[at + 34 : at + 42]:
+            if kind not in _RANGES or data[at + 17 : at + 25] == data[at + 34 : at + 42]:
                 found.add(data[uid_at : uid_at + UID_BYTES])
             at += _SIZES[kind]
         return found
@@ -210,10 +269,15 @@ class Trash:
             at += body.size
 
 
-def trashed(entries: Iterable[Entry]) -> list[Trashed]:
+def trashed(entries: Iterable[Entry]) -> list[TrashedSegment]:
     """Return the objects of entries that have gone, but for those that are another partition's."""
     return [
-        TrashedSegment(offsets=each.offsets, stamp=each.stamp, uid=each.uid)
+        TrashedSegment(
+            offsets=each.offsets,
+            stamp=each.stamp,
+            uid=each.uid,
+            lock=None if each.lock is None else TrashLock(each.lock.until_ms, each.size_bytes),
+        )
         for each in entries
         if each.origin == 0
     ]
@@ -247,8 +311,21 @@ def _overlap(wanted: OffsetRange, page: PageId) -> TrashedRange:
     return TrashedRange(offsets=OffsetRange(start, end), page=page)
 
 
+def _until(thing: Trashed, not_before_ms: int) -> Trashed:
+    """Return a thing without a lock that ends before it may go anyway."""
+    if isinstance(thing, TrashedSegment | TrashedRange) and thing.lock is not None:
+        return thing if thing.lock.until_ms > not_before_ms else replace(thing, lock=None)
+    return thing
+
+
+def _is_locked(thing: Trashed) -> bool:
+    return isinstance(thing, TrashedSegment | TrashedRange) and thing.lock is not None
+
+
 def _packed(thing: Trashed, not_before_ms: int) -> bytes:
     kind, fields = _fields(thing)
+    if isinstance(thing, TrashedSegment | TrashedRange) and thing.lock is not None:
+        kind, fields = _LOCKED[kind], (*fields, thing.lock.until_ms, thing.lock.bytes)
     return _HEAD.pack(kind, not_before_ms) + _BODIES[kind].pack(*fields)
 
 
@@ -267,6 +344,11 @@ def _fields(thing: Trashed) -> tuple[int, tuple[int | bytes, ...]]:
 
 
 def _thing(kind: int, fields: tuple[Any, ...]) -> Trashed:
+    if kind in _UNLOCKED:
+        *rest, until_ms, locked_bytes = fields
+        thing = _thing(_UNLOCKED[kind], tuple(rest))
+        assert isinstance(thing, TrashedSegment | TrashedRange), "only these are ever locked"
+        return replace(thing, lock=TrashLock(until_ms, locked_bytes))
     if kind == _SEGMENT:
         base, end, epoch, claim, ver, uid = fields
         stamp = Stamp(LeaderEpoch(epoch), claim, ver)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from everlog.model.buffer import Buffer
 from everlog.model.errors import EverlogError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import is_throttle
@@ -96,10 +97,11 @@ class AdaptiveObjectStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         return await self._admit(
             lambda: self._store.create_from_file(
-                key, parts, crc32c=crc32c, storage_class=storage_class
+                key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
             )
         )
 
@@ -133,6 +135,9 @@ class AdaptiveObjectStore:
 
     async def probe(self, key: ObjectKey) -> StoreCapabilities:
         return await self._admit(lambda: self._store.probe(key))
+
+    async def can_lock(self) -> bool:
+        return await self._admit(self._store.can_lock)
 
     def local_path(self, key: ObjectKey) -> str | None:
         return self._store.local_path(key)

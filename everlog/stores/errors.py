@@ -14,6 +14,7 @@ CorruptionError   StoreCorruptionError    the bytes are not the promised ones
 from collections.abc import Mapping
 
 from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.object_key import ObjectKey
 
@@ -88,12 +89,19 @@ class ObjectsNotDeletedError(RetriableError):
         self.failures = failures
 
 
-def check_no_class(key: ObjectKey, storage_class: StorageClass) -> None:
-    """Refuse any class but the default, as stores do that have no classes.
+def check_plain(key: ObjectKey, storage_class: StorageClass, lock: ObjectLock | None) -> None:
+    """Refuse any class but the default, and any lock, as stores do that have neither.
 
     Raises:
-        StoreDeniedError: It is another one.
+        StoreDeniedError: There is one.
     """
+    if lock is not None:
+        raise StoreDeniedError(
+            "create",
+            key,
+            "only buckets with Object Lock keep objects from being deleted: set "
+            "archive.object.lock.mode=none for the topic, or store.url to such a bucket",
+        )
     if storage_class is not StorageClass.STANDARD:
         raise StoreDeniedError(
             "create",

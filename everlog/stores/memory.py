@@ -9,10 +9,11 @@ from crc32c import crc32c as crc32c_of
 
 from everlog.model.buffer import Buffer
 from everlog.model.clock import Clock
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, BodyReader
 from everlog.stores.byte_range import larger_than, range_beyond_end, range_end
-from everlog.stores.errors import ObjectExistsError, ObjectMissingError, check_no_class
+from everlog.stores.errors import ObjectExistsError, ObjectMissingError, check_plain
 from everlog.stores.object_key import ObjectKey, key_prefix, object_key
 from everlog.stores.object_store import (
     LIST_OBJECTS_MAX,
@@ -50,9 +51,10 @@ class MemoryObjectStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         object_key(key)
-        check_no_class(key, storage_class)
+        check_plain(key, storage_class, lock)
         if key in self._objects:
             raise ObjectExistsError(key)
         stop = threading.Event()
@@ -108,6 +110,9 @@ class MemoryObjectStore:
         return StoreCapabilities(
             creates_exclusively=True, verifies_checksums=True, keeps_checksums=True
         )
+
+    async def can_lock(self) -> bool:
+        return False
 
     def local_path(self, key: ObjectKey) -> str | None:
         object_key(key)

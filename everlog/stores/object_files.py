@@ -16,6 +16,7 @@ from itertools import islice
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.errors import EverlogError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import COPY_BYTES, BodyPart, BodyReader
 from everlog.stores.byte_range import larger_than, range_beyond_end, range_end
@@ -26,7 +27,7 @@ from everlog.stores.errors import (
     ObjectsNotDeletedError,
     StoreDeniedError,
     StoreUnavailableError,
-    check_no_class,
+    check_plain,
 )
 from everlog.stores.file_listing import list_files
 from everlog.stores.folders import make_folders, remove_empty_folders, sync_folders
@@ -70,10 +71,11 @@ class ObjectFiles:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
         stop: threading.Event,
     ) -> CreatedObject:
         """Store a new object durably."""
-        check_no_class(key, storage_class)
+        check_plain(key, storage_class, lock)
         path = self.local_path(key)
         with _translating("create", key):
             if os.path.lexists(path):
@@ -167,6 +169,10 @@ class ObjectFiles:
         finally:
             self.delete([key])
         raise AssertionError("a second file got the name of the first")
+
+    def can_lock(self) -> bool:
+        """No file is safe from its owner."""
+        return False
 
     def close(self) -> None:
         """Nothing is open between calls."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from everlog.model.buffer import Buffer
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.object_key import ObjectKey
@@ -35,12 +36,14 @@ class ObjectInfo:
     Attributes:
         modified_ms: When the store finished it, by the store's clock, since the Unix epoch.
         checksum_crc32c: Of the whole object, where the store keeps one; listings never have it.
+        lock: What keeps it from being deleted, where the store says so; listings never have it.
     """
 
     key: ObjectKey
     size: int
     modified_ms: int
     checksum_crc32c: int | None
+    lock: ObjectLock | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ class ObjectStore(Protocol):
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         """Store a new object made of file ranges and buffers, one after the other, like `create`.
 
@@ -117,12 +121,13 @@ class ObjectStore(Protocol):
                 then is not stored.
             storage_class: What the store is to keep it as. Only segment objects have another than
                 the default: all else is small, and read often.
+            lock: Until when nobody is to delete it; None for no lock. It ends in the future.
 
         Raises:
             ObjectExistsError: ``key`` is taken. Its object is unchanged.
             StoreCorruptionError: As in `create`, or a file is shorter than its part or cannot be
                 read. Nothing is stored.
-            StoreDeniedError: The store does not have that class. Nothing is stored.
+            StoreDeniedError: The store does not have that class, or no locks. Nothing is stored.
             StoreUnavailableError: As in `create`.
         """
         ...
@@ -199,6 +204,9 @@ class ObjectStore(Protocol):
     async def delete(self, keys: Sequence[ObjectKey]) -> None:
         """Delete objects; on return none of them exists, whether or not they did.
 
+        A store that keeps versions only hides them: what it does with those, and what a lock means
+        for them, is its own affair and that of its life-cycle rules.
+
         Raises:
             ObjectsNotDeletedError: Some could not be deleted; it names them and why. All others are
                 gone.
@@ -210,6 +218,10 @@ class ObjectStore(Protocol):
 
         Run once at start, before anything else: the adapter then does without what its store lacks.
         """
+        ...
+
+    async def can_lock(self) -> bool:
+        """Say whether `create_from_file` can lock what it stores; the store is asked anew."""
         ...
 
     def local_path(self, key: ObjectKey) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from everlog.model.buffer import Buffer
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreDeniedError
@@ -36,8 +37,9 @@ class ReadOnlyObjectStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
-        del parts, crc32c, storage_class
+        del parts, crc32c, storage_class, lock
         _refuse("create", key)
 
     async def overwrite(self, key: ObjectKey, body: Buffer) -> None:
@@ -70,6 +72,9 @@ class ReadOnlyObjectStore:
 
     async def probe(self, key: ObjectKey) -> StoreCapabilities:
         _refuse("probe", key)
+
+    async def can_lock(self) -> bool:
+        return await self._store.can_lock()
 
     def local_path(self, key: ObjectKey) -> str | None:
         return self._store.local_path(key)

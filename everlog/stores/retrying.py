@@ -9,6 +9,7 @@ from crc32c import crc32c as crc32c_of
 from everlog.model.buffer import Buffer
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.backoff import RetryPolicy, Waits
 from everlog.stores.body import BodyPart, body_size
@@ -79,11 +80,12 @@ class RetryingObjectStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         return await self._create(
             key,
             lambda: self._store.create_from_file(
-                key, parts, crc32c=crc32c, storage_class=storage_class
+                key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
             ),
             size=body_size(parts),
             crc32c=crc32c,
@@ -138,6 +140,9 @@ class RetryingObjectStore:
 
     async def probe(self, key: ObjectKey) -> StoreCapabilities:
         return await self._repeat("probe", lambda: self._store.probe(key))
+
+    async def can_lock(self) -> bool:
+        return await self._repeat("read", self._store.can_lock)
 
     def local_path(self, key: ObjectKey) -> str | None:
         return self._store.local_path(key)

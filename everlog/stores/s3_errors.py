@@ -46,6 +46,8 @@ _WHAT_TO_CHECK = {
     "AuthorizationHeaderMalformed": "check the region of the store's URL",
     "ExpiredToken": _CREDENTIALS,
     "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidRequest": "archive.object.lock.mode of a topic needs a bucket with Object Lock, which "
+    "everlog doctor store tells; else check the store's URL",
     "InvalidStorageClass": "the store does not have this class: change remote.storage.class or "
     "remote.storage.class.later, of the topic or of the broker",
     "InvalidToken": _CREDENTIALS,

@@ -33,7 +33,7 @@ def create_in_parts(
     *,
     crc32c: int,
     part_bytes: int,
-    attributes: Mapping[str, str],
+    attributes: Mapping[str, Any],
     condition: Mapping[str, str],
     stop: threading.Event,
 ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, BodyReader, body_size
 from everlog.stores.byte_range import larger_than, range_beyond_end, range_end
@@ -31,6 +32,7 @@ from everlog.stores.received import Chunks
 from everlog.stores.s3_checksum import checksum_in, checksum_text
 from everlog.stores.s3_class import class_attribute
 from everlog.stores.s3_errors import error_of, sending, translating
+from everlog.stores.s3_lock import bucket_can_lock, lock_attributes, lock_in
 from everlog.stores.s3_multipart import create_in_parts
 from everlog.stores.s3_probe import PROBE_BODY, refuses_second_create, refuses_wrong_checksum
 from everlog.stores.s3_settings import S3Settings
@@ -59,13 +61,14 @@ class S3Objects:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
         stop: threading.Event,
     ) -> CreatedObject:
         """Store an object and see that the store has the same bytes."""
         if not self._creates_exclusively:
             self._check_free(key)
         size = body_size(parts)
-        attributes = class_attribute(storage_class)
+        attributes = {**class_attribute(storage_class), **lock_attributes(lock)}
         if size >= self._settings.multipart_bytes_min:
             answer = create_in_parts(
                 self._client,
@@ -137,6 +140,7 @@ class S3Objects:
             size=answer["ContentLength"],
             modified_ms=_milliseconds(answer["LastModified"]),
             checksum_crc32c=checksum_in(answer),
+            lock=lock_in(answer),
         )
 
     def list(self, prefix: str, start_after: str | None, limit: int) -> Sequence[ObjectInfo]:
@@ -194,6 +198,10 @@ class S3Objects:
             creates_exclusively=exclusive, verifies_checksums=verified, keeps_checksums=kept
         )
 
+    def can_lock(self) -> bool:
+        """Ask whether the bucket has Object Lock."""
+        return bucket_can_lock(self._client, self._settings.bucket)
+
     def local_path(self, _key: ObjectKey) -> None:
         """Nothing is local."""
         return
@@ -209,7 +217,7 @@ class S3Objects:
         return {"IfNoneMatch": "*"} if self._creates_exclusively else {}
 
     def _put(
-        self, key: ObjectKey, body: BodyReader, crc32c: int, others: dict[str, str]
+        self, key: ObjectKey, body: BodyReader, crc32c: int, others: dict[str, Any]
     ) -> dict[str, Any]:
         with sending(key, body):
             answer: dict[str, Any] = self._client.put_object(

@@ -8,6 +8,7 @@ from typing import Protocol
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.buffer import Buffer
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.call_threads import CallThreads
@@ -34,6 +35,7 @@ class BlockingObjects(Protocol):
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
         stop: threading.Event,
     ) -> CreatedObject:
         """Store a new object."""
@@ -65,6 +67,10 @@ class BlockingObjects(Protocol):
 
     def probe(self, key: ObjectKey) -> StoreCapabilities:
         """Try the store out."""
+        ...
+
+    def can_lock(self) -> bool:
+        """Say whether objects can be locked."""
         ...
 
     def local_path(self, key: ObjectKey) -> str | None:
@@ -107,11 +113,12 @@ class ThreadedObjectStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         object_key(key)
         return await self._threads.run_to_end(
             lambda stop: self._objects.create(
-                key, parts, crc32c=crc32c, storage_class=storage_class, stop=stop
+                key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock, stop=stop
             )
         )
 
@@ -161,6 +168,9 @@ class ThreadedObjectStore:
     async def probe(self, key: ObjectKey) -> StoreCapabilities:
         object_key(key)
         return await self._threads.run(partial(self._objects.probe, key))
+
+    async def can_lock(self) -> bool:
+        return await self._threads.run(self._objects.can_lock)
 
     def local_path(self, key: ObjectKey) -> str | None:
         return self._objects.local_path(object_key(key))

@@ -307,6 +307,7 @@ class BrokerNode:
             images=self._images,
             controller=controller,
             defaults=self._topic_defaults,
+            archive=None if self.cold is None else self.cold.store,
         )
         cluster_topics = ClusterTopics(topics=topics, link=link, images=self._images, keeper=keeper)
         offsets_topic = ClusterOffsetsTopic(

@@ -43,6 +43,10 @@ _COUNTERS = {
         "tier_deleted_objects",
         "Objects removed: retired ones, orphans, and those of deleted topics.",
     ),
+    "refused_deletions": (
+        "tier_refused_deletions",
+        "Deletions that the store has refused; each is tried again after an hour, or a day.",
+    ),
     "merges": ("tier_merges", "Times that small objects of the archive became one."),
     "merged_objects": ("tier_merged_objects", "Small objects that became part of larger ones."),
     "moves": ("tier_moves", "Objects that were moved to another storage class."),
@@ -91,6 +95,11 @@ def tier_metrics(cold: ColdSide | None, table: PartitionTable, clock: Clock) -> 
         "Archived objects that readers or the scrubber have found damaged or missing, and not sound"
         " since; the log names them.",
         len(cold.damaged),
+    )
+    yield gauge(
+        "everlog_tier_locked_trash_bytes",
+        "Bytes that the archive needs no more and that stay until their locks end.",
+        sum(each.tiered.tier.locked_trash_bytes for each in archives if each.tiered is not None),
     )
     yield from scrub_metrics(cold.scrubbing)
     restarts = 0 if cold.transfer is None else cold.transfer.worker.restarts

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from everlog.stores.object_store import ObjectStore
+from service.app.lock_check import LockCheck
 from service.app.seams import Seams
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
@@ -21,6 +23,7 @@ def topic_registry(
     images: ImageFollower,
     controller: Controller,
     defaults: Callable[[], Mapping[str, Value]],
+    archive: ObjectStore | None,
 ) -> TopicRegistry:
     """Make the registry; ``defaults`` gives the broker's values for every topic setting."""
     is_given = "default.replication.factor" in config.given
@@ -32,6 +35,7 @@ def topic_registry(
         ids=seams.ids,
         resolve=lambda overrides: TopicConfig.resolve(overrides, defaults()),
         check_config=lambda overrides: validate_overrides(overrides, defaults()),
+        ask_store=None if archive is None else LockCheck(archive),
         defaults=TopicDefaults(
             partitions=config.num_partitions,
             replication_factor=config.default_replication_factor if is_given else None,

@@ -1,6 +1,6 @@
 """What a request for a topic or for more partitions comes to: checked, placed, not yet written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from everlog.model.ids import NodeId, TopicId, TopicName
@@ -22,6 +22,10 @@ REPLICATION_FACTOR_DEFAULT_MAX = 3
 
 CheckConfig = Callable[[Mapping[str, str]], None]
 """Raises a RejectedError when a topic cannot have these settings."""
+
+AskStore = Callable[[Mapping[str, str], Mapping[str, str]], Awaitable[None]]
+"""Given the settings before and after, raises a RejectedError if the archive's store lacks what
+the new ones take."""
 
 Assignment = tuple[tuple[NodeId, ...], ...]
 """Replicas of consecutive partitions, in order of preference."""

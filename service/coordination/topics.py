@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from everlog.model.clock import Clock, IdSource
-from everlog.model.errors import EverlogError
+from everlog.model.errors import EverlogError, RejectedError
 from everlog.model.ids import TopicId, TopicName
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
@@ -33,6 +33,7 @@ from service.coordination.topic_errors import (
 )
 from service.coordination.topic_names import NameCollisionError, check_topic_name, collision_key
 from service.coordination.topic_plan import (
+    AskStore,
     CheckConfig,
     MorePartitions,
     NewTopic,
@@ -67,6 +68,7 @@ class TopicRegistry:
         check_config: CheckConfig,
         defaults: TopicDefaults,
         resolve: Resolve = TopicConfig.resolve,
+        ask_store: AskStore | None = None,
     ) -> None:
         self._store = store
         self._images = images
@@ -76,6 +78,7 @@ class TopicRegistry:
         self._check_config = check_config
         self._defaults = defaults
         self._resolve = resolve
+        self._ask_store = ask_store
 
     async def create_topics(
         self, topics: Sequence[NewTopic], *, validate_only: bool = False
@@ -93,6 +96,7 @@ class TopicRegistry:
         """
         names = [topic.name for topic in topics]
         refused = _undeleted_twice(topics) | _clashes(names) | _named_twice(names)
+        refused |= await self._lacking(topics)
         plan = partial(self._plan_creation, topics)
         return await self._settle(
             TopicWork(
@@ -139,6 +143,9 @@ class TopicRegistry:
             UnknownTopicError: There is no such topic.
             RejectedError: ``change`` or the check of the config refuses.
         """
+        topic = self._images.image.topic(name)
+        if self._ask_store is not None and topic is not None:
+            await self._ask_store(topic.config, change(topic.config))
         plan = partial(self._plan_config, name, change)
         (outcome,) = await self._settle(
             TopicWork(plan=plan, count=1, refused={}, is_trial=validate_only)
@@ -146,6 +153,17 @@ class TopicRegistry:
         if isinstance(outcome, EverlogError):
             raise outcome
         return outcome
+
+    async def _lacking(self, topics: Sequence[NewTopic]) -> dict[int, EverlogError]:
+        """Refuse the topics that the store of the archive has no means for."""
+        refused: dict[int, EverlogError] = {}
+        for index, new in enumerate(topics):
+            if self._ask_store is not None and new.undelete is None:
+                try:
+                    await self._ask_store({}, new.config)
+                except RejectedError as error:
+                    refused[index] = error
+        return refused
 
     async def _settle(self, work: TopicWork) -> list[Outcome]:
         return await self._controller.perform(partial(settle, work, self._store, self._images))

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
+from everlog.model.object_lock import LockMode, LockRule
 from everlog.model.storage_class import StorageClass
 from service.model.config_definition import InvalidConfigError, combined, unknown_name
 from service.model.setting_type import LONG_MAX, Value
-from service.model.topic_settings import HOLD, RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
+from service.model.topic_settings import (
+    HOLD,
+    LOCK_MODE,
+    LOCK_MS,
+    NO_LOCK,
+    RETIRED_TOPIC_SETTINGS,
+    TOPIC_SETTINGS,
+)
 from service.model.topic_values import (
     AS_RETENTION,
     DEFAULT_VALUES,
@@ -57,6 +65,7 @@ class TopicConfig:
         timestamp_after_ms_max: The same for the future.
         remote_copy_lag_ms: Age at which records are uploaded before their segment is sealed.
         held: Whether nothing of the topic's archive may be removed (a legal hold).
+        lock: Of new objects of the archive. Records expire no earlier.
         storage_class: Of new objects of the archive.
         storage_class_later: Of objects whose newest record has the age that follows.
         stream_index: Whether archived segments carry an index of keys.
@@ -88,6 +97,7 @@ class TopicConfig:
     remote_copy_lag_ms: int | None
     remote_object_bytes: int
     held: bool
+    lock: LockRule | None
     storage_class: StorageClass
     storage_class_later: StorageClass | None
     storage_class_later_ms: int | None
@@ -113,12 +123,13 @@ class TopicConfig:
             "remote.log.copy.disable"
         )
         tiered = uploads and not compact
+        lock = values.lock()
         return cls(
             compact=compact,
             expires="delete" in values.list("cleanup.policy"),
             tiered=tiered,
-            retention_ms=values.limit("ms"),
-            retention_bytes=values.limit("bytes"),
+            retention_ms=_no_shorter(values.limit("ms"), lock),
+            retention_bytes=values.limit("bytes") if lock is None else None,
             local_retention_ms=values.local_limit("ms", tiered=tiered),
             local_retention_bytes=values.local_limit("bytes", tiered=tiered),
             delete_retention_ms=values.number("delete.retention.ms"),
@@ -144,6 +155,7 @@ class TopicConfig:
             remote_copy_lag_ms=values.unless_off("remote.copy.lag.max.ms"),
             remote_object_bytes=values.number("remote.object.bytes"),
             held=values.flag(HOLD),
+            lock=lock,
             storage_class=StorageClass[values.text("remote.storage.class")],
             storage_class_later=values.storage_class("remote.storage.class.later"),
             storage_class_later_ms=values.unless_off("remote.storage.class.later.ms"),
@@ -153,6 +165,10 @@ class TopicConfig:
     def min_in_sync(self, replicas: int) -> int:
         """How many replicas must be in sync for ``acks=all``, in a partition that has so many."""
         return min(self.min_insync_replicas, replicas)
+
+
+def _no_shorter(kept_ms: int | None, lock: LockRule | None) -> int | None:
+    return kept_ms if kept_ms is None or lock is None else max(kept_ms, lock.length_ms)
 
 
 def is_held(overrides: Mapping[str, str]) -> bool:
@@ -240,6 +256,13 @@ class _Reader:
         """Read the name of a class, which may be empty."""
         value = self.text(name)
         return StorageClass[value] if value else None
+
+    def lock(self) -> LockRule | None:
+        """Read how objects are locked; a mode that does not say for how long locks none."""
+        mode, length_ms = self.text(LOCK_MODE), self.number(LOCK_MS)
+        if mode == NO_LOCK or length_ms == UNLIMITED:
+            return None
+        return LockRule(LockMode[mode.upper()], length_ms)
 
     def ratio(self, name: str) -> float:
         value = self._values[name]

@@ -7,6 +7,7 @@ kept for ever, synced before it is acknowledged.
 from collections.abc import Mapping
 from functools import partial
 
+from everlog.model.object_lock import LockMode
 from everlog.model.storage_class import CLASS_NAMES, StorageClass, class_fault
 from service.model.config_definition import Importance, Setting, Synonym, by_name
 from service.model.setting_type import (
@@ -31,6 +32,14 @@ RETIRED_TOPIC_SETTINGS = frozenset(
 """Gone since Kafka 4.0, and still sent by older tools: taken, and neither used nor described."""
 
 HOLD = "archive.hold"
+LOCK_MODE, LOCK_MS = "archive.object.lock.mode", "archive.object.lock.ms"
+NO_LOCK = "none"
+
+_LOCK_MS_MIN = 60_000
+"""A shorter one might be over before the upload is."""
+
+_LOCK_MS_MAX = 36_500 * DAY_MS
+"""S3 takes no longer one."""
 
 _STORED_AS_PRODUCED = "batches are stored as they were produced"
 
@@ -42,6 +51,11 @@ _long = partial(Setting, type=SettingType.LONG, dynamic=True)
 
 def _storage_class(value: Value) -> str | None:
     return class_fault(str(value))
+
+
+def _lock_ms(value: Value) -> str | None:
+    is_short = isinstance(value, int) and -1 < value < _LOCK_MS_MIN
+    return f"write -1, or at least {_LOCK_MS_MIN}" if is_short else None
 
 
 _RECORDS = (
@@ -231,6 +245,29 @@ _TIER = (
             "Whether everything that is archived stays, whatever else says that it goes: "
             "retention waits, deleting records or the topic is refused, small objects are not "
             "merged. Local segments are released as ever."
+        ),
+    ),
+    _string(
+        name=LOCK_MODE,
+        default=NO_LOCK,
+        choices=(NO_LOCK, *(mode.name.lower() for mode in LockMode)),
+        importance=Importance.HIGH,
+        documentation=(
+            "How new objects of the archive are locked in a bucket with Object Lock: governance, "
+            "which a permission bypasses, or compliance, which nobody can end, not even the owner "
+            "of the account. Manifests are not locked."
+        ),
+    ),
+    _long(
+        name=LOCK_MS,
+        default=-1,
+        rule=_lock_ms,
+        low=-1,
+        high=_LOCK_MS_MAX,
+        importance=Importance.HIGH,
+        documentation=(
+            "How long an object is locked from its upload on (archive.object.lock.mode), in "
+            "milliseconds. retention.ms is to be no shorter."
         ),
     ),
     _boolean(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from service.model.config_definition import InvalidConfigError
 from service.model.setting_type import Value, write
-from service.model.topic_settings import HOLD, TOPIC_SETTINGS
+from service.model.topic_settings import HOLD, LOCK_MODE, LOCK_MS, NO_LOCK, TOPIC_SETTINGS
 
 UNLIMITED = -1
 AS_RETENTION = -2
@@ -54,6 +54,8 @@ def contradictions(values: Mapping[str, Value], chosen: frozenset[str]) -> list[
         _tiered_compaction(values, chosen),
         _held_compaction(values, chosen),
         _later_class(values, chosen),
+        _lock_length(values, chosen),
+        _lock_keeps(values, chosen),
     )
     local = (_local_retention(values, chosen, unit) for unit in ("ms", "bytes"))
     return [problem for problem in (*checks, *local) if problem is not None]
@@ -125,6 +127,41 @@ def _later_class(values: Mapping[str, Value], chosen: frozenset[str]) -> Invalid
     if has_age and not has_class and age in chosen:
         advice = f"write the class that objects are moved to, as STANDARD_IA, to {name}"
         return InvalidConfigError(age, str(values[age]), advice)
+    return None
+
+
+def _lock_length(values: Mapping[str, Value], chosen: frozenset[str]) -> InvalidConfigError | None:
+    has_mode, has_length = values[LOCK_MODE] != NO_LOCK, number_in(values, LOCK_MS) != UNLIMITED
+    if has_mode and not has_length and LOCK_MODE in chosen:
+        advice = f"write how long objects are locked, in ms, to {LOCK_MS}"
+        return InvalidConfigError(LOCK_MODE, str(values[LOCK_MODE]), advice)
+    if has_length and not has_mode and LOCK_MS in chosen:
+        advice = f"write governance or compliance to {LOCK_MODE}"
+        return InvalidConfigError(LOCK_MS, str(values[LOCK_MS]), advice)
+    return None
+
+
+def _lock_keeps(values: Mapping[str, Value], chosen: frozenset[str]) -> InvalidConfigError | None:
+    """Refuse what would remove records from objects that cannot go."""
+    mode, lock_ms = values[LOCK_MODE], number_in(values, LOCK_MS)
+    if mode == NO_LOCK or not chosen & {LOCK_MODE, LOCK_MS}:
+        return None
+    policy = list_in(values, "cleanup.policy")
+    if "compact" in policy:
+        advice = f"cleanup.policy is {write(policy)}, and compaction removes records; leave one out"
+        return InvalidConfigError(LOCK_MODE, str(mode), advice)
+    if values["remote.storage.enable"] is False:
+        advice = (
+            "remote.storage.enable is false, and what is not archived has no lock; leave one out"
+        )
+        return InvalidConfigError(LOCK_MODE, str(mode), advice)
+    if kept_limit(values, "bytes") != UNLIMITED:
+        advice = "what is locked cannot go by size; write -1 to retention.bytes"
+        return InvalidConfigError(LOCK_MODE, str(mode), advice)
+    kept_ms = kept_limit(values, "ms")
+    if UNLIMITED != kept_ms < lock_ms:
+        advice = f"retention.ms is {kept_ms}, and what is locked stays; lower this or raise that"
+        return InvalidConfigError(LOCK_MS, str(lock_ms), advice)
     return None
 
 

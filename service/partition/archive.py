@@ -267,6 +267,7 @@ class PartitionArchive:
                         since_ms=since_ms,
                         back_off=self.back_off,
                         storage_class=self._parts.classes.of(tier.path, self.config).new,
+                        lock=self.config.lock,
                     )
                 )
                 for plan in plans

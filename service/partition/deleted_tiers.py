@@ -24,7 +24,10 @@ from service.coordination.image_delta import ImageDelta
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.payloads import DeletedTopic
 from service.coordination.znodes import tier_path
-from service.tiering.sweeper import Sweeper
+from service.model.topic_config import TopicConfig
+from service.model.topic_settings import LOCK_MODE, LOCK_MS
+from service.tiering.refusals import REFUSED_REST_MS
+from service.tiering.sweeper import NOTHING_SWEPT, Sweeper, Swept
 from service.tiering.topic_objects import TopicObjects
 
 ROUND_SECONDS = 30.0
@@ -43,7 +46,7 @@ class DeletedTiers:
 
     Args:
         owner: Number of the owner of the store; asked only once the store has answered.
-        grace_ms: How long after its deletion a topic's objects stay.
+        grace_ms: How long after its deletion a topic's objects stay at least.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class DeletedTiers:
         # Who marks late, what another task has swept and forgotten meanwhile, leaves a mark of
         # nothing for ever.
         self._marking = asyncio.Lock()
+        self._rests: dict[TopicId, int] = {}
 
     async def run(self) -> None:
         """Look every now and then, until cancelled."""
@@ -121,7 +125,7 @@ class DeletedTiers:
 
     def _drop_others(self, listed: set[TopicId]) -> None:
         """Forget what is known of topics that are back, or that others have forgotten."""
-        for known in (self._marked, self._empty_rounds, self._held):
+        for known in (self._marked, self._empty_rounds, self._held, self._rests):
             for topic_id in known.keys() - listed:
                 del known[topic_id]
 
@@ -129,22 +133,16 @@ class DeletedTiers:
         paths = await self._paths(topic)
         async with self._marking:
             await self._mark(topic, has_tier=bool(paths))
-        if paths and self._clock.wall_ms() < topic.deleted_ms + self._grace_ms:
+        if paths and self._clock.wall_ms() < self._goes_ms(topic):
             return
         # From here on it cannot come back, also if this broker is stopped right now.
         topic = await begin_sweep(self._metadata, topic)
         pins = [await self._pins.of(path) for path in paths]
-        if any(pins) and pins == self._held.get(topic.topic_id):
-            return  # nothing but what clones need was there, and they need it still
-        deleted = pinned = 0
-        for path, held in zip(paths, pins, strict=True):
-            if EVERYTHING in held:
-                pinned += 1  # a clone has yet to look at its manifest
-                continue
-            swept = await self._sweeper.empty_prefix(path.prefix, pins=held)
-            deleted, pinned = deleted + swept.deleted, pinned + swept.pinned
-        if deleted or pinned:
-            self._note(topic, deleted=deleted, pinned=pinned, pins=pins)
+        if self._waits(topic.topic_id, pins):
+            return
+        swept = await self._empty(paths, pins)
+        if swept != NOTHING_SWEPT:
+            self._note(topic, swept, pins)
             return
         rounds = self._empty_rounds.get(topic.topic_id, 0) + 1
         self._empty_rounds[topic.topic_id] = rounds
@@ -153,13 +151,42 @@ class DeletedTiers:
             await self._pins.forget(topic.topic_id)
             await forget_deleted_topic(self._metadata, topic)
 
-    def _note(
-        self, topic: DeletedTopic, *, deleted: int, pinned: int, pins: list[Sequence[Pin]]
-    ) -> None:
-        _log.info("deleted_topic_swept", topic=topic.name, objects=deleted, kept_for_clones=pinned)
+    def _waits(self, topic_id: TopicId, pins: list[Sequence[Pin]]) -> bool:
+        """Whether nothing is there but what clones needed and need still, or what was refused."""
+        is_held = any(pins) and pins == self._held.get(topic_id)
+        return is_held or self._clock.wall_ms() < self._rests.get(topic_id, 0)
+
+    async def _empty(self, paths: list[PartitionPath], pins: list[Sequence[Pin]]) -> Swept:
+        deleted = pinned = refused = 0
+        for path, held in zip(paths, pins, strict=True):
+            if EVERYTHING in held:
+                pinned += 1  # a clone has yet to look at its manifest
+                continue
+            swept = await self._sweeper.empty_prefix(path.prefix, pins=held)
+            deleted, pinned = deleted + swept.deleted, pinned + swept.pinned
+            refused += swept.refused
+        return Swept(deleted, pinned, refused)
+
+    def _note(self, topic: DeletedTopic, swept: Swept, pins: list[Sequence[Pin]]) -> None:
+        _log.info(
+            "deleted_topic_swept",
+            topic=topic.name,
+            objects=swept.deleted,
+            kept_for_clones=swept.pinned,
+            refused=swept.refused,
+        )
         self._empty_rounds[topic.topic_id] = 0
-        if not deleted:
+        if swept.refused:
+            self._rests[topic.topic_id] = self._clock.wall_ms() + REFUSED_REST_MS
+        if not swept.deleted and not swept.refused:
             self._held[topic.topic_id] = pins
+
+    def _goes_ms(self, topic: DeletedTopic) -> int:
+        """When its objects go: what is locked is there anyway, so it can come back as long."""
+        names = (LOCK_MODE, LOCK_MS)
+        said = {name: topic.config[name] for name in names if name in topic.config}
+        lock = TopicConfig.resolve(said).lock
+        return topic.deleted_ms + max(self._grace_ms, 0 if lock is None else lock.length_ms)
 
     async def _mark(self, topic: DeletedTopic, *, has_tier: bool) -> None:
         """Let a restore pass the topic over, from before its first object goes."""
@@ -168,7 +195,7 @@ class DeletedTiers:
         mark = DeletionMark(
             topic_id=topic.topic_id,
             deleted_ms=topic.deleted_ms,
-            goes_ms=topic.deleted_ms + self._grace_ms,
+            goes_ms=self._goes_ms(topic),
             version=topic.revision,
         )
         await self._records.mark_deleted(mark, owner=self._owner, has_tier=has_tier)

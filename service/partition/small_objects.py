@@ -13,9 +13,11 @@ import structlog
 
 from everlog.format.object_keys import Uid
 from everlog.format.replacing import Replacement, StaleRewriteError
+from everlog.format.root import Root
 from everlog.format.walk import drive_async
 from everlog.model.clock import Clock
 from everlog.model.errors import CorruptionError, EverlogError, RejectedError, RetriableError
+from everlog.model.object_lock import strictest
 from everlog.model.offsets import Offset
 from service.model.topic_config import TopicConfig
 from service.partition.aging_objects import AgingObjects
@@ -31,6 +33,9 @@ RETENTION_SHARES = 8
 
 REST_SECONDS = 60.0
 """After a merge that has failed, before the next one of the partition."""
+
+LOCKED_TRASH_MAX = 4096
+"""Items of trash that are locked (73 bytes each in every root) beyond which no more are made."""
 
 Commit = Callable[[Replacement], Awaitable[object]]
 """Makes a replacement part of the tier; raises what `PartitionTier.commit` raises."""
@@ -185,9 +190,20 @@ class SmallObjects:
             return None, False
         search = await drive_async(find_merge(root, self._place, limits), tier.page)
         self._place = max(self._place, search.resume)
+        if search.plan is not None and is_too_locked(
+            root, search.plan, now_ms=self._clock.wall_ms()
+        ):
+            self._place = search.plan.offsets.end
+            return None, True
         if search.plan is None:
             self._searched = root.uid if search.is_over else None
         return search.plan, search.plan is None and not search.is_over
+
+
+def is_too_locked(root: Root, plan: MergePlan, *, now_ms: int) -> bool:
+    """Whether a merge would leave more locked objects in the trash than a root should name."""
+    is_locked = strictest((each.lock for each in plan.entries), now_ms=now_ms) is not None
+    return is_locked and root.trash.locked + len(plan.entries) > LOCKED_TRASH_MAX
 
 
 def merge_limits(config: TopicConfig) -> MergeLimits:

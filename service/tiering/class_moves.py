@@ -56,6 +56,8 @@ def find_move(root: Root, start: Offset, rules: ClassRules, *, now_ms: int) -> W
             if not _may_move(entry, rules):
                 continue
             due_ms = newest_ms([entry], now_ms=now_ms) + rules.later_ms + 1
+            if entry.lock is not None:  # until then both would be billed
+                due_ms = max(due_ms, entry.lock.until_ms)
             resume = entry.offsets.start if resume is None else resume
             if due_ms <= now_ms:
                 plan = MergePlan((entry,))

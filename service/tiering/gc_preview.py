@@ -162,9 +162,9 @@ class DueTimes:
         self._ranges: list[tuple[OffsetRange, int]] = []
         for item in trash.items():
             if isinstance(item.thing, TrashedRange):
-                self._ranges.append((item.thing.offsets, item.not_before_ms))
+                self._ranges.append((item.thing.offsets, item.free_ms))
             else:
-                self._by_uid[item.thing.uid] = item.not_before_ms
+                self._by_uid[item.thing.uid] = item.free_ms
 
     def of(self, info: ObjectInfo) -> int | None:
         """Return from when on an object may be deleted; None if it is not in the trash."""

@@ -86,6 +86,7 @@ class PartitionTier(TierView):
             expired; None until somebody has asked for it.
         trash_from_ms: When there is something to delete that is worth a commit; None if there is
             nothing, or if the root has not been read yet.
+        locked_trash_bytes: Of what is retired and was locked for longer than its grace.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class PartitionTier(TierView):
         super().__init__(path, manifests=manifests)
         self.head: TierHead | None = None
         self.trash_from_ms: int | None = None
+        self.locked_trash_bytes = 0
         self._seen: RootRef | None = None
         self._held = held
         self._authority = authority
@@ -254,6 +256,7 @@ class PartitionTier(TierView):
         if self._seen != ref:
             self._seen = ref
             self.trash_from_ms = root.trash.worth_from_ms
+            self.locked_trash_bytes = sum(each.bytes for each in root.trash.locks())
             super()._note(ref, root)
 
     async def confirm(self) -> None:
@@ -280,7 +283,8 @@ def _longer(root: Root, uploaded: Sequence[Uploaded]) -> Root:
     """Return a root with the objects that continue it, in the format that has room for them."""
     if not uploaded:
         return root
-    if len(root.entries) + len(uploaded) > INLINE_ENTRIES_MAX:
-        root = upgraded(root)
     entries = [each.entry for each in uploaded]
+    is_long = len(root.entries) + len(entries) > INLINE_ENTRIES_MAX
+    if is_long or any(each.lock for each in entries):
+        root = upgraded(root)
     return append(root, entries, end_epoch=uploaded[-1].end_epoch)

@@ -15,6 +15,7 @@ from everlog.format.object_keys import PartitionPath, SegmentKey, Stamp, Uid
 from everlog.format.replacing import Replacement
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import EverlogError, RejectedError
+from everlog.model.object_lock import ObjectLock, strictest
 from everlog.model.storage_class import StorageClass
 from everlog.stores.object_store import ObjectStore
 from service.tiering.byte_budget import ByteBudget
@@ -70,6 +71,7 @@ class Merge:
     Attributes:
         key: Of the object that is made.
         storage_class: Of that.
+        lock: Of that, too.
         made: What a commit can put in the place of the planned objects.
         failure: Why there is nothing.
         is_over: Whether either is known.
@@ -80,12 +82,14 @@ class Merge:
         plan: MergePlan,
         key: SegmentKey,
         storage_class: StorageClass,
+        lock: ObjectLock | None,
         home_of: HomeOf,
         on_over: Callable[[], None],
     ) -> None:
         self.plan = plan
         self.key = key
         self.storage_class = storage_class
+        self.lock = lock
         self.made: Replacement | None = None
         self.failure: EverlogError | None = None
         self.is_over = False
@@ -174,7 +178,10 @@ class Merger:
         """Put a merge into the queue, which has room; ``on_over`` is called at its end."""
         uid = Uid(self._ids.uuid())
         key = SegmentKey(path=path, offsets=plan.offsets, stamp=stamp, uid=uid)
-        merge = Merge(plan, key, storage_class, home_of or (lambda _: path), on_over)
+        # What they replace may be locked; so long is what takes its place (ADR 21).
+        lock = strictest((each.lock for each in plan.entries), now_ms=self._clock.wall_ms())
+        home_of = home_of or (lambda _: path)
+        merge = Merge(plan, key, storage_class, lock, home_of, on_over)
         self._waiting.put_nowait(merge)
         return merge
 
@@ -202,6 +209,7 @@ class Merger:
             path=f"{self._directory}/{merge.key.uid.hex()}",
             created_ms=created_ms,
             storage_class=merge.storage_class,
+            lock=merge.lock,
         )
         try:
             facts = await self._merge_objects(order)
@@ -214,6 +222,10 @@ class Merger:
         else:
             merge.finish(
                 entry_from(
-                    merge.key, facts, created_ms=created_ms, storage_class=order.storage_class
+                    merge.key,
+                    facts,
+                    created_ms=created_ms,
+                    storage_class=order.storage_class,
+                    lock=order.lock,
                 )
             )

@@ -24,7 +24,8 @@ class TierStats:
         hedges_won: Those of them that were the first to end.
         range_bytes: Bytes that were read from the store for readers.
         deleted_objects: Objects that were removed, for whatever reason.
-        orphan_objects: Those of them that had never become part of the archive.
+        refused_deletions: Objects that the store has refused to delete, each time.
+        orphan_objects: Those that were removed and had never become part of the archive.
         orphan_bytes: Of these.
         merges: Rewrites of small objects that became part of a tier.
         merged_objects: Small objects that they took the place of.
@@ -50,6 +51,7 @@ class TierStats:
     hedges_won: int = 0
     range_bytes: int = 0
     deleted_objects: int = 0
+    refused_deletions: int = 0
     log_restarts: int = 0
     orphan_objects: int = 0
     orphan_bytes: int = 0

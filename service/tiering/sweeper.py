@@ -3,6 +3,7 @@
 Nobody else deletes what holds records or leads to them. What is retired is listed in the committed
 root, with the time before which it stays; a stop between deleting it and striking it off the list
 only means that it is deleted again.
+What the store keeps locked stays in the list until the lock ends, and nothing waits for it.
 What a clone needs stays whatever else is true of it. The root that says that something has gone is
 read first, then the pins, then it is deleted: whoever makes a clone later goes by that root or by a
 later one, which does not list it.
@@ -11,7 +12,14 @@ the store, some at a time, since there may be millions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 
 import structlog
@@ -36,13 +44,14 @@ from everlog.format.trash import (
     contents,
 )
 from everlog.format.walk import drive_async
-from everlog.model.errors import CorruptionError
-from everlog.stores.errors import ObjectMissingError
+from everlog.model.errors import CorruptionError, EverlogError, RetriableError
+from everlog.stores.errors import ObjectMissingError, ObjectsNotDeletedError
 from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import LIST_OBJECTS_MAX, ObjectInfo, ObjectStore
 from service.model.setting_type import LONG_MAX
 from service.tiering.orphans import Census, Finding, Standing
 from service.tiering.partition_tier import PartitionTier
+from service.tiering.refusals import Refusals
 from service.tiering.stats import TierStats
 
 ITEMS_MAX = 1000
@@ -106,10 +115,14 @@ async def no_pins(_path: PartitionPath) -> Sequence[Pin]:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many objects a prefix had that were deleted, and that stay for clones."""
+    """How many objects a prefix had that were deleted, stay for clones, or cannot be deleted."""
 
     deleted: int
     pinned: int
+    refused: int = 0
+
+
+NOTHING_SWEPT = Swept(0, 0)
 
 
 class Sweeper:
@@ -133,6 +146,7 @@ class Sweeper:
         self._store = store
         self._stats = stats
         self._pins_of = pins_of
+        self._refusals = Refusals()
 
     async def empty_trash(
         self, tier: PartitionTier, *, now_ms: int, roots_min: int = 1
@@ -143,39 +157,57 @@ class Sweeper:
         roots are left for later. Of a trash beyond `TRASH_BYTES_MAX` the oldest are due as soon as
         no reader wants them.
 
+        What the store has locked stays listed until the lock ends, and what it refuses to delete
+        rests for a while; nothing else waits for either.
+
         Raises:
-            ObjectsNotDeletedError: Some are still there.
+            ObjectsNotDeletedError: Some are still there, and may go if that is tried again.
             StoreUnavailableError: The store did not answer.
             ConnectionLostError: The metadata store did not.
         """
         root = await tier.root()
         trash = Trash() if root is None else root.trash
-        due = trash.due(now_ms, items_max=ITEMS_MAX)
+        # What may go can be behind any number of items that may not.
+        limit = None if trash.locked or self._refusals.has(tier.path) else ITEMS_MAX
+
+        def stays(item: TrashItem) -> bool:
+            rests = self._refusals.rests(tier.path, item.thing, now_ms=now_ms)
+            return rests or item.is_locked(now_ms)
+
+        due = trash.due(now_ms, items_max=limit)
         is_long = len(trash.data) > TRASH_BYTES_MAX and self._early_ms > 0
-        if not is_long and not _is_worth_it(due, roots_min):
+        free = [item for item in due if not stays(item)]
+        if not is_long and not _is_worth_it(free, roots_min):
             return []
         # In this order: see the top of this file.
         pins = await self._pins_of(tier.path)
-        # What may go can be behind any number of items that may not.
-        limit = None if pins else ITEMS_MAX
+        limit = None if pins else limit
         due = trash.due(now_ms, items_max=limit)
-        gone = deletable(due, pins, items_max=ITEMS_MAX)
+        gone = deletable(due, pins, stays=stays, items_max=ITEMS_MAX)
         if not gone and is_long:
             due = trash.due(min(now_ms + self._early_ms, LONG_MAX - 1), items_max=limit)
-            gone = deletable(due, pins, items_max=ITEMS_MAX)
+            gone = deletable(due, pins, stays=stays, items_max=ITEMS_MAX)
             self._tell_early(tier, [due[place] for place in gone], now_ms)
         if not _is_worth_it([due[place] for place in gone], roots_min):
             return []
-        keys: list[ObjectKey] = []
-        for place in gone:
-            async for key in self._keys(tier, due[place].thing):
-                keys.append(key)
+        kept = await self._delete_items(tier, {place: due[place].thing for place in gone})
+        for place in kept:
+            self._refusals.note(tier.path, due[place].thing, now_ms=now_ms)
+        return [place for place in gone if place not in kept]
+
+    async def _delete_items(self, tier: PartitionTier, things: Mapping[int, Trashed]) -> set[int]:
+        """Delete what items stand for; return the places of those that the store refuses."""
+        kept: set[int] = set()
+        places: dict[ObjectKey, int] = {}
+        for place, thing in things.items():
+            async for key in self._keys(tier, thing):
+                places[key] = place
                 # An item may stand for a million objects.
-                if len(keys) == LIST_OBJECTS_MAX:
-                    await self._delete(keys)
-                    keys = []
-        await self._delete(keys)
-        return gone
+                if len(places) == LIST_OBJECTS_MAX:
+                    kept |= {places[each] for each in await self._delete(list(places))}
+                    places = {}
+        kept |= {places[each] for each in await self._delete(list(places))}
+        return kept
 
     def _tell_early(self, tier: PartitionTier, gone: Sequence[TrashItem], now_ms: int) -> None:
         if gone:
@@ -238,30 +270,49 @@ class Sweeper:
         # After the names were listed: whoever claims the tier later makes objects of its own, and
         # cannot commit any that were there before.
         await tier.confirm()
-        for each in orphans:
+        # What is refused is an orphan still when the next search comes.
+        kept = await self._delete([each.key for each in orphans])
+        gone = [each for each in orphans if each.key not in kept]
+        for each in gone:
             _log.info("orphan_removed", object=each.key, bytes=each.size, reason=each.reason)
-        await self._delete([each.key for each in orphans])
-        self._stats.orphan_objects += len(orphans)
-        self._stats.orphan_bytes += sum(each.size for each in orphans)
+        self._stats.orphan_objects += len(gone)
+        self._stats.orphan_bytes += sum(each.size for each in gone)
 
     async def empty_prefix(self, prefix: str, *, pins: Sequence[Pin] = ()) -> Swept:
         """Delete every object whose name begins with ``prefix``, but for what is pinned.
 
         It goes through the names once, even if a store still lists what was deleted (TIER-30).
         """
-        deleted, pinned, after = 0, 0, None
+        deleted, pinned, refused, after = 0, 0, 0, None
         while page := await self._store.list(prefix, start_after=after, limit=LIST_OBJECTS_MAX):
             keys = [info.key for info in page if not _stays(info.key, pins)]
-            await self._delete(keys)
-            deleted, pinned = deleted + len(keys), pinned + len(page) - len(keys)
+            kept = len(await self._delete(keys))
+            deleted, refused = deleted + len(keys) - kept, refused + kept
+            pinned += len(page) - len(keys)
             after = page[-1].key
-        return Swept(deleted, pinned)
+        return Swept(deleted, pinned, refused)
 
-    async def _delete(self, keys: Sequence[ObjectKey]) -> None:
+    async def _delete(self, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
+        """Delete objects; return those that the store refuses to delete, which is told.
+
+        Raises:
+            ObjectsNotDeletedError: Some are still there for another reason.
+        """
+        refused: dict[ObjectKey, EverlogError] = {}
         for first in range(0, len(keys), LIST_OBJECTS_MAX):
             some = keys[first : first + LIST_OBJECTS_MAX]
-            await self._store.delete(some)
-            self._stats.deleted_objects += len(some)
+            try:
+                await self._store.delete(some)
+            except ObjectsNotDeletedError as error:
+                if any(isinstance(why, RetriableError) for why in error.failures.values()):
+                    raise
+                refused.update(error.failures)
+        self._stats.deleted_objects += len(keys) - len(refused)
+        if refused:
+            self._stats.refused_deletions += len(refused)
+            key, why = next(iter(refused.items()))
+            _log.warning("deletions_refused", objects=len(refused), first=key, reason=str(why))
+        return set(refused)
 
     async def _keys(self, tier: PartitionTier, thing: Trashed) -> AsyncIterator[ObjectKey]:
         """Yield the names that an item stands for, those in pages before the pages."""

@@ -11,6 +11,7 @@ from everlog.format.object_keys import PartitionPath, SegmentKey, Stamp, Uid
 from everlog.format.segment_sections import EpochStart
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import CorruptionError, RejectedError, RetriableError
+from everlog.model.object_lock import LockRule, ObjectLock
 from everlog.model.offsets import LeaderEpoch
 from everlog.model.storage_class import StorageClass
 from everlog.stores.backoff import RetryPolicy, Waits
@@ -103,6 +104,7 @@ class Uploader:
         since_ms: int,
         back_off: BackOff,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: LockRule | None = None,
     ) -> Uploaded:
         """Store the object of a plan; return once it is verified.
 
@@ -124,6 +126,7 @@ class Uploader:
                 producers_path=plan.producers_path,
                 created_ms=created_ms,
                 storage_class=storage_class,
+                lock=None if lock is None else lock.at(self._clock.wall_ms()),
             )
             try:
                 async with self.gate.admitted(path, size=plan.data_bytes, since_ms=since_ms):
@@ -158,14 +161,23 @@ def _report(failure: Failure, failures: int, key: SegmentKey, wait: float) -> No
 def _uploaded(order: SealOrder, facts: Fields) -> Uploaded:
     return Uploaded(
         entry=entry_from(
-            order.key, facts, created_ms=order.created_ms, storage_class=order.storage_class
+            order.key,
+            facts,
+            created_ms=order.created_ms,
+            storage_class=order.storage_class,
+            lock=order.lock,
         ),
         end_epoch=LeaderEpoch(facts["end_epoch"]),
     )
 
 
 def entry_from(
-    key: SegmentKey, facts: Fields, *, created_ms: int, storage_class: StorageClass
+    key: SegmentKey,
+    facts: Fields,
+    *,
+    created_ms: int,
+    storage_class: StorageClass,
+    lock: ObjectLock | None,
 ) -> Entry:
     """Return the manifest entry of an object, given the facts of `sealed_fields`."""
     return Entry(
@@ -180,4 +192,5 @@ def entry_from(
         aborted=facts["aborted"],
         created_ms=created_ms,
         class_number=storage_class,
+        lock=lock,
     )

@@ -3,8 +3,8 @@
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from bench.buckets.seaweedfs import CREDENTIALS, seaweedfs, weed_binary
 from everlog.model.buffer import Buffer
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreThrottledError, StoreUnavailableError
@@ -35,6 +36,7 @@ ResultT = TypeVar("ResultT")
 __all__ = ["weed_binary"]  # who needs it looks for it beside `seaweedfs_endpoint`
 
 BUCKET = "everlog-tests"
+LOCKING_BUCKET = "everlog-locks"
 ACCESS_KEY, SECRET_KEY = CREDENTIALS.values()
 
 
@@ -98,11 +100,12 @@ class FailingStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         return await self._run(
             "create",
             lambda: self.store.create_from_file(
-                key, parts, crc32c=crc32c, storage_class=storage_class
+                key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
             ),
         )
 
@@ -136,6 +139,9 @@ class FailingStore:
 
     async def probe(self, key: ObjectKey) -> StoreCapabilities:
         return await self._run("probe", lambda: self.store.probe(key))
+
+    async def can_lock(self) -> bool:
+        return await self._run("read", self.store.can_lock)
 
     def local_path(self, key: ObjectKey) -> str | None:
         return self.store.local_path(key)
@@ -212,6 +218,15 @@ def s3_store(endpoint: str, *, signs_bodies: bool = True, **others: Any) -> S3Ob
     settings = s3_settings(endpoint, **others)
     client = s3_client(settings, session=s3_session())
     client.meta.config.s3["payload_signing_enabled"] = signs_bodies
+    return S3ObjectStore(settings, client=client)
+
+
+def locking_bucket(endpoint: str, **others: Any) -> S3ObjectStore:
+    """Open a bucket with Object Lock, made if it is not there yet."""
+    settings = replace(s3_settings(endpoint, **others), bucket=LOCKING_BUCKET)
+    client = s3_client(settings, session=s3_session())
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=LOCKING_BUCKET, ObjectLockEnabledForBucket=True)
     return S3ObjectStore(settings, client=client)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from crc32c import crc32c
 
+from everlog.model.object_lock import LockMode, ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.adaptive_limit import AdaptiveObjectStore, CallLimit
 from everlog.stores.backoff import RetryPolicy
@@ -17,11 +18,13 @@ from everlog.stores.memory import MemoryObjectStore
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
 from everlog.stores.retrying import RetryingObjectStore
+from tests.contract.locking_store import LockingStore
 from tests.contract.object_store_contract import KEY, OTHER, ObjectStoreContract
 from tests.contract.object_stores import (
     SeededIds,
     SteadyClock,
     class_of,
+    locking_bucket,
     s3_store,
     unreliable,
 )
@@ -29,6 +32,8 @@ from tests.fault.fault_plan import FaultPlan
 from tests.fault.faulty_store import FaultyStore
 
 TESTS = itertools.count()
+LOCK = ObjectLock(LockMode.COMPLIANCE, 4_000_000_000_000)
+
 IMPATIENT = RetryPolicy(
     transient_wait_s_min=0.0, throttled_wait_s_min=0.0, attempts_max=50, deadline_s=None
 )
@@ -48,6 +53,8 @@ def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
                 prefix=f"test-{next(TESTS)}/",
                 signs_bodies=how == "s3",
             )
+        case ["locking"]:
+            return LockingStore(clock=SteadyClock())
         case ["faulty" | "adaptive" | "unreliable" as how]:
             memory = MemoryObjectStore(clock=SteadyClock())
             return {
@@ -68,6 +75,7 @@ def open_store(kind: str, request: pytest.FixtureRequest) -> ObjectStore:
         "memory",
         "filesystem",
         "s3",
+        "locking",
         "faulty",
         "adaptive",
         "retrying-memory",
@@ -123,6 +131,48 @@ async def test_a_store_without_classes_refuses_one_and_stores_nothing(
     store = open_store(kind, request)
     with pytest.raises(StoreDeniedError, match=r"only buckets have storage classes.*store\.url"):
         await store.create_from_file(KEY, [b"x"], crc32c=1, storage_class=StorageClass.GLACIER_IR)
+    assert await store.list("") == []
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "filesystem", "retrying-filesystem"])
+async def test_a_store_without_locks_refuses_one_and_stores_nothing(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    store = open_store(kind, request)
+    assert not await store.can_lock()
+    with pytest.raises(StoreDeniedError, match=r"Object Lock.*archive\.object\.lock\.mode=none"):
+        await store.create_from_file(KEY, [b"x"], crc32c=1, lock=LOCK)
+    assert await store.list("") == []
+    await store.close()
+
+
+@pytest.mark.parametrize("mode", LockMode)
+@pytest.mark.parametrize("kind", ["locking", "bucket"])
+async def test_what_is_locked_says_so_and_nothing_else_is(
+    kind: str, mode: LockMode, request: pytest.FixtureRequest
+) -> None:
+    lock = ObjectLock(mode, LOCK.until_ms)
+    store: ObjectStore = LockingStore(clock=SteadyClock())
+    if kind == "bucket":
+        store = locking_bucket(request.getfixturevalue("moto"))
+    store = RetryingObjectStore(AdaptiveObjectStore(store), clock=SteadyClock(), ids=SeededIds())
+    key = object_key(f"{KEY}-{next(TESTS)}")
+    other = object_key(f"{OTHER}-{next(TESTS)}")
+    assert await store.can_lock()
+    body = b"a segment"
+    await store.create_from_file(key, [body], crc32c=crc32c(body), lock=lock)
+    await store.create(other, b"a page")
+    assert (await store.head(key)).lock == lock
+    assert (await store.head(other)).lock is None
+    await store.close()
+
+
+async def test_a_bucket_without_object_lock_says_so_and_refuses_locks(moto: str) -> None:
+    store = s3_store(moto, prefix=f"test-{next(TESTS)}/")
+    assert not await store.can_lock()
+    with pytest.raises(StoreDeniedError, match=r"a bucket with Object Lock"):
+        await store.create_from_file(KEY, [b"x"], crc32c=crc32c(b"x"), lock=LOCK)
     assert await store.list("") == []
     await store.close()
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from crc32c import crc32c as crc32c_of
 
 from everlog.model.buffer import Buffer
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, FilePart
 from everlog.stores.errors import (
@@ -86,12 +87,13 @@ class FaultyStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         return await self._create(
             key,
             parts,
             lambda: self._store.create_from_file(
-                key, parts, crc32c=crc32c, storage_class=storage_class
+                key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
             ),
         )
 
@@ -155,6 +157,9 @@ class FaultyStore:
     async def probe(self, key: ObjectKey) -> StoreCapabilities:
         fault = self._choose("probe", key, ANY)
         return await self._end(fault, "probe", key, lambda: self._store.probe(key))
+
+    async def can_lock(self) -> bool:
+        return await self._store.can_lock()
 
     def local_path(self, key: ObjectKey) -> str | None:
         return self._store.local_path(key)

@@ -1,13 +1,16 @@
 """The port's promises on a server that really checks signatures and checksums: SeaweedFS."""
 
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import boto3.session
 import pytest
+from botocore.exceptions import ClientError
 from crc32c import crc32c
 
+from everlog.model.object_lock import LockMode, ObjectLock
 from everlog.stores.body import BodyPart, FilePart
 from everlog.stores.errors import ObjectExistsError, StoreDeniedError
 from everlog.stores.object_key import object_key
@@ -16,6 +19,9 @@ from everlog.stores.s3 import S3ObjectStore
 from everlog.stores.s3_client import s3_client
 from tests.contract.object_store_contract import KEY, ObjectStoreContract
 from tests.contract.object_stores import (
+    LOCKING_BUCKET,
+    locking_bucket,
+    s3_session,
     s3_settings,
     s3_store,
 )
@@ -67,6 +73,39 @@ class TestSeaweedFS(ObjectStoreContract):
         with pytest.raises(ObjectExistsError):
             await opened.create_from_file(KEY, parts, crc32c=crc32c(body))
         await opened.close()
+
+
+@pytest.mark.parametrize("multipart_bytes_min", [5 << 20, 64 << 20])
+@pytest.mark.parametrize("mode", LockMode)
+async def test_what_is_locked_is_only_hidden_by_a_deletion(
+    seaweedfs: str, mode: LockMode, multipart_bytes_min: int
+) -> None:
+    prefix = f"test-{next(TESTS)}/"
+    store = locking_bucket(
+        seaweedfs, prefix=prefix, multipart_bytes_min=multipart_bytes_min, part_bytes=5 << 20
+    )
+    assert await store.can_lock()
+    lock = ObjectLock(mode, (int(time.time()) + 3600) * 1000)
+    body = b"x" * (6 << 20)
+    await store.create_from_file(KEY, [body], crc32c=crc32c(body), lock=lock)
+    assert (await store.head(KEY)).lock == lock
+    await store.delete([KEY])
+    assert await store.list("") == []
+    client = s3_client(s3_settings(seaweedfs), session=s3_session())
+    (kept,) = client.list_object_versions(Bucket=LOCKING_BUCKET, Prefix=prefix)["Versions"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.delete_object(Bucket=LOCKING_BUCKET, Key=kept["Key"], VersionId=kept["VersionId"])
+    client.close()
+    await store.close()
+
+
+async def test_a_bucket_without_object_lock_cannot_lock(seaweedfs: str) -> None:
+    store = s3_store(seaweedfs, prefix=f"test-{next(TESTS)}/")
+    assert not await store.can_lock()
+    lock = ObjectLock(LockMode.GOVERNANCE, (int(time.time()) + 3600) * 1000)
+    with pytest.raises(StoreDeniedError, match="a bucket with Object Lock"):
+        await store.create_from_file(KEY, [b"x"], crc32c=crc32c(b"x"), lock=lock)
+    await store.close()
 
 
 @pytest.mark.parametrize("attempt", ["create", "head", "list", "delete"])

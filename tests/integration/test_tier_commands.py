@@ -146,7 +146,7 @@ def test_the_doctor_leaves_nothing_behind_also_when_it_is_stopped(tmp_path: Path
     store = tmp_path / "store"
     words = ["doctor", "store", f"file://{store}", "--samples", "5"]
     facts = everlog.facts(*words, "--keys", "20")
-    assert (facts["fatal"], len(facts["checks"])) == (0, 15)
+    assert (facts["fatal"], len(facts["checks"])) == (0, 17)
     assert files(store) == []
     with everlog.started(*words, "--keys", "100000") as process:
         deadline = time.monotonic() + 30

@@ -99,6 +99,7 @@ def rows(base: int, first: int, count: int, random: Random) -> SpanTable:
         "claim": array("I", [STAMP.claim]) * count,
         "crc32c": random.randbytes(4 * count),
         "flags": array("I", [0]) * count,
+        "locked_until_ms": array("q", [0]) * count,
     }
     data = b"".join(bytes(columns[each.name]) for each in ENTRY_LAYOUT.columns)
     return SpanTable(base=base, rows=ColumnTable.of_bytes(ENTRY_LAYOUT, data, "rows"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from everlog.format.class_sums import class_sums
+from everlog.format.lock_sums import LockSums, lock_sums
 from everlog.format.object_keys import PartitionPath
 from everlog.format.walk import drive_async
 from everlog.model.storage_class import class_numbered
@@ -24,6 +25,7 @@ class ArchiveSums:
     Attributes:
         bytes_by_class: By the name of a storage class, as the manifest has it; what is missing is
             in the default one.
+        locks: What of them, and of what is retired, cannot be deleted.
         max_timestamp_ms: No archived record has a greater one; None without any, or any with one.
     """
 
@@ -31,12 +33,15 @@ class ArchiveSums:
     bytes: int
     max_timestamp_ms: int | None
     bytes_by_class: Mapping[str, int] = field(default_factory=dict)
+    locks: LockSums = field(default_factory=LockSums)
 
 
 async def read_archive_sums(
-    store: ObjectStore, paths: Sequence[PartitionPath]
+    store: ObjectStore, paths: Sequence[PartitionPath], *, now_ms: int = 0
 ) -> dict[int, ArchiveSums]:
     """Read the newest roots; partitions without one are left out.
+
+    Locks that have ended by ``now_ms`` do not count.
 
     Raises:
         EverlogError: The store did not answer, or a root is damaged.
@@ -52,11 +57,13 @@ async def read_archive_sums(
                 return
             root = (await read_root(store, names, names.newest)).root
             sums = await drive_async(class_sums(root), partial(manifests.page, path))
+            locks = await drive_async(lock_sums(root, now_ms=now_ms), partial(manifests.page, path))
             newest = root.max_timestamp
             found[path.partition] = ArchiveSums(
                 objects=root.totals.entries,
                 bytes=root.totals.bytes,
                 bytes_by_class={_class_name(number): size for number, size in sums.items()},
+                locks=locks,
                 max_timestamp_ms=None if newest is None or newest < 0 else newest,
             )
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from everlog.model.errors import EverlogError
+from service.app.cli.bucket_checks import object_lock, old_versions
 from service.app.cli.failure import FAILURE_STATUS, INTERRUPTED_STATUS, fail
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.plain_command import PlainCommand
@@ -53,6 +54,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("checksums kept", checksums_kept),
     ("checksums verified", checksums_verified),
     ("parts", parts),
+    ("object lock", object_lock),
+    ("old versions", old_versions),
     ("clocks", clocks),
     ("small objects", small_objects),
     ("large object", large_object),

@@ -96,7 +96,7 @@ def _archive(
     """Read what the newest roots say, by partition; None if that cannot be."""
 
     async def work(opened: ObjectStore) -> dict[int, ArchiveSums]:
-        return await read_archive_sums(opened, paths)
+        return await read_archive_sums(opened, paths, now_ms=wall_ms())
 
     if url is None:
         return None
@@ -131,7 +131,15 @@ def _cloned_from(url: str | None, identity: TopicIdentity) -> list[str]:
 def size_facts(archive: dict[int, ArchiveSums] | None) -> dict[str, Any]:
     """Add up how much is archived; what is not known is None."""
     if archive is None:
-        names = ("archive_bytes", "archive_bytes_by_class", "archive_objects", "object_bytes_mean")
+        names = (
+            "archive_bytes",
+            "archive_bytes_by_class",
+            "archive_objects",
+            "object_bytes_mean",
+            "locked_bytes",
+            "locked_trash_bytes",
+            "locked_until_ms",
+        )
         return dict.fromkeys(names)
     size = sum(each.bytes for each in archive.values())
     objects = sum(each.objects for each in archive.values())
@@ -140,6 +148,17 @@ def size_facts(archive: dict[int, ArchiveSums] | None) -> dict[str, Any]:
         "archive_bytes_by_class": bytes_by_class(archive),
         "archive_objects": objects,
         "object_bytes_mean": size // objects if objects else None,
+        **_lock_facts(archive),
+    }
+
+
+def _lock_facts(archive: dict[int, ArchiveSums]) -> dict[str, Any]:
+    locks = [each.locks for each in archive.values()]
+    ends = [each.until_ms for each in locks if each.until_ms is not None]
+    return {
+        "locked_bytes": sum(each.bytes for each in locks),
+        "locked_trash_bytes": sum(each.trash_bytes for each in locks),
+        "locked_until_ms": max(ends, default=None),
     }
 
 
@@ -181,6 +200,7 @@ def sentences(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Where", f"{where} - archive {archive}{share}"),
         *_origin(facts),
         *_objects(facts),
+        *_locks(facts),
         *([("Hold", _HELD)] if facts.get("held") else []),
         ("Lag", _lag(facts)),
         *_oldest(facts),
@@ -215,6 +235,16 @@ def _objects(facts: dict[str, Any]) -> list[tuple[str, str]]:
         parts = [f"{size_text(size)} {name}" for name, size in classes.items()]
         text = f"{text}: {', '.join(parts)}"
     return [("Objects", text)]
+
+
+def _locks(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    until_ms = facts.get("locked_until_ms")
+    if until_ms is None:
+        return []
+    text = f"{size_text(facts['locked_bytes'])} cannot be deleted"
+    if facts["locked_trash_bytes"]:
+        text += f", and {size_text(facts['locked_trash_bytes'])} that are not needed any more"
+    return [("Locked", f"{text}; the last lock ends {instant_text(until_ms)} UTC")]
 
 
 def _lag(facts: dict[str, Any]) -> str:

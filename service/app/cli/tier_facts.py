@@ -4,7 +4,7 @@ from typing import Any
 
 from service.app.cli.client_library import Admin, Cluster
 from service.app.cli.marks import Key, Marks, read_marks
-from service.app.cli.topic_options import find_topic, is_held, is_tiered, read_settings
+from service.app.cli.topic_options import find_topic, is_held, is_locked, is_tiered, read_settings
 from service.model.cluster import INTERNAL_TOPICS
 
 
@@ -16,12 +16,20 @@ def read_facts(admin: Admin, metadata: Cluster, topics: list[str] | None) -> lis
     marks = read_marks(admin, metadata, names)
     settings = read_settings(admin, names)
     return [
-        facts_of(key, each, tiered=is_tiered(settings[key[0]]), held=is_held(settings[key[0]]))
+        facts_of(
+            key,
+            each,
+            tiered=is_tiered(settings[key[0]]),
+            held=is_held(settings[key[0]]),
+            locked=is_locked(settings[key[0]]),
+        )
         for key, each in sorted(marks.items())
     ]
 
 
-def facts_of(key: Key, marks: Marks, *, tiered: bool, held: bool = False) -> dict[str, Any]:
+def facts_of(
+    key: Key, marks: Marks, *, tiered: bool, held: bool = False, locked: bool = False
+) -> dict[str, Any]:
     """Return what is known of one partition.
 
     Args:
@@ -29,6 +37,7 @@ def facts_of(key: Key, marks: Marks, *, tiered: bool, held: bool = False) -> dic
         marks: Its ends.
         tiered: Whether its topic is; what is not has nothing to upload.
         held: Whether nothing of its archive may be removed.
+        locked: Whether its new objects are locked.
     """
     local = None if marks.local_start is None else marks.end - marks.local_start
     return {
@@ -36,6 +45,7 @@ def facts_of(key: Key, marks: Marks, *, tiered: bool, held: bool = False) -> dic
         "partition": key[1],
         "tiered": tiered,
         "held": held,
+        "locked": locked,
         "start": marks.start,
         "local_start": marks.local_start,
         "archived_end": marks.archived_end,

@@ -48,6 +48,8 @@ def status(
     show(_table(facts))
     if held := sorted({each["topic"] for each in facts if each["held"]}):
         print(f"On hold, nothing archived is removed: {', '.join(held)}")
+    if locked := sorted({each["topic"] for each in facts if each["locked"]}):
+        print(f"New objects are locked (see tier explain): {', '.join(locked)}")
     if damage := damage_text(page):
         print(f"Damage: {damage}")
     if scrub := samples_of(page):

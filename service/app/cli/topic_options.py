@@ -7,6 +7,7 @@ from typing import Any
 from service.app.cli.client_library import Admin, Cluster, Topic, kafka_admin
 from service.app.cli.connection import REQUEST_SECONDS_MAX
 from service.app.cli.failure import fail, misuse
+from service.model.topic_settings import LOCK_MODE, NO_LOCK
 
 Settings = dict[str, Any]
 """By name, each as ``confluent_kafka.admin.ConfigEntry``."""
@@ -56,6 +57,11 @@ def is_tiered(settings: Settings) -> bool:
 def is_held(settings: Settings) -> bool:
     """Whether nothing of a topic's archive may be removed."""
     return "archive.hold" in settings and settings["archive.hold"].value == "true"
+
+
+def is_locked(settings: Settings) -> bool:
+    """Whether new objects of a topic's archive are locked."""
+    return LOCK_MODE in settings and settings[LOCK_MODE].value not in {None, NO_LOCK}
 
 
 def alter_settings(admin: Admin, name: str, values: dict[str, str], unset: list[str]) -> None:

@@ -12,12 +12,14 @@ from everlog.format.segment_index import SegmentIndex
 from everlog.format.segment_object import SealedSegment
 from everlog.format.segment_sections import AbortedTransaction
 from everlog.model.errors import EverlogError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import FilePart
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectStore
 from service.tiering.object_index import read_index, read_producers
 from service.tiering.worker.channel import Fields
+from service.tiering.worker.lock_fields import lock_fields, read_lock
 from service.tiering.worker.sealing import SealOrder, seal_object
 from service.tiering.worker.storing import put_object
 
@@ -57,6 +59,7 @@ class MergeOrder:
     path: str
     created_ms: int
     storage_class: StorageClass = StorageClass.STANDARD
+    lock: ObjectLock | None = None
 
 
 async def merge_objects(store: ObjectStore, order: MergeOrder) -> SealedSegment:
@@ -88,6 +91,7 @@ async def merge_objects(store: ObjectStore, order: MergeOrder) -> SealedSegment:
             producers_path=producers_path,
             created_ms=order.created_ms,
             storage_class=order.storage_class,
+            lock=order.lock,
             aborted=_aborted(indexes),
         )
         sealed = await loop.run_in_executor(None, seal_object, ordered)
@@ -177,6 +181,7 @@ def merge_fields(order: MergeOrder) -> Fields:
         "path": order.path,
         "created_ms": order.created_ms,
         "storage_class": order.storage_class.name,
+        "lock": lock_fields(order.lock),
     }
 
 
@@ -197,6 +202,7 @@ def merge_order(fields: Fields) -> MergeOrder:
         path=fields["path"],
         created_ms=fields["created_ms"],
         storage_class=StorageClass[fields["storage_class"]],
+        lock=read_lock(fields["lock"]),
     )
 
 

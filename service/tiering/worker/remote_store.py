@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from everlog.model.buffer import Buffer
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart, FilePart
 from everlog.stores.object_key import ObjectKey, object_key
@@ -15,6 +16,7 @@ from everlog.stores.object_store import (
     StoreCapabilities,
 )
 from service.tiering.worker.channel import Answer, Fields
+from service.tiering.worker.lock_fields import lock_fields, read_lock
 
 LocalPath = Callable[[ObjectKey], str | None]
 """Where an object lies on this machine; None when it does not."""
@@ -72,6 +74,7 @@ class WorkerObjectStore:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         places: list[tuple[str | None, int, int]] = []
         body = bytearray()
@@ -86,6 +89,7 @@ class WorkerObjectStore:
             "parts": places,
             "crc32c": crc32c,
             "storage_class": storage_class.name,
+            "lock": lock_fields(lock),
         }
         return _created(key, await self._worker.call("create_from_file", fields, bytes(body)))
 
@@ -127,6 +131,10 @@ class WorkerObjectStore:
         found, _ = await self._worker.call("probe", {"key": key})
         return StoreCapabilities(**found)
 
+    async def can_lock(self) -> bool:
+        found, _ = await self._worker.call("can_lock", {})
+        return bool(found["can_lock"])
+
     def local_path(self, key: ObjectKey) -> str | None:
         return self._local_path(object_key(key))
 
@@ -149,4 +157,5 @@ def _info(fields: Fields) -> ObjectInfo:
         size=fields["size"],
         modified_ms=fields["modified_ms"],
         checksum_crc32c=fields["checksum_crc32c"],
+        lock=read_lock(fields["lock"]),
     )

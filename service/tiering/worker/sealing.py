@@ -8,6 +8,7 @@ from everlog.format.errors import CorruptObjectError
 from everlog.format.object_keys import SegmentKey
 from everlog.format.segment_object import BatchRow, SealedSegment, SegmentBuilder
 from everlog.format.segment_sections import AbortedTransaction, EpochStart
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.records.batch import (
     HEADER_BYTES,
@@ -45,6 +46,7 @@ class SealOrder:
     producers_path: str
     created_ms: int
     storage_class: StorageClass = StorageClass.STANDARD
+    lock: ObjectLock | None = None
     aborted: Sequence[AbortedTransaction] = ()
 
 

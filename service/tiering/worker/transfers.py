@@ -14,6 +14,7 @@ from everlog.stores.object_key import ObjectKey, object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore
 from service.tiering.worker.channel import Answer, Fields
 from service.tiering.worker.downloads import Downloads
+from service.tiering.worker.lock_fields import lock_fields, read_lock
 from service.tiering.worker.merging import merge_objects, merge_order, segment_key
 from service.tiering.worker.sealing import SealOrder
 from service.tiering.worker.storing import upload_object
@@ -44,6 +45,7 @@ class Transfers:
             "list": self._list,
             "delete": self._delete,
             "probe": self._probe,
+            "can_lock": self._can_lock,
         }
 
     async def perform(self, op: str, fields: Fields, body: bytes) -> Answer:
@@ -82,6 +84,7 @@ class Transfers:
             parts,
             crc32c=fields["crc32c"],
             storage_class=StorageClass[fields["storage_class"]],
+            lock=read_lock(fields["lock"]),
         )
         return {"size": made.size, "crc32c": made.crc32c}, b""
 
@@ -130,6 +133,9 @@ class Transfers:
             "keeps_checksums": found.keeps_checksums,
         }, b""
 
+    async def _can_lock(self, _: Fields, __: bytes) -> Answer:
+        return {"can_lock": await self._store.can_lock()}, b""
+
 
 def order_fields(order: SealOrder) -> Fields:
     """Write an order down."""
@@ -140,6 +146,7 @@ def order_fields(order: SealOrder) -> Fields:
         "producers_path": order.producers_path,
         "created_ms": order.created_ms,
         "storage_class": order.storage_class.name,
+        "lock": lock_fields(order.lock),
     }
 
 
@@ -152,6 +159,7 @@ def seal_order(fields: Fields) -> SealOrder:
         producers_path=fields["producers_path"],
         created_ms=fields["created_ms"],
         storage_class=StorageClass[fields["storage_class"]],
+        lock=read_lock(fields["lock"]),
     )
 
 
@@ -175,6 +183,7 @@ def info_fields(info: ObjectInfo) -> Fields:
         "size": info.size,
         "modified_ms": info.modified_ms,
         "checksum_crc32c": info.checksum_crc32c,
+        "lock": lock_fields(info.lock),
     }
 
 

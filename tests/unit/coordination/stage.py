@@ -17,7 +17,7 @@ from service.coordination.identity import establish_identity
 from service.coordination.image_delta import ImageDelta
 from service.coordination.metadata_store import MetadataStore, Op, Result
 from service.coordination.registration import BrokerDescription, register_broker
-from service.coordination.topic_plan import NewTopic, TopicDefaults
+from service.coordination.topic_plan import AskStore, NewTopic, TopicDefaults
 from service.coordination.topic_work import Outcome
 from service.coordination.topics import TopicRegistry
 from service.model.cluster import Broker, ClusterImage, Endpoint, TopicImage
@@ -129,6 +129,7 @@ async def running(
     rack: str | None = None,
     seed: int = 0,
     defaults: TopicDefaults | None = None,
+    ask_store: AskStore | None = None,
 ) -> AsyncIterator[Stage]:
     """Start a broker's coordination, found the cluster if need be, and stop it at the end."""
     server = server or await open_server()
@@ -145,6 +146,7 @@ async def running(
         ids=SeededIds(100 * broker_id + seed),
         check_config=check_config,
         defaults=defaults or TopicDefaults(),
+        ask_store=ask_store,
     )
     configs = BrokerConfigs(store=store, images=images, controller=controller)
     stage = Stage(

@@ -1,6 +1,7 @@
 """Topics are created, enlarged, configured and deleted, each as a whole or not at all."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -276,6 +277,23 @@ async def test_a_config_that_is_refused_changes_nothing() -> None:
         trial = await stage.topics.alter_topic_config(FOO, lambda _: {"a": "1"}, validate_only=True)
         assert trial.config == {"a": "1"}
         assert stage.topic("foo").config == {}
+
+
+async def test_a_topic_gets_no_setting_that_the_store_of_the_archive_has_no_means_for() -> None:
+    async def ask_store(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        if after.get("lock") not in {None, before.get("lock")}:
+            raise RejectedError("the store has no locks")
+
+    async with running(ask_store=ask_store) as stage:
+        locked, plain = new_topic("foo", config={"lock": "1"}), new_topic("bar")
+        outcomes = await stage.topics.create_topics([locked, plain])
+        assert errors(outcomes) == [RejectedError, None]
+        with pytest.raises(RejectedError, match="no locks"):
+            await stage.topics.alter_topic_config(BAR, lambda _: {"lock": "1"})
+        await stage.topics.alter_topic_config(BAR, lambda _: {"a": "1"})
+        assert stage.topic("bar").config == {"a": "1"}
+        with pytest.raises(UnknownTopicError):
+            await stage.topics.alter_topic_config(FOO, lambda _: {"lock": "1"})
 
 
 # ---- deletion

@@ -17,6 +17,7 @@ from everlog.format.page_refs import PageId
 from everlog.format.root import Root
 from everlog.format.root_codec import encode_root
 from everlog.model.ids import TopicId
+from everlog.model.object_lock import ObjectLock
 from everlog.model.offsets import LeaderEpoch, Offset, OffsetRange
 from tests.examples import TIMES
 
@@ -50,6 +51,7 @@ def entry(
     aborted: bool = False,
     created_ms: int = NOW_MS,
     ver: int = 0,
+    lock: ObjectLock | None = None,
 ) -> Entry:
     return Entry(
         offsets=OffsetRange(Offset(base), Offset(end)),
@@ -62,6 +64,7 @@ def entry(
         crc32c=base & 0xFFFFFFFF,
         aborted=aborted,
         created_ms=created_ms,
+        lock=lock,
     )
 
 

@@ -136,6 +136,6 @@ def test_the_page_of_another_partition_is_refused() -> None:
 
 
 def test_a_later_format_asks_for_a_newer_version() -> None:
-    data, page = resealed(PAGE, PAGE.body[:8] + b"\2\0" + PAGE.body[10:-4])
+    data, page = resealed(PAGE, PAGE.body[:8] + b"\3\0" + PAGE.body[10:-4])
     with pytest.raises(UnsupportedFormatError):
         decode_page(data, page, path=PATH)

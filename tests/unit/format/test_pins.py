@@ -1,5 +1,7 @@
 """What clones need stays in the trash of its source, with every page that leads to it."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from everlog.format.object_keys import SegmentKey
@@ -13,9 +15,10 @@ from everlog.format.trash import (
     TrashedRoot,
     TrashedSegment,
     TrashItem,
+    TrashLock,
 )
 from everlog.model.offsets import Offset, OffsetRange
-from tests.unit.format.samples import PATH, given, stamp, uid
+from tests.unit.format.samples import NOW_MS, PATH, given, stamp, uid
 from tests.unit.format.test_cloning import STEPS, CloneHistory, elsewhere, grown, run
 
 
@@ -43,7 +46,7 @@ def within(start: int, end: int, *, first: int, last: int) -> TrashedRange:
 def left(things: list[Trashed], *pins: Pin) -> list[Trashed]:
     """What stays."""
     items = [TrashItem(0, thing) for thing in things]
-    gone = deletable(items, pins, items_max=1000)
+    gone = deletable(items, pins, stays=lambda item: item.is_locked(NOW_MS), items_max=1000)
     return [thing for place, thing in enumerate(things) if place not in gone]
 
 
@@ -53,6 +56,22 @@ def test_an_object_stays_while_a_clone_may_list_it() -> None:
     assert left(things, pin(9, 21)) == things
     assert left(things, pin(0, 10), pin(25, 26)) == [things[0], things[2]]
     assert left(things) == []
+
+
+def test_what_is_locked_stays_until_then_and_nothing_waits_for_it() -> None:
+    locked, over = (
+        replace(segment(at, at + 10), lock=TrashLock(NOW_MS + after, 1))
+        for at, after in ((0, 1), (10, 0))
+    )
+    things: list[Trashed] = [locked, over, segment(20, 30), page(0, 30)]
+    assert left(things) == [locked]
+
+
+def test_the_page_that_leads_to_what_is_locked_stays_with_it() -> None:
+    locked = replace(within(0, 10, first=0, last=30), lock=TrashLock(NOW_MS + 1, 1))
+    behind = within(10, 30, first=0, last=30)
+    things: list[Trashed] = [locked, page(0, 30), behind, page(40, 50)]
+    assert left(things) == [locked, page(0, 30), behind]
 
 
 def test_an_object_that_was_made_after_the_clone_goes() -> None:
@@ -90,7 +109,9 @@ def test_a_range_that_ends_a_page_stays_with_an_earlier_range_of_it() -> None:
 
 def test_no_more_than_asked_for_are_named_and_pinned_ones_are_in_nobody_s_way() -> None:
     items = [TrashItem(0, segment(at, at + 10)) for at in range(0, 100, 10)]
-    assert deletable(items, [pin(0, 50)], items_max=3) == [5, 6, 7]
+    assert deletable(
+        items, [pin(0, 50)], stays=lambda item: item.is_locked(NOW_MS), items_max=3
+    ) == [5, 6, 7]
 
 
 def test_trash_without_some_of_its_items_has_the_others_in_their_order() -> None:
@@ -119,7 +140,7 @@ def test_whatever_becomes_of_a_source_no_object_that_its_clone_lists_is_deletabl
     ]
     run(source, after.replace("s", ""))
     items = list(source.root.trash.items())
-    gone = deletable(items, pins, items_max=len(items))
+    gone = deletable(items, pins, stays=lambda _: False, items_max=len(items))
     deleted = {name for place in gone for name in source.opened(items[place].thing)}
     assert deleted.isdisjoint(listed)
     # And nothing that stays is told by a page that goes.

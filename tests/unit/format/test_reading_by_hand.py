@@ -25,6 +25,7 @@ from everlog.format.root_codec import encode_root
 from everlog.format.segment_sections import AbortedTransaction
 from everlog.format.walk import drive
 from everlog.model.ids import TopicId
+from everlog.model.object_lock import LockMode, ObjectLock
 from everlog.model.offsets import LeaderEpoch, Offset
 from tests.unit.format.samples import NOW_MS, PATH, Pages, entry, next_root, stamp, uid, uids
 from tests.unit.format.segments import LINEAGE, Batch, Made, made
@@ -306,6 +307,30 @@ def test_the_pointer_can_be_read_by_hand() -> None:
         "max_ts": NOW_MS,
     }
     assert uid_of(found["root"].split("-")[3]) == uid(4)
+
+
+def test_locks_can_be_read_by_hand() -> None:
+    root = first_root(PATH, uid=uid(-1), stamp=stamp(4), start=Offset(0), created_ms=NOW_MS)
+    made = [
+        entry(0, 5, lock=ObjectLock(LockMode.GOVERNANCE, NOW_MS + 5000)),
+        entry(5, 9, lock=ObjectLock(LockMode.COMPLIANCE, NOW_MS + 9000)),
+        entry(9, 12),
+    ]
+    root = append(root, made, end_epoch=LeaderEpoch(1))
+    root = drive(expired(root, Cut(start=Offset(5)), not_before_ms=NOW_MS), Pages().load)
+    body = encode_root(root).body
+    checked(body[:-4], struct.unpack("<I", body[-4:])[0])
+    assert body[:10] == b"EVERLOGR\4\0"
+    at = 220 + len(CLUSTER)
+    assert struct.unpack_from("<I", body, at) == (0,)
+    entry_count, trash_count, trash_bytes = struct.unpack_from("<III", body, 208)
+    at += 4
+    rows = table(body[at : at + 96 * entry_count], f"{ENTRY} q")
+    assert [(row[11], row[12]) for row in rows] == [(24, NOW_MS + 9000), (0, 0)]
+    at += 96 * entry_count
+    assert (trash_count, at + trash_bytes + 4) == (1, len(body))
+    found = struct.unpack_from("<BqqqIIQ16sqQ", body, at)
+    assert found == (5, NOW_MS, 0, 5, 3, 5, 0, uid(0), NOW_MS + 5000, 1100)
 
 
 def test_the_storage_class_of_an_object_can_be_read_by_hand() -> None:

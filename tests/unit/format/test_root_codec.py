@@ -143,7 +143,7 @@ def test_a_root_that_follows_half_a_root_is_refused() -> None:
 
 
 def test_a_later_format_asks_for_a_newer_version() -> None:
-    body = STORED.body[:8] + b"\4\0" + STORED.body[10:-4]
+    body = STORED.body[:8] + b"\5\0" + STORED.body[10:-4]
     with pytest.raises(UnsupportedFormatError):
         decode_root(sealed(body), key=KEY, digest=None)
 

@@ -2,6 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from everlog.model.object_lock import LockMode, LockRule
 from everlog.model.storage_class import StorageClass
 from service.model.config_definition import InvalidConfigError
 from service.model.setting_type import LONG_MAX
@@ -17,6 +18,7 @@ from service.model.topic_values import DEFAULT_VALUES
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+LOCKED = {"archive.object.lock.mode": "compliance", "archive.object.lock.ms": str(DAY_MS)}
 
 
 @pytest.mark.rule("BP-D22")
@@ -165,6 +167,14 @@ CONTRADICTIONS = [
     ({"local.retention.bytes": "6", "retention.bytes": "5"}, "local.retention.bytes"),
     ({"local.retention.bytes": "-1", "retention.bytes": "0"}, "local.retention.bytes"),
     ({"remote.storage.class.later": "STANDARD_IA"}, "remote.storage.class.later"),
+    ({"archive.object.lock.mode": "governance"}, "archive.object.lock.mode"),
+    ({"archive.object.lock.ms": "86400000"}, "archive.object.lock.ms"),
+    ({**LOCKED, "archive.object.lock.ms": "59999"}, "archive.object.lock.ms"),
+    ({**LOCKED, "archive.object.lock.mode": "forever"}, "archive.object.lock.mode"),
+    ({**LOCKED, "retention.ms": "86399999"}, "archive.object.lock.ms"),
+    ({**LOCKED, "retention.bytes": "1000000"}, "archive.object.lock.mode"),
+    ({**LOCKED, "cleanup.policy": "compact"}, "archive.object.lock.mode"),
+    ({**LOCKED, "remote.storage.enable": "false"}, "archive.object.lock.mode"),
     ({"remote.storage.class.later.ms": "5"}, "remote.storage.class.later.ms"),
 ]
 
@@ -190,6 +200,9 @@ def test_settings_that_do_not_go_together_are_refused(
         {"local.retention.ms": "6", "retention.ms": "5", "cleanup.policy": "compact"},
         {"min.compaction.lag.ms": "5", "max.compaction.lag.ms": "5"},
         {"remote.storage.class.later": "GLACIER_IR", "remote.storage.class.later.ms": "5"},
+        LOCKED,
+        {**LOCKED, "retention.ms": "86400000"},
+        {**LOCKED, "archive.hold": "true"},
         {"remote.storage.class.later": "", "remote.storage.class.later.ms": "-1"},
     ],
 )
@@ -233,3 +246,12 @@ def test_a_class_that_does_not_answer_at_once_or_is_not_known_is_refused(
     [problem] = override_problems({setting: name})
     assert reason in problem.advice
     assert "INTELLIGENT_TIERING" in problem.advice
+
+
+def test_records_expire_no_earlier_than_their_locks_whatever_the_defaults_say() -> None:
+    defaults = {**DEFAULT_VALUES, "retention.ms": 1000, "retention.bytes": 5}
+    config = TopicConfig.resolve(LOCKED, defaults)
+    assert config.lock == LockRule(LockMode.COMPLIANCE, DAY_MS)
+    assert (config.retention_ms, config.retention_bytes) == (DAY_MS, None)
+    assert TopicConfig.resolve(LOCKED).retention_ms is None
+    assert TopicConfig.resolve({**LOCKED, "archive.object.lock.mode": "none"}).lock is None

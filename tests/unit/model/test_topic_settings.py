@@ -38,6 +38,8 @@ KAFKA_DEFAULTS = {
 
 OWN_DEFAULTS = {
     "archive.hold": "false",
+    "archive.object.lock.mode": "none",
+    "archive.object.lock.ms": "-1",
     "flush.messages": "1",
     "flush.ms": "1000",
     "local.retention.ms": "86400000",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.memory import MemoryObjectStore
@@ -29,6 +30,7 @@ class ClassedStore(FailingStore):
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         made = await super().create_from_file(key, parts, crc32c=crc32c)
         self.classes[key] = storage_class

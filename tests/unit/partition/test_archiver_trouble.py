@@ -8,6 +8,7 @@ import pytest
 
 from everlog.format.object_keys import SegmentKey, parse_key
 from everlog.model.ids import TopicId
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.errors import StoreDeniedError, StoreUnavailableError
@@ -40,12 +41,13 @@ class SickStore(FailingStore):
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         parsed = parse_key(key)
         if isinstance(parsed, SegmentKey) and parsed.path.partition in self.sick:
             raise StoreUnavailableError("create", key, "this one never works")
         return await super().create_from_file(
-            key, parts, crc32c=crc32c, storage_class=storage_class
+            key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from everlog.format.walk import drive_async
+from everlog.model.object_lock import ObjectLock
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.model.storage_class import StorageClass
 from everlog.records.batch import walk
@@ -65,9 +66,10 @@ class MergingStore(FailingStore):
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         made = await super().create_from_file(
-            key, parts, crc32c=crc32c, storage_class=storage_class
+            key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
         )
         if any(isinstance(each, FilePart) and MERGE_SUFFIX in str(each.file) for each in parts):
             self.stored.add(key)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from crc32c import crc32c
 
+from everlog.model.object_lock import ObjectLock
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
 from everlog.stores.call_threads import CallStoppedError
@@ -38,6 +39,7 @@ class SlowObjects:
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
         stop: threading.Event,
     ) -> CreatedObject:
         if key == "quick":
@@ -65,6 +67,9 @@ class SlowObjects:
         raise NotImplementedError
 
     def probe(self, key: ObjectKey) -> StoreCapabilities:
+        raise NotImplementedError
+
+    def can_lock(self) -> bool:
         raise NotImplementedError
 
     def local_path(self, key: ObjectKey) -> str | None:

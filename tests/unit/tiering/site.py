@@ -1,7 +1,7 @@
 """A hot store and a cold side put together in this process, over whatever store a test brings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -85,6 +85,7 @@ class Metadata:
         partitions: int,
         deleted_ms: int = 0,
         revision: int | None = None,
+        config: Mapping[str, str] | None = None,
     ) -> None:
         topic = DeletedTopic(
             topic_id=topic_id,
@@ -93,6 +94,7 @@ class Metadata:
             deleted_ms=deleted_ms,
             version=0,
             revision=revision,
+            config=config or {},
         )
         payload = pack(deleted_topic_payload(topic))
         await self.store.create(deleted_topic_path(topic_id), payload)

@@ -10,6 +10,7 @@ from everlog.format.cluster_marker import ClusterMarker, encode_marker
 from everlog.format.deletion_mark import DeletionMark
 from everlog.format.retention import Cut
 from everlog.model.errors import EverlogError, RejectedError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.offsets import Offset
 from everlog.model.storage_class import StorageClass
 from everlog.stores.body import BodyPart
@@ -248,10 +249,11 @@ async def test_a_record_that_names_a_deleted_topic_comes_after_the_mark(
             *,
             crc32c: int,
             storage_class: StorageClass = StorageClass.STANDARD,
+            lock: ObjectLock | None = None,
         ) -> CreatedObject:
             order.append(key)
             return await super().create_from_file(
-                key, parts, crc32c=crc32c, storage_class=storage_class
+                key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
             )
 
     await copier(source, Noting(target, lambda: (None, None)), tmp_path).round()

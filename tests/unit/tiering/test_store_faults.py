@@ -11,6 +11,7 @@ import pytest
 from typing_extensions import override
 
 from everlog.model.errors import EverlogError
+from everlog.model.object_lock import ObjectLock
 from everlog.model.offsets import Offset
 from everlog.model.storage_class import StorageClass
 from everlog.stores.adaptive_limit import AdaptiveObjectStore
@@ -67,10 +68,11 @@ class CarelessStore(MemoryObjectStore):
         *,
         crc32c: int,
         storage_class: StorageClass = StorageClass.STANDARD,
+        lock: ObjectLock | None = None,
     ) -> CreatedObject:
         await self.delete([key])
         return await super().create_from_file(
-            key, parts, crc32c=crc32c, storage_class=storage_class
+            key, parts, crc32c=crc32c, storage_class=storage_class, lock=lock
         )
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from everlog.format.lock_sums import LockSums
 from service.app.cli.archive_sums import ArchiveSums
 from service.app.cli.marks import Marks
 from service.app.cli.prices import Prices
@@ -129,3 +130,24 @@ def test_what_a_lost_disk_would_take_is_as_old_as_the_newest_archived_record() -
     assert rpo(Marks(start=0, end=80, local_start=0, archived_end=80), some) == 0
     assert rpo(Marks(start=0, end=100, local_start=0, archived_end=80)) is None
     assert rpo(Marks(start=0, end=100)) is None
+
+
+def test_what_is_locked_is_told_with_the_end_of_the_last_lock() -> None:
+    locks = [
+        LockSums(bytes=1 << 30, trash_bytes=64 << 20, until_ms=HOUR_AGO),
+        LockSums(bytes=1 << 30, until_ms=HOUR_AGO + 3_600_000),
+        LockSums(),
+    ]
+    archive = {
+        number: ArchiveSums(objects=1, bytes=2 << 30, max_timestamp_ms=None, locks=each)
+        for number, each in enumerate(locks)
+    }
+    marks = Marks(start=0, end=100, local_start=60, archived_end=80, oldest_ms=HOUR_AGO)
+    known = {**sums_of([facts_of(("t", 0), marks, tiered=True)]), "store": "s3://bucket"}
+    told = dict(sentences({**known, **size_facts(archive)}))
+    assert told["Locked"] == (
+        "2.0 GiB cannot be deleted, and 64.0 MiB that are not needed any more; "
+        "the last lock ends 2024-01-01 13:30:00 UTC"
+    )
+    assert "Locked" not in dict(sentences({**known, **size_facts({2: archive[2]})}))
+    assert "Locked" not in dict(sentences({**known, **size_facts(None)}))

@@ -87,6 +87,7 @@ async def test_what_it_has_safely_is_committed_and_it_hears_so_at_once() -> None
 
 
 @pytest.mark.rule("REL-I3")
+@pytest.mark.rule("TIER-19")
 async def test_a_fetch_of_another_term_tells_nothing() -> None:
     async with town() as place:
         partition = await led(place)
@@ -140,3 +141,17 @@ async def test_a_replica_that_waits_is_woken_by_what_is_written_and_not_committe
         await filled(partition, 1)
         assert offsets(only(await answered(waiting))) == [0]
         assert partition.high_watermark == 0
+
+
+@pytest.mark.rule("TIER-19")
+async def test_a_deposed_leader_commits_nothing_any_more() -> None:
+    """It has not heard of its successor; its follower has, and fetches in the later term."""
+    async with town() as place:
+        partition = await led(place)
+        acknowledged: list[object] = []
+        partition.append_waiters.add(1, acknowledged.append)
+        await filled(partition, 1)
+        for offset in (0, 1):
+            request = asking(partition, offset, current_leader_epoch=TERM + 1)
+            assert (await told(place, request)).error_code == ErrorCode.UNKNOWN_LEADER_EPOCH
+        assert (partition.high_watermark, acknowledged) == (0, [])

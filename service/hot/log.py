@@ -21,6 +21,7 @@ from service.hot.descriptors import Descriptors
 from service.hot.layout import LEADER_EPOCHS
 from service.hot.leader_epochs import encode_epochs
 from service.hot.log_config import CommitLanes, HotLogConfig
+from service.hot.log_reading import LogReading
 from service.hot.pending import PendingSteps
 from service.hot.recovery import RecoveredLog
 from service.hot.rolling import is_due, must_roll_for
@@ -30,14 +31,7 @@ from service.hot.segment_reader import SegmentReader
 from service.hot.sparse_index import encode_index
 from service.hot.writes import Job, Seal, Write
 from service.model.disk import Buffer, DiskError
-from service.model.log import (
-    EMPTY_SLICE,
-    LogFailedError,
-    LogSlice,
-    OffsetOutOfRangeError,
-    ReadBounds,
-    TimestampOffset,
-)
+from service.model.log import LogFailedError, LogSlice, ReadBounds, TimestampOffset
 
 
 class HotLog:
@@ -78,9 +72,9 @@ class HotLog:
         self.is_held = False
         self._descriptors = descriptors
         self._lanes = lanes
-        self._reader = reader
         self._clock = clock
         self._list = SegmentList(found.segments or [Segment(found.directory, found.log_start)])
+        self._reading = LogReading(self, self._list, reader)
         # May lie below the local start: then the archive holds what is between them.
         self.log_start = Offset(found.log_start)
         self.next_offset = self.log_end = self.synced_end = Offset(self.active.next_offset)
@@ -353,46 +347,10 @@ class HotLog:
         return self.log_end
 
     def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:
-        if not self.local_start <= offset <= self.log_end:
-            raise OffsetOutOfRangeError(offset, self.local_start, self.log_end)
-        end = min(bounds.end, self.log_end)
-        segment = self._list.at(offset)
-        if segment is None or offset >= end:
-            return EMPTY_SLICE
-        # A gap (TIER-20) never reaches the end of a segment, so there is no need to look further.
-        found = self._reader.read(segment, offset, bounds, self._written_size(segment, end))
-        return self._read_slowly(offset, bounds) if found is None else found
-
-    async def _read_slowly(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
-        # Looked up once more: before this first step other segments may have taken the place.
-        segment = self._list.at(offset)
-        end = min(bounds.end, self.log_end)
-        if segment is None or offset >= end:
-            return EMPTY_SLICE
-        limit = self._written_size(segment, end)
-        return await self._reader.read_slowly(segment, offset, bounds, limit)
+        return self._reading.read(offset, bounds)
 
     async def newest_timestamp(self) -> int | None:
-        return self._reader.newest_timestamp(self.segments)
+        return self._reading.newest_timestamp()
 
     async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
-        segment = self._list.at(self.local_start)
-        while segment is not None and segment.base_offset < end:
-            limit = self._written_size(segment, end)
-            found = await self._reader.find_time(segment, limit, timestamp_ms)
-            if found is not None:
-                timestamp, offset = found
-                epoch = self.epochs.epoch_of(offset)
-                return TimestampOffset(timestamp, Offset(offset), epoch) if offset < end else None
-            segment = self._list.at(segment.next_offset)
-        return None
-
-    def _written_size(self, segment: Segment, end: int) -> int | None:
-        """Bytes of the segment below ``end``; None when only reading can tell."""
-        written_segment, written = self.written_at
-        synced_segment, synced = self.synced_at
-        if end >= self.log_end:
-            return written if segment is written_segment else segment.size
-        if end == self.synced_end and segment is synced_segment:
-            return synced
-        return segment.size if segment.next_offset <= end else None
+        return await self._reading.find_time(timestamp_ms, end)

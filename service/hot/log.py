@@ -23,7 +23,7 @@ from service.hot.leader_epochs import encode_epochs
 from service.hot.log_config import CommitLanes, HotLogConfig
 from service.hot.log_reading import LogReading
 from service.hot.pending import PendingSteps
-from service.hot.recovery import RecoveredLog
+from service.hot.recovered_log import RecoveredLog
 from service.hot.rolling import is_due, must_roll_for
 from service.hot.segment import Segment
 from service.hot.segment_list import SegmentList

@@ -24,13 +24,14 @@ from service.hot.log_config import CommitLanes, HotLogConfig
 from service.hot.log_reading import LogReading
 from service.hot.pending import PendingSteps
 from service.hot.recovered_log import RecoveredLog
+from service.hot.replicated_batches import check_replicated, end_of_run
 from service.hot.rolling import is_due, must_roll_for
 from service.hot.segment import Segment
 from service.hot.segment_list import SegmentList
 from service.hot.segment_reader import SegmentReader
 from service.hot.sparse_index import encode_index
 from service.hot.writes import Job, Seal, Write
-from service.model.disk import Buffer, DiskError
+from service.model.disk import DiskError
 from service.model.log import LogFailedError, LogSlice, ReadBounds, TimestampOffset
 
 
@@ -134,13 +135,64 @@ class HotLog:
         base_offset = self.next_offset
         last_offset = base_offset + header.last_offset_delta
         stamp(batch, base_offset=base_offset, leader_epoch=leader_epoch)
-        self._place(batch, header, base_offset, last_offset)
+        size = len(batch)
+        segment = self._segment_for(size, last_offset)
+        self._pending.write(segment, batch, size)
+        segment.add(
+            last_offset + 1,
+            size,
+            header.max_timestamp,
+            base_offset=base_offset,
+            interval=self.config.index_interval_bytes,
+        )
         self.epochs.note(leader_epoch, base_offset)
         if header.producer_id >= 0:
             self.producers.note(header, base_offset, now_ms=self._clock.wall_ms())
         self.next_offset = Offset(last_offset + 1)
         self._lane.touch(self)
         return base_offset
+
+    def append_replicated(self, records: bytearray | memoryview) -> Offset:
+        """Take over whole batches of the leader, byte for byte; return the new `next_offset`.
+
+        All of them are checked before the first is taken. The buffer belongs to the log until it is
+        written. Nobody checks here whether a leader epoch is yet to come.
+
+        Raises:
+            DamagedBatchError, OutOfOrderBatchError, StraddlingBatchError: See `check_replicated`.
+            LogFailedError: The disk has refused an earlier write.
+            DiskError: A segment file could not be made; what went to the ones before stays.
+        """
+        if self.failure is not None:
+            raise LogFailedError(str(self.failure))
+        headers = check_replicated(
+            records, next_offset=self.next_offset, latest_epoch=self.epochs.latest
+        )
+        view, row, position = memoryview(records), 0, 0
+        while row < len(headers):
+            segment = self._segment_for(headers[row].size, headers[row].next_offset - 1)
+            end_row = end_of_run(headers, row, segment, self.config.roll)
+            run = headers[row:end_row]
+            size = sum(header.size for header in run)
+            self._pending.write(segment, view[position : position + size], size)
+            for header in run:
+                self._take_over(segment, header)
+            self._lane.touch(self)
+            row, position = end_row, position + size
+        return self.next_offset
+
+    def _take_over(self, segment: Segment, header: BatchHeader) -> None:
+        segment.add(
+            header.next_offset,
+            header.size,
+            header.max_timestamp,
+            base_offset=header.base_offset,
+            interval=self.config.index_interval_bytes,
+        )
+        self.epochs.note(header.leader_epoch, header.base_offset)
+        if header.producer_id >= 0 and not header.is_control:
+            self.producers.note(header, header.base_offset, now_ms=self._clock.wall_ms())
+        self.next_offset = Offset(header.next_offset)
 
     def roll_if_due(self) -> bool:
         """Seal the active segment if ``segment.ms`` has passed since its first append."""
@@ -170,10 +222,8 @@ class HotLog:
         self._list.append(successor)
         self._lane.touch(self)
 
-    def _place(
-        self, batch: Buffer, header: BatchHeader, base_offset: int, last_offset: int
-    ) -> None:
-        size = len(batch)
+    def _segment_for(self, size: int, last_offset: int) -> Segment:
+        """Return the segment that takes a batch: the active one, or the next if that is full."""
         segment = self.active
         if must_roll_for(
             self.config.roll,
@@ -186,14 +236,7 @@ class HotLog:
             segment = self.active
         if segment.first_append_ms is None:
             segment.first_append_ms = self._clock.wall_ms()
-        self._pending.write(segment, batch, size)
-        segment.add(
-            last_offset + 1,
-            size,
-            header.max_timestamp,
-            base_offset=base_offset,
-            interval=self.config.index_interval_bytes,
-        )
+        return segment
 
     @property
     def _lane(self) -> CommitLane:

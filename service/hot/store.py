@@ -18,19 +18,15 @@ from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.boundaries import Boundary, boundaries_of
 from service.hot.cleaner import LogCleaner
 from service.hot.commit_group import FLUSH_THREADS, CommitLane, RoundStats
+from service.hot.data_directory import (
+    remove_partition,
+    remove_segments,
+    take_clean_marker,
+    tidy_logs,
+)
 from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
 from service.hot.index_cache import IndexCache
-from service.hot.layout import (
-    CLEAN_SHUTDOWN,
-    DELETED_SUFFIX,
-    LOG_START,
-    LOGS_DIR,
-    STRAY_SUFFIX,
-    SYNCED_MARKS,
-    partition_dir,
-    topic_dir,
-    topic_id_of,
-)
+from service.hot.layout import CLEAN_SHUTDOWN, LOG_START, SYNCED_MARKS, partition_dir
 from service.hot.log import HotLog
 from service.hot.log_config import CommitLanes, HotLogConfig
 from service.hot.log_start import encode_log_start
@@ -224,7 +220,7 @@ class HotStore:
         for segment in released:
             self._indexes.forget(segment)
         if released:
-            await self._in_thread(self._remove_files, log.directory, released)
+            await self._in_thread(remove_segments, self._disk, log.directory, released)
         return released
 
     def newest_timestamp(self, segment: Segment) -> int:
@@ -261,7 +257,7 @@ class HotStore:
             await _quiet(log)
             self._forget(log)
         self._marks.forget(partition)
-        await self._in_thread(self._remove_directory, partition)
+        await self._in_thread(remove_partition, self._disk, self._data_dir, partition)
 
     async def run(self) -> None:
         """Roll and sync what is due, and keep compacted logs compact, until cancelled."""
@@ -331,54 +327,10 @@ class HotStore:
             self._indexes.forget(segment)
 
     def _prepare(self, known: Collection[PartitionId]) -> bool:
-        root = f"{self._data_dir}/{LOGS_DIR}"
-        self._disk.make_dirs(root)
-        marker = f"{self._data_dir}/{CLEAN_SHUTDOWN}"
-        try:
-            self._disk.unlink(marker)
-            was_clean = True
-        except FileNotFoundError:
-            was_clean = False
-        self._disk.sync_dir(self._data_dir)
+        was_clean = take_clean_marker(self._disk, self._data_dir)
         self._marks.load(known)
-        known_paths = {partition_dir(self._data_dir, partition) for partition in known}
-        for name, _ in self._disk.list_dir(root):
-            self._tidy_topic(f"{root}/{name.rstrip('/')}", known_paths)
+        tidy_logs(self._disk, self._data_dir, known)
         return was_clean
-
-    def _tidy_topic(self, path: str, known_paths: Collection[str]) -> None:
-        name = path.rpartition("/")[2]
-        if topic_id_of(name) is None:
-            return
-        for entry, _ in self._disk.list_dir(path):
-            child = f"{path}/{entry.rstrip('/')}"
-            if child.endswith(DELETED_SUFFIX):
-                self._disk.remove_tree(child)
-            elif child not in known_paths and not child.endswith(STRAY_SUFFIX):
-                self._disk.rename(child, child + STRAY_SUFFIX)
-                self._disk.sync_dir(path)
-        self._disk.remove_empty_dir(path)
-
-    def _remove_files(self, directory: str, segments: list[Segment]) -> None:
-        for segment in segments:
-            for path in (segment.index_path, segment.producers_path, segment.path):
-                try:
-                    self._disk.unlink(path)
-                except FileNotFoundError:
-                    continue
-        self._disk.sync_dir(directory)
-
-    def _remove_directory(self, partition: PartitionId) -> None:
-        path = partition_dir(self._data_dir, partition)
-        try:
-            self._disk.rename(path, path + DELETED_SUFFIX)
-        except FileNotFoundError:
-            return
-        topic = topic_dir(self._data_dir, partition.topic_id)
-        self._disk.sync_dir(topic)
-        self._disk.remove_tree(path + DELETED_SUFFIX)
-        # Durable with whatever comes next: a start removes an empty one too.
-        self._disk.remove_empty_dir(topic)
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)

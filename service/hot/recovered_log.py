@@ -50,6 +50,11 @@ class RecoveredLog:
     cut: Cut | None = None
 
     @property
+    def end(self) -> int:
+        """Offset of the next append."""
+        return self.segments[-1].next_offset if self.segments else self.log_start
+
+    @property
     def cut_bytes(self) -> int:
         """Bytes that were cut off the segment that was torn."""
         return 0 if self.cut is None else self.cut.size

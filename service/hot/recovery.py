@@ -20,7 +20,7 @@ from service.hot.layout import (
     base_offset_of,
     file_name,
 )
-from service.hot.leader_epochs import LeaderEpochs, decode_epochs
+from service.hot.leader_epochs import LeaderEpochs, decode_epochs, encode_epochs
 from service.hot.log_start import decode_log_start
 from service.hot.producer_state import ProducerStates, decode_producers
 from service.hot.recovered_log import Cut, RecoveredLog
@@ -81,6 +81,7 @@ def recover_log(
             _replay(disk, segment, found, now_ms=now_ms, is_sealed=True)
     _replay_open(disk, found, first_open, now_ms=now_ms)
     _begin_anew_behind_end(disk, found)
+    _drop_later_terms(disk, found)
     # The names of files that a killed process has made must be as durable as their bytes.
     disk.sync_dir(directory)
     return found
@@ -213,6 +214,13 @@ def _begin_anew_behind_end(disk: Disk, found: RecoveredLog) -> None:
         for path in (segment.index_path, segment.producers_path, segment.path):
             _unlink(disk, path)
     found.segments = []
+
+
+def _drop_later_terms(disk: Disk, found: RecoveredLog) -> None:
+    """Drop the terms of what was truncated, before batches of other terms come there (REL-T5)."""
+    if found.epochs.truncate(found.end):
+        path = f"{found.directory}/{LEADER_EPOCHS}"
+        disk.write_file_atomically(path, encode_epochs(found.epochs))
 
 
 def _unlink(disk: Disk, path: str) -> None:

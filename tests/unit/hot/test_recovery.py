@@ -8,7 +8,7 @@ from everlog.model.errors import CorruptionError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import read_header
 from everlog.records.builder import Producer, Record, build_batch
-from service.hot.leader_epochs import LeaderEpochs, encode_epochs
+from service.hot.leader_epochs import LeaderEpochs, decode_epochs, encode_epochs
 from service.hot.log_config import HotLogConfig
 from service.hot.recovery import rebuild_index, recover_log
 from service.hot.rolling import RollLimits
@@ -174,6 +174,19 @@ async def test_batches_that_are_read_for_their_epochs_alone_are_noted_once(disk:
     now_ms = ManualClock().wall_ms()
     found = recover_log(disk, PARTITION, DIRECTORY, now_ms=now_ms)
     assert found.producers.encode(0) == log.producers.encode(0)
+
+
+@pytest.mark.rule("REL-T5")
+async def test_terms_at_or_behind_the_log_end_go_for_good(disk: SimDisk) -> None:
+    store, log = await opened(disk, config())
+    await written(log, *[10] * 5)
+    await store.close()
+    rows = [(1, 0), (3, 2), (6, 5), (8, 9)]
+    path = f"{DIRECTORY}/leader-epochs"
+    disk.write_file_atomically(path, encode_epochs(LeaderEpochs(rows)))
+    found = recover_log(disk, PARTITION, DIRECTORY, now_ms=0)
+    assert list(found.epochs) == rows[:2]
+    assert list(decode_epochs(disk.after_crash(random.Random(1)).read_file(path))) == rows[:2]
 
 
 async def test_a_long_run_of_zeros_is_a_torn_tail(disk: SimDisk) -> None:

@@ -36,7 +36,13 @@ from service.hot.segment import Segment
 from service.hot.segment_reader import SegmentReader
 from service.hot.synced_marks import SyncedMarks
 from service.hot.tear import Known
+from service.hot.truncation import (
+    TruncatedBelowStartError,
+    plan_truncation,
+    write_truncation,
+)
 from service.model.disk import Disk, DiskError
+from service.model.log import LogFailedError
 
 T = TypeVar("T")
 
@@ -169,9 +175,7 @@ class HotStore:
     async def reopen(self, log: HotLog, *, term: LeaderEpoch | None = None) -> HotLog:
         """Open a log again whose disk had refused a write."""
         assert log.failure is not None
-        await self._cleaner.leave(log)
-        await _quiet(log)
-        self._forget(log)
+        await self._let_go(log)
         try:
             return await self.open(log.partition, log.config, term=term)
         except EverlogError:
@@ -198,9 +202,46 @@ class HotStore:
                 "back; or, to go on without these records, stop the broker and remove "
                 f"{self._data_dir}/{SYNCED_MARKS}"
             )
-        await self._cleaner.leave(log)
-        self._forget(log)
+        await self._let_go(log)
         await self._in_thread(write_restart, self._disk, log.directory, restart)
+        return await self.open(log.partition, log.config, term=term)
+
+    async def truncate(self, log: HotLog, offset: Offset, *, term: LeaderEpoch) -> HotLog:
+        """Drop everything at and above ``offset`` (KIP-101), durably; return the log, open again.
+
+        A batch that holds the offset goes as a whole, so the log may end below it. What was
+        acknowledged above is gone by intent. Nobody appends to the log meanwhile, or reads it. A
+        log that ends at or below the offset is returned as it is.
+
+        Args:
+            log: An open log.
+            offset: First one that goes.
+            term: As of `open`.
+
+        Raises:
+            TruncatedBelowStartError: The log begins above the offset; `restart` it.
+            LogFailedError: The disk has refused an earlier write; `reopen` it first.
+            CorruptionError: Damage below the offset. Nothing has gone; the log is not open any
+                more.
+            DiskError: The disk refused; the log is not open any more, and may end anywhere up to
+                its old end.
+        """
+        await _quiet(log)
+        if log.failure is not None:
+            raise LogFailedError(str(log.failure))
+        start = max(log.log_start, log.local_start)
+        if offset < start:
+            raise TruncatedBelowStartError(
+                f"{log.directory} begins at offset {start} and cannot be truncated to {offset}: "
+                "begin it anew where the leader's log begins"
+            )
+        if offset >= log.log_end:
+            return log
+        await self._let_go(log)
+        to = await self._in_thread(plan_truncation, self._disk, log.directory, offset)
+        self._marks.lower(log.partition, to.end)
+        await self._marks.save()
+        await self._in_thread(write_truncation, self._disk, log.directory, to)
         return await self.open(log.partition, log.config, term=term)
 
     async def set_log_start(self, log: HotLog, offset: Offset) -> None:
@@ -253,9 +294,7 @@ class HotStore:
         """Remove the log of a partition; the last one of its topic takes the topic's directory."""
         log = self._logs.get(partition)
         if log is not None:
-            await self._cleaner.leave(log)
-            await _quiet(log)
-            self._forget(log)
+            await self._let_go(log)
         self._marks.forget(partition)
         await self._in_thread(remove_partition, self._disk, self._data_dir, partition)
 
@@ -318,6 +357,14 @@ class HotStore:
         log = self._logs.get(partition)
         if log is not None:
             self._forget(log)
+
+    async def _let_go(self, log: HotLog) -> None:
+        """Forget a log once nothing is under way on it."""
+        # Seals that end from now on must not bring the cleaner back.
+        log.on_cleanable = lambda: None
+        await self._cleaner.leave(log)
+        await _quiet(log)
+        self._forget(log)
 
     def _forget(self, log: HotLog) -> None:
         del self._logs[log.partition]

@@ -1,12 +1,16 @@
-"""Batches as a leader sends them, and a follower's log as it is read back."""
+"""Batches as a leader sends them, a follower's log as it is read back, and what it should know."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from everlog.model.offsets import LeaderEpoch, Offset
-from everlog.records.batch import CONTROL, stamp, walk
+from everlog.records.batch import CONTROL, read_header, stamp, walk
 from everlog.records.builder import Producer, Record, build_batch
 from service.hot.log import HotLog
+from service.hot.producer_state import ProducerStates
 from service.model.log import ReadBounds
+from tests.simulation.clock import ManualClock
+
+NOW_MS = ManualClock().wall_ms()
 
 
 def batch(
@@ -43,3 +47,20 @@ async def content(log: HotLog) -> bytes:
         found += bytes(batches.records)
         for _, header in walk(batches.records):
             offset = Offset(header.next_offset)
+
+
+def epochs_of(batches: Sequence[bytes]) -> list[tuple[int, int]]:
+    rows: list[tuple[int, int]] = []
+    for made in batches:
+        header = read_header(made)
+        if not rows or header.leader_epoch > rows[-1][0]:
+            rows.append((header.leader_epoch, header.base_offset))
+    return rows
+
+
+def producers_of(batches: Sequence[bytes]) -> bytes:
+    states = ProducerStates()
+    for header in map(read_header, batches):
+        if header.producer_id >= 0 and not header.is_control:
+            states.note(header, header.base_offset, now_ms=NOW_MS)
+    return states.encode(0)

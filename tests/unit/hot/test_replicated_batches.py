@@ -26,12 +26,9 @@ from service.hot.scan import BATCH_BYTES_MAX
 from service.hot.writes import Write
 from service.model.disk import DiskError
 from service.model.log import LogFailedError
-from tests.simulation.clock import ManualClock
 from tests.simulation.disk import SimDisk
 from tests.unit.hot.plain_log import DIRECTORY, PARTITION, append, config, opened, written
-from tests.unit.hot.replicated import batch, content, row
-
-NOW_MS = ManualClock().wall_ms()
+from tests.unit.hot.replicated import NOW_MS, batch, content, epochs_of, producers_of, row
 
 
 @pytest.fixture
@@ -314,23 +311,6 @@ def leader_log(parts: list[Sent]) -> list[bytes]:
         batches.append(made)
         offset += part.records
     return batches
-
-
-def epochs_of(batches: list[bytes]) -> list[tuple[int, int]]:
-    rows: list[tuple[int, int]] = []
-    for made in batches:
-        header = read_header(made)
-        if not rows or header.leader_epoch > rows[-1][0]:
-            rows.append((header.leader_epoch, header.base_offset))
-    return rows
-
-
-def producers_of(batches: list[bytes]) -> bytes:
-    states = ProducerStates()
-    for header in map(read_header, batches):
-        if header.producer_id >= 0 and not header.is_control:
-            states.note(header, header.base_offset, now_ms=NOW_MS)
-    return states.encode(0)
 
 
 @pytest.mark.rule("REL-D2")

@@ -1,4 +1,4 @@
-"""What happens to the directories of logs as a whole; everything in here blocks."""
+"""The files of a data directory as a whole: at a start, and when logs go. All of this blocks."""
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -17,24 +17,24 @@ from service.hot.segment import Segment
 from service.model.disk import Disk
 
 
-def prepare(disk: Disk, data_dir: str, known: Collection[PartitionId]) -> bool:
-    """Make a data directory ready for a start; return whether the last stop was a clean one.
-
-    Directories of partitions that are not ``known`` are renamed, never deleted (REL-Y9); the clean
-    marker goes before anything can change (REL-Y5).
-    """
-    root = f"{data_dir}/{LOGS_DIR}"
-    disk.make_dirs(root)
+def take_clean_marker(disk: Disk, data_dir: str) -> bool:
+    """Remove the marker of a clean stop, durably; return whether there was one (REL-Y5)."""
+    disk.make_dirs(f"{data_dir}/{LOGS_DIR}")
     try:
         disk.unlink(f"{data_dir}/{CLEAN_SHUTDOWN}")
         was_clean = True
     except FileNotFoundError:
         was_clean = False
     disk.sync_dir(data_dir)
+    return was_clean
+
+
+def tidy_logs(disk: Disk, data_dir: str, known: Collection[PartitionId]) -> None:
+    """Finish deletions; rename directories of unknown partitions, never delete them (REL-Y9)."""
+    root = f"{data_dir}/{LOGS_DIR}"
     known_paths = {partition_dir(data_dir, partition) for partition in known}
     for name, _ in disk.list_dir(root):
         _tidy_topic(disk, f"{root}/{name.rstrip('/')}", known_paths)
-    return was_clean
 
 
 def has_log(disk: Disk, data_dir: str, partition: PartitionId) -> bool:
@@ -43,30 +43,6 @@ def has_log(disk: Disk, data_dir: str, partition: PartitionId) -> bool:
     with suppress(FileNotFoundError):
         return any(entry.rstrip("/") == name for entry, _ in disk.list_dir(topic))
     return False
-
-
-def remove_segments(disk: Disk, directory: str, segments: Iterable[Segment]) -> None:
-    """Remove the files of segments."""
-    for segment in segments:
-        # The log itself last: what is left of one without it could be taken for another one's.
-        for path in (segment.index_path, segment.producers_path, segment.path):
-            with suppress(FileNotFoundError):
-                disk.unlink(path)
-    disk.sync_dir(directory)
-
-
-def remove_log(disk: Disk, data_dir: str, partition: PartitionId) -> None:
-    """Remove the directory of a partition; the last one of its topic takes the topic's with it."""
-    path = partition_dir(data_dir, partition)
-    try:
-        disk.rename(path, path + DELETED_SUFFIX)
-    except FileNotFoundError:
-        return
-    topic = topic_dir(data_dir, partition.topic_id)
-    disk.sync_dir(topic)
-    disk.remove_tree(path + DELETED_SUFFIX)
-    # Durable with whatever comes next: a start removes an empty one too.
-    disk.remove_empty_dir(topic)
 
 
 def _tidy_topic(disk: Disk, path: str, known_paths: Collection[str]) -> None:
@@ -81,3 +57,28 @@ def _tidy_topic(disk: Disk, path: str, known_paths: Collection[str]) -> None:
             disk.rename(child, child + STRAY_SUFFIX)
             disk.sync_dir(path)
     disk.remove_empty_dir(path)
+
+
+def remove_segments(disk: Disk, directory: str, segments: Iterable[Segment]) -> None:
+    """Remove the files of segments that lie before all others of their log."""
+    for segment in segments:
+        for path in (segment.index_path, segment.producers_path, segment.path):
+            try:
+                disk.unlink(path)
+            except FileNotFoundError:
+                continue
+    disk.sync_dir(directory)
+
+
+def remove_partition(disk: Disk, data_dir: str, partition: PartitionId) -> None:
+    """Remove the log of a partition; the last one of its topic takes the topic's directory."""
+    path = partition_dir(data_dir, partition)
+    try:
+        disk.rename(path, path + DELETED_SUFFIX)
+    except FileNotFoundError:
+        return
+    topic = topic_dir(data_dir, partition.topic_id)
+    disk.sync_dir(topic)
+    disk.remove_tree(path + DELETED_SUFFIX)
+    # Durable with whatever comes next: a start removes an empty one too.
+    disk.remove_empty_dir(topic)

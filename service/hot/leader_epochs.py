@@ -56,11 +56,13 @@ class LeaderEpochs:
         end = self._starts[row + 1] if row + 1 < len(self._starts) else log_end
         return LeaderEpoch(self._epochs[row]), Offset(end)
 
-    def truncate(self, end: int) -> None:
-        """Forget terms that began at or after ``end``."""
+    def truncate(self, end: int) -> bool:
+        """Forget terms that began at or after ``end``; return whether there were any."""
         keep = bisect_left(self._starts, end)
+        has_later = keep < len(self._starts)
         del self._epochs[keep:]
         del self._starts[keep:]
+        return has_later
 
 
 def encode_epochs(epochs: LeaderEpochs) -> bytes:

@@ -18,25 +18,21 @@ from everlog.records.batch import BatchHeader, stamp
 from service.hot.background_sync import BackgroundSync
 from service.hot.commit_group import CommitLane
 from service.hot.descriptors import Descriptors
+from service.hot.layout import LEADER_EPOCHS
+from service.hot.leader_epochs import encode_epochs
 from service.hot.log_config import CommitLanes, HotLogConfig
+from service.hot.log_reading import LogReading
 from service.hot.pending import PendingSteps
-from service.hot.recovery import RecoveredLog
-from service.hot.replicated import replicated_batches
+from service.hot.recovered_log import RecoveredLog
+from service.hot.replicated_batches import check_replicated, end_of_run
 from service.hot.rolling import is_due, must_roll_for
-from service.hot.sealing import seal_of
 from service.hot.segment import Segment
 from service.hot.segment_list import SegmentList
 from service.hot.segment_reader import SegmentReader
+from service.hot.sparse_index import encode_index
 from service.hot.writes import Job, Seal, Write
-from service.model.disk import Buffer, DiskError
-from service.model.log import (
-    EMPTY_SLICE,
-    LogFailedError,
-    LogSlice,
-    OffsetOutOfRangeError,
-    ReadBounds,
-    TimestampOffset,
-)
+from service.model.disk import DiskError
+from service.model.log import LogFailedError, LogSlice, ReadBounds, TimestampOffset
 
 
 class HotLog:
@@ -77,9 +73,9 @@ class HotLog:
         self.is_held = False
         self._descriptors = descriptors
         self._lanes = lanes
-        self._reader = reader
         self._clock = clock
         self._list = SegmentList(found.segments or [Segment(found.directory, found.log_start)])
+        self._reading = LogReading(self, self._list, reader)
         # May lie below the local start: then the archive holds what is between them.
         self.log_start = Offset(found.log_start)
         self.next_offset = self.log_end = self.synced_end = Offset(self.active.next_offset)
@@ -137,44 +133,10 @@ class HotLog:
         if self.failure is not None:
             raise LogFailedError(str(self.failure))
         base_offset = self.next_offset
+        last_offset = base_offset + header.last_offset_delta
         stamp(batch, base_offset=base_offset, leader_epoch=leader_epoch)
-        self._take(batch, header, base_offset, leader_epoch)
-        self._lane.touch(self)
-        return base_offset
-
-    def append_replicated(self, records: memoryview) -> None:
-        """Take over batches of the leader's log as they are, all or none.
-
-        The buffer belongs to the log until they are written.
-
-        Raises:
-            DamagedBatchError: Some are damaged, or not there as a whole.
-            CorruptionError: They do not continue this log.
-            LogFailedError: The disk has refused an earlier write.
-        """
-        if self.failure is not None:
-            raise LogFailedError(str(self.failure))
-        end, epoch = self.next_offset, self.epochs.latest
-        for batch, header in replicated_batches(records, log_end=end, latest_epoch=epoch):
-            self._take(batch, header, header.base_offset, LeaderEpoch(header.leader_epoch))
-        self._lane.touch(self)
-
-    def _take(
-        self, batch: Buffer, header: BatchHeader, base_offset: int, leader_epoch: LeaderEpoch
-    ) -> None:
-        last_offset, size = base_offset + header.last_offset_delta, len(batch)
-        segment = self.active
-        if must_roll_for(
-            self.config.roll,
-            size=segment.size,
-            batch_size=size,
-            base_offset=segment.base_offset,
-            last_offset=last_offset,
-        ):
-            self.roll()
-            segment = self.active
-        if segment.first_append_ms is None:
-            segment.first_append_ms = self._clock.wall_ms()
+        size = len(batch)
+        segment = self._segment_for(size, last_offset)
         self._pending.write(segment, batch, size)
         segment.add(
             last_offset + 1,
@@ -184,9 +146,54 @@ class HotLog:
             interval=self.config.index_interval_bytes,
         )
         self.epochs.note(leader_epoch, base_offset)
-        if header.producer_id >= 0 and not header.is_control:
+        if header.producer_id >= 0:
             self.producers.note(header, base_offset, now_ms=self._clock.wall_ms())
         self.next_offset = Offset(last_offset + 1)
+        self._lane.touch(self)
+        return base_offset
+
+    def append_replicated(
+        self, records: bytearray | memoryview, *, term: LeaderEpoch | None = None
+    ) -> Offset:
+        """Take over whole batches of the leader, byte for byte; return the new `next_offset`.
+
+        All are checked before the first is taken. The buffer is the log's until it is written.
+
+        Raises:
+            DamagedBatchError, OutOfOrderBatchError, StraddlingBatchError: See `check_replicated`.
+            LogFailedError: The disk has refused an earlier write.
+            DiskError: A segment file could not be made; what went to the ones before stays.
+        """
+        if self.failure is not None:
+            raise LogFailedError(str(self.failure))
+        headers = check_replicated(
+            records, next_offset=self.next_offset, latest_epoch=self.epochs.latest, term=term
+        )
+        view, row, position = memoryview(records), 0, 0
+        while row < len(headers):
+            segment = self._segment_for(headers[row].size, headers[row].next_offset - 1)
+            end_row = end_of_run(headers, row, segment, self.config.roll)
+            run = headers[row:end_row]
+            size = sum(header.size for header in run)
+            self._pending.write(segment, view[position : position + size], size)
+            for header in run:
+                self._take_over(segment, header)
+            self._lane.touch(self)
+            row, position = end_row, position + size
+        return self.next_offset
+
+    def _take_over(self, segment: Segment, header: BatchHeader) -> None:
+        segment.add(
+            header.next_offset,
+            header.size,
+            header.max_timestamp,
+            base_offset=header.base_offset,
+            interval=self.config.index_interval_bytes,
+        )
+        self.epochs.note(header.leader_epoch, header.base_offset)
+        if header.producer_id >= 0 and not header.is_control:
+            self.producers.note(header, header.base_offset, now_ms=self._clock.wall_ms())
+        self.next_offset = Offset(header.next_offset)
 
     def roll_if_due(self) -> bool:
         """Seal the active segment if ``segment.ms`` has passed since its first append."""
@@ -200,11 +207,37 @@ class HotLog:
 
     def roll(self) -> None:
         """Seal the active segment, which is not empty, and begin the next one."""
-        sealed = self.active
-        file = self._descriptors.pin(sealed.path)
-        self._pending.seal(seal_of(sealed, file, self.epochs, self.producers))
-        self._list.append(Segment(self.directory, self.next_offset))
+        sealed, successor = self.active, Segment(self.directory, self.next_offset)
+        assert sealed.index is not None, "an empty segment is not sealed"
+        self._pending.seal(
+            Seal(
+                segment=sealed,
+                file=self._descriptors.pin(sealed.path),
+                index=encode_index(sealed.index, sealed.summary()),
+                epochs=encode_epochs(self.epochs),
+                epochs_path=f"{self.directory}/{LEADER_EPOCHS}",
+                producers=self.producers.encode(self.next_offset),
+                producers_path=successor.producers_path,
+            )
+        )
+        self._list.append(successor)
         self._lane.touch(self)
+
+    def _segment_for(self, size: int, last_offset: int) -> Segment:
+        """Return the segment that takes a batch: the active one, or the next if that is full."""
+        segment = self.active
+        if must_roll_for(
+            self.config.roll,
+            size=segment.size,
+            batch_size=size,
+            base_offset=segment.base_offset,
+            last_offset=last_offset,
+        ):
+            self.roll()
+            segment = self.active
+        if segment.first_append_ms is None:
+            segment.first_append_ms = self._clock.wall_ms()
+        return segment
 
     @property
     def _lane(self) -> CommitLane:
@@ -358,43 +391,10 @@ class HotLog:
         return self.log_end
 
     def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:
-        if not self.local_start <= offset <= self.log_end:
-            raise OffsetOutOfRangeError(offset, self.local_start, self.log_end)
-        end = min(bounds.end, self.log_end)
-        segment = self._list.at(offset)
-        if segment is None or offset >= end:
-            return EMPTY_SLICE
-        # A gap (TIER-20) never reaches the end of a segment, so there is no need to look further.
-        found = self._reader.read(segment, offset, bounds, self._written_size(segment, end))
-        return self._read_slowly(offset, bounds) if found is None else found
-
-    async def _read_slowly(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
-        # Looked up once more: before this first step other segments may have taken the place.
-        segment = self._list.at(offset)
-        end = min(bounds.end, self.log_end)
-        if segment is None or offset >= end:
-            return EMPTY_SLICE
-        limit = self._written_size(segment, end)
-        return await self._reader.read_slowly(segment, offset, bounds, limit)
+        return self._reading.read(offset, bounds)
 
     async def newest_timestamp(self) -> int | None:
-        return self._reader.newest_timestamp(self.segments)
+        return self._reading.newest_timestamp()
 
     async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
-        found = await self._reader.find_time(
-            self._list, timestamp_ms, self.local_start, end, limit_of=self._written_size
-        )
-        if found is None:
-            return None
-        timestamp, offset = found
-        return TimestampOffset(timestamp, Offset(offset), self.epochs.epoch_of(offset))
-
-    def _written_size(self, segment: Segment, end: int) -> int | None:
-        """Bytes of the segment below ``end``; None when only reading can tell."""
-        written_segment, written = self.written_at
-        synced_segment, synced = self.synced_at
-        if end >= self.log_end:
-            return written if segment is written_segment else segment.size
-        if end == self.synced_end and segment is synced_segment:
-            return synced
-        return segment.size if segment.next_offset <= end else None
+        return await self._reading.find_time(timestamp_ms, end)

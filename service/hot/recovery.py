@@ -6,7 +6,6 @@ The first one that does not ends the log if a power cut can have left it; else i
 which is never mistaken for a shorter log (REL-Y6). `service.hot.tear` tells which it is.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 from everlog.model.errors import CorruptionError
@@ -21,9 +20,10 @@ from service.hot.layout import (
     base_offset_of,
     file_name,
 )
-from service.hot.leader_epochs import LeaderEpochs, decode_epochs
+from service.hot.leader_epochs import LeaderEpochs, decode_epochs, encode_epochs
 from service.hot.log_start import decode_log_start
 from service.hot.producer_state import ProducerStates, decode_producers
+from service.hot.recovered_log import Cut, RecoveredLog
 from service.hot.rolling import RELATIVE_OFFSET_MAX
 from service.hot.scan import TornTail, scan
 from service.hot.segment import Segment
@@ -34,50 +34,6 @@ from service.model.disk import Disk, File
 
 INDEX_INTERVAL_BYTES = 4096
 """Distance of the rows of an index that is rebuilt; Kafka's default of ``index.interval.bytes``."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Cut:
-    """What was cut off a log, in words that help whoever has to explain it.
-
-    Attributes:
-        offset: The first one that is not there any more.
-        size: Bytes behind it in its segment.
-        saved_as: Where they are, if they may be of use.
-        segments: Later segments that were set aside as a whole.
-    """
-
-    path: str
-    offset: int
-    size: int
-    reason: str
-    saved_as: str | None = None
-    segments: int = 0
-
-
-@dataclass(slots=True)
-class RecoveredLog:
-    """What opening a directory found: the state that a `HotLog` starts from.
-
-    Attributes:
-        known: What was known of it before.
-        segments: In order of offsets; the last one is active. Empty when the log is new.
-        cut: Of the torn tail that was cut off.
-    """
-
-    partition: PartitionId
-    directory: str
-    log_start: int
-    segments: list[Segment]
-    epochs: LeaderEpochs
-    producers: ProducerStates
-    known: Known
-    cut: Cut | None = None
-
-    @property
-    def cut_bytes(self) -> int:
-        """Bytes that were cut off the segment that was torn."""
-        return 0 if self.cut is None else self.cut.size
 
 
 def recover_log(
@@ -119,14 +75,15 @@ def recover_log(
     epochs = _read_epochs(disk, directory)
     found.epochs = epochs or LeaderEpochs()
     _check_history(found)
-    found.producers, covered = _read_producers(disk, found.segments)
+    found.producers, found.producers_end = _read_producers(disk, found.segments)
     first_open = _first_open(disk, found)
     for segment in found.segments[:first_open]:
         is_known = epochs is not None and not _lacks_epoch(epochs, segment)
-        if segment.next_offset > covered or not is_known:
+        if segment.next_offset > found.producers_end or not is_known:
             _replay(disk, segment, found, now_ms=now_ms, is_sealed=True)
     _replay_open(disk, found, first_open, now_ms=now_ms)
     _begin_anew_behind_end(disk, found)
+    _drop_later_terms(disk, found)
     # The names of files that a killed process has made must be as durable as their bytes.
     disk.sync_dir(directory)
     return found
@@ -261,6 +218,13 @@ def _begin_anew_behind_end(disk: Disk, found: RecoveredLog) -> None:
     found.segments = []
 
 
+def _drop_later_terms(disk: Disk, found: RecoveredLog) -> None:
+    """Drop the terms of what was truncated, before batches of other terms come there (REL-T5)."""
+    if found.epochs.truncate(found.end):
+        path = f"{found.directory}/{LEADER_EPOCHS}"
+        disk.write_file_atomically(path, encode_epochs(found.epochs))
+
+
 def _unlink(disk: Disk, path: str) -> None:
     try:
         disk.unlink(path)
@@ -346,7 +310,9 @@ def _note(found: RecoveredLog, header: BatchHeader, now_ms: int) -> None:
     latest = found.epochs.latest
     if latest is None or header.leader_epoch > latest:
         found.epochs.note(header.leader_epoch, header.base_offset)
-    if header.producer_id >= 0 and not header.is_control:
+    # A segment can be read for its epochs alone: its producers are in the snapshot already.
+    is_new = header.base_offset >= found.producers_end
+    if is_new and header.producer_id >= 0 and not header.is_control:
         found.producers.note(header, header.base_offset, now_ms=now_ms)
 
 

@@ -9,7 +9,6 @@ from everlog.records.slicing import Missing
 from service.hot.descriptors import Descriptors
 from service.hot.index_cache import IndexCache
 from service.hot.segment import Segment
-from service.hot.segment_list import SegmentList
 from service.hot.sparse_index import NO_TIMESTAMP
 from service.hot.time_search import find_record_at
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
@@ -98,34 +97,15 @@ class SegmentReader:
         )
 
     async def find_time(
-        self,
-        segments: SegmentList,
-        timestamp_ms: int,
-        start: int,
-        end: int,
-        *,
-        limit_of: Callable[[Segment, int], int | None],
-    ) -> tuple[int, int] | None:
-        """Find the first record at or after a time; return its time and offset.
-
-        Args:
-            segments: Where to look; others may take their place meanwhile.
-            timestamp_ms: Milliseconds since the Unix epoch.
-            start: First offset to look at.
-            end: Offset after the last one.
-            limit_of: Gives the bytes of a segment below an offset; None for all.
-        """
-        segment = segments.at(start)
-        while segment is not None and segment.base_offset < end:
-            found = await self._find_in(segment, limit_of(segment, end), timestamp_ms)
-            if found is not None:
-                return found if found[1] < end else None
-            segment = segments.at(segment.next_offset)
-        return None
-
-    async def _find_in(
         self, segment: Segment, limit: int | None, timestamp_ms: int
     ) -> tuple[int, int] | None:
+        """Find the first record of a segment at or after a time; return its time and offset.
+
+        Args:
+            segment: Where to look.
+            limit: Bytes of it that may be read; None for all.
+            timestamp_ms: Milliseconds since the Unix epoch.
+        """
         if segment.size == 0 or self._indexes.summarise(segment) < timestamp_ms:
             return None
         start = self._indexes.index_of(segment).position_before_time(timestamp_ms)

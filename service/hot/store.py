@@ -18,7 +18,13 @@ from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.boundaries import Boundary, boundaries_of
 from service.hot.cleaner import LogCleaner
 from service.hot.commit_group import FLUSH_THREADS, CommitLane, RoundStats
-from service.hot.data_directory import has_log, prepare, remove_log, remove_segments
+from service.hot.data_directory import (
+    has_log,
+    remove_partition,
+    remove_segments,
+    take_clean_marker,
+    tidy_logs,
+)
 from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
 from service.hot.index_cache import IndexCache
 from service.hot.layout import CLEAN_SHUTDOWN, LOG_START, SYNCED_MARKS, partition_dir
@@ -31,8 +37,13 @@ from service.hot.segment import Segment
 from service.hot.segment_reader import SegmentReader
 from service.hot.synced_marks import SyncedMarks
 from service.hot.tear import Known
-from service.hot.truncation import truncate_log
+from service.hot.truncation import (
+    TruncatedBelowStartError,
+    plan_truncation,
+    write_truncation,
+)
 from service.model.disk import Disk, DiskError
+from service.model.log import LogFailedError
 
 T = TypeVar("T")
 
@@ -78,22 +89,15 @@ class HotStore:
         self._reader = SegmentReader(
             descriptors=self._descriptors, indexes=self._indexes, executor=read_executor
         )
-        self._lanes = CommitLanes(
-            always=CommitLane(
-                disk=disk,
-                executor=flush_executor,
-                on_fatal=on_fatal,
-                clock=clock,
-                flush_threads=flush_threads,
-            ),
-            interval=CommitLane(
-                disk=disk,
-                executor=flush_executor,
-                on_fatal=on_fatal,
-                clock=clock,
-                flush_threads=flush_threads,
-            ),
+        lane = partial(
+            CommitLane,
+            disk=disk,
+            executor=flush_executor,
+            on_fatal=on_fatal,
+            clock=clock,
+            flush_threads=flush_threads,
         )
+        self._lanes = CommitLanes(always=lane(), interval=lane())
         self._cleaner = LogCleaner(
             disk=disk,
             clock=clock,
@@ -118,16 +122,15 @@ class HotStore:
     async def start(self, known: Collection[PartitionId]) -> bool:
         """Prepare the directory; return whether the last stop was a clean one.
 
-        Directories of partitions that are not ``known`` are renamed, never deleted (REL-Y9).
+        Directories of partitions that are not ``known`` are renamed, never deleted (REL-Y9); the
+        clean marker goes before anything can change (REL-Y5).
         """
-        await self._in_thread(self._marks.load, known)
-        return await self._in_thread(prepare, self._disk, self._data_dir, known)
+        return await self._in_thread(self._prepare, known)
 
     async def has(self, partition: PartitionId) -> bool:
         """Whether there is a directory for the log of a partition, or never was anything in it."""
-        if self._marks.of(partition) == 0:
-            return True
-        return await self._in_thread(has_log, self._disk, self._data_dir, partition)
+        is_empty = self._marks.of(partition) == 0
+        return is_empty or await self._in_thread(has_log, self._disk, self._data_dir, partition)
 
     def find(self, partition: PartitionId) -> HotLog | None:
         """Return the log of a partition if it is open."""
@@ -175,9 +178,7 @@ class HotStore:
     async def reopen(self, log: HotLog, *, term: LeaderEpoch | None = None) -> HotLog:
         """Open a log again whose disk had refused a write."""
         assert log.failure is not None
-        await self._cleaner.leave(log)
-        await _quiet(log)
-        self._forget(log)
+        await self._let_go(log)
         try:
             return await self.open(log.partition, log.config, term=term)
         except EverlogError:
@@ -204,36 +205,54 @@ class HotStore:
                 "back; or, to go on without these records, stop the broker and remove "
                 f"{self._data_dir}/{SYNCED_MARKS}"
             )
-        await self._cleaner.leave(log)
-        self._forget(log)
+        await self._let_go(log)
         await self._in_thread(write_restart, self._disk, log.directory, restart)
         return await self.open(log.partition, log.config, term=term)
 
-    async def truncate(
-        self, log: HotLog, offset: Offset, *, term: LeaderEpoch | None = None
-    ) -> HotLog:
-        """Drop everything at and above an offset that the log holds; return the log as it is then.
+    async def truncate(self, log: HotLog, offset: Offset, *, term: LeaderEpoch) -> HotLog:
+        """Drop everything at and above ``offset`` (KIP-101), durably; return the log, open again.
+
+        A batch that holds the offset goes as a whole, so the log may end below it. What was
+        acknowledged above is gone by intent. Nobody appends to the log meanwhile, or reads it. A
+        log that ends at or below the offset is returned as it is.
+
+        Args:
+            log: An open log.
+            offset: First one that goes.
+            term: As of `open`.
 
         Raises:
-            DiskError: The disk refused; the log is not open any more.
+            TruncatedBelowStartError: The log begins above the offset; `restart` it.
+            LogFailedError: The disk has refused an earlier write; `reopen` it first.
+            CorruptionError: Damage below the offset. Nothing has gone; the log is not open any
+                more.
+            DiskError: The disk refused; the log is not open any more, and may end anywhere up to
+                its old end.
         """
-        assert log.local_start <= offset, "a log is cut where it is on this disk"
-        await self._cleaner.leave(log)
         await _quiet(log)
-        self._forget(log)
-        # First: a start refuses a log that ends below its mark.
-        self._marks.forget(log.partition)
+        if log.failure is not None:
+            raise LogFailedError(str(log.failure))
+        start = max(log.log_start, log.local_start)
+        if offset < start:
+            raise TruncatedBelowStartError(
+                f"{log.directory} begins at offset {start} and cannot be truncated to {offset}: "
+                "begin it anew where the leader's log begins"
+            )
+        if offset >= log.log_end:
+            return log
+        await self._let_go(log)
+        to = await self._in_thread(plan_truncation, self._disk, log.directory, offset)
+        self._marks.lower(log.partition, to.end)
         await self._marks.save()
-        await self._in_thread(truncate_log, self._disk, log.directory, offset, log.epochs)
+        await self._in_thread(write_truncation, self._disk, log.directory, to)
         return await self.open(log.partition, log.config, term=term)
 
     async def set_log_start(self, log: HotLog, offset: Offset) -> None:
         """Raise the first offset of the log, durably; segments below it are removed."""
         log.raise_log_start(offset)
         path = f"{log.directory}/{LOG_START}"
-        async with self._starts[
-            log.partition
-        ]:  # one write of a file at a time, the newest start last
+        # One write of a file at a time, the newest start last.
+        async with self._starts[log.partition]:
             content = encode_log_start(log.log_start)
             await self._in_thread(self._disk.write_file_atomically, path, content)
         await self.release(log, log.log_start)
@@ -277,11 +296,9 @@ class HotStore:
         """Remove the log of a partition; the last one of its topic takes the topic's directory."""
         log = self._logs.get(partition)
         if log is not None:
-            await self._cleaner.leave(log)
-            await _quiet(log)
-            self._forget(log)
+            await self._let_go(log)
         self._marks.forget(partition)
-        await self._in_thread(remove_log, self._disk, self._data_dir, partition)
+        await self._in_thread(remove_partition, self._disk, self._data_dir, partition)
 
     async def run(self) -> None:
         """Roll and sync what is due, and keep compacted logs compact, until cancelled."""
@@ -343,12 +360,26 @@ class HotStore:
         if log is not None:
             self._forget(log)
 
+    async def _let_go(self, log: HotLog) -> None:
+        """Forget a log once nothing is under way on it."""
+        # Seals that end from now on must not bring the cleaner back.
+        log.on_cleanable = lambda: None
+        await self._cleaner.leave(log)
+        await _quiet(log)
+        self._forget(log)
+
     def _forget(self, log: HotLog) -> None:
         del self._logs[log.partition]
         self._starts.pop(log.partition, None)
         for segment in log.segments:
             self._descriptors.forget(segment.path)
             self._indexes.forget(segment)
+
+    def _prepare(self, known: Collection[PartitionId]) -> bool:
+        was_clean = take_clean_marker(self._disk, self._data_dir)
+        self._marks.load(known)
+        tidy_logs(self._disk, self._data_dir, known)
+        return was_clean
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *args)

@@ -1,7 +1,7 @@
 """Synced marks: how far each log was synced at least, in one file for the whole data directory.
 
 A mark is written after the sync that it tells of, and nobody waits for it, so it lags behind; it
-never tells too much.
+never tells too much. It goes down only before a truncation, which waits for that.
 """
 
 import asyncio
@@ -60,6 +60,15 @@ class SyncedMarks:
     def of(self, partition: PartitionId) -> int:
         """Return the mark of a log; 0 without one."""
         return self._marks.get(partition, 0)
+
+    def lower(self, partition: PartitionId, end: Offset) -> None:
+        """Take a mark back to ``end``, because what lies above is to go; durable after `save`.
+
+        Nobody may pass the log to `save` before it has been opened again.
+        """
+        if end < self.of(partition):
+            self._marks[partition] = end
+            self._is_stale = True
 
     def forget(self, partition: PartitionId) -> None:
         """Drop the mark of a log; durable after `save`."""

@@ -1,58 +1,116 @@
-"""Cuts the end of a log off, because the leader of a later term goes another way (KIP-101)."""
+"""Drops the end of a log whose records the leader does not have, so that no crash can tear it.
 
-from contextlib import suppress
+The steps, in order; each is durable before the next::
 
+    1  the synced mark         goes down to the new end: below it nothing may ever be missing
+    2  small files             of later segments are unlinked, and the index of the last that stays
+    3  the later segments      are unlinked one by one, the last one first
+    4  the last that stays     is cut
+
+A crash leaves a log that ends between the new end and the old one: what has gone of the small files
+is made again from the segments. They go before their segments: another one that begins at the same
+offset must not find them. The file ``leader-epochs`` is cut by recovery, which knows the end.
+"""
+
+from dataclasses import dataclass
+
+from everlog.model.errors import CorruptionError, RejectedError
 from everlog.model.offsets import Offset
-from service.hot.data_directory import remove_segments
-from service.hot.layout import LEADER_EPOCHS, SEGMENT_SUFFIX, base_offset_of
-from service.hot.leader_epochs import LeaderEpochs, encode_epochs
+from service.hot.layout import (
+    CLEANED,
+    INDEX_SUFFIX,
+    PRODUCERS_SUFFIX,
+    SEGMENT_SUFFIX,
+    base_offset_of,
+    file_name,
+)
 from service.hot.scan import TornTail, scan
-from service.hot.segment import Segment
+from service.hot.swap import read_cleaned, settle_swap
 from service.model.disk import Disk
 
 
-def truncate_log(disk: Disk, directory: str, offset: Offset, epochs: LeaderEpochs) -> None:
-    """Remove everything at and above an offset of a log that nobody has open. Blocks.
+class TruncatedBelowStartError(RejectedError):
+    """The log does not reach back to the offset: it has to begin anew."""
 
-    A batch that holds the offset goes whole. After a crash at any step a log is left that ends
-    between the offset and its old end, without a gap: segments go one by one, the last first.
 
-    Args:
-        disk: Where the directory is.
-        directory: Of the log, which begins at the offset or before.
-        offset: Where it is to end.
-        epochs: All terms of the log; cut here, too.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncation:
+    """Where a log is going to end.
+
+    Attributes:
+        base: Of the segment that is cut; later ones go.
+        size: Bytes that stay of it, perhaps none.
+        end: Of the last batch that stays, perhaps the base.
     """
-    # While it is missing, recovery reads the terms in the batches themselves.
-    with suppress(FileNotFoundError):
-        disk.unlink(f"{directory}/{LEADER_EPOCHS}")
-    disk.sync_dir(directory)
-    bases = [base_offset_of(name, SEGMENT_SUFFIX) for name, _ in disk.list_dir(directory)]
-    first, *others = sorted(base for base in bases if base is not None)
-    last = first
-    for base in reversed(others):
-        if base < offset:
-            last = base
-            break
-        remove_segments(disk, directory, [Segment(directory, base)])
-    epochs.truncate(_truncate_segment(disk, Segment(directory, last), offset))
-    disk.write_file_atomically(f"{directory}/{LEADER_EPOCHS}", encode_epochs(epochs))
+
+    base: int
+    size: int
+    end: Offset
 
 
-def _truncate_segment(disk: Disk, segment: Segment, offset: Offset) -> int:
-    """Cut a segment, which is the last one now and takes appends again; return where it ends."""
-    with suppress(FileNotFoundError):
-        disk.unlink(segment.index_path)
-    disk.sync_dir(segment.directory)
-    file = disk.open(segment.path)
+def plan_truncation(disk: Disk, directory: str, offset: int) -> Truncation:
+    """Find the last batch that ends at or below ``offset``. Blocks.
+
+    The log is not open, and its first segment begins at or below the offset. A swap of segments
+    that was interrupted is settled first.
+
+    Raises:
+        CorruptionError: A batch on the way there is damaged.
+        DiskError: The disk refused.
+    """
+    settle_swap(disk, directory, _names(disk, directory))
+    base = max(each for each in _bases(disk, directory, SEGMENT_SUFFIX) if each <= offset)
+    path = f"{directory}/{file_name(base, SEGMENT_SUFFIX)}"
+    size, end = 0, base
+    file = disk.open(path, writable=False)
     try:
-        size, end = 0, segment.base_offset
         for item in scan(file, file.size()):
-            if isinstance(item, TornTail) or item[1].next_offset > offset:
+            if end == offset:
+                break  # whatever comes is to go, damaged or not
+            if isinstance(item, TornTail):
+                if item.position < file.size():
+                    raise CorruptionError(f"{path} at {item.position}: {item.reason}")
                 break
-            size, end = item[0] + item[1].size, item[1].next_offset
-        file.truncate(size)
+            position, header = item
+            if header.next_offset > offset:
+                break
+            size, end = position + header.size, header.next_offset
+    finally:
+        file.close()
+    return Truncation(base=base, size=size, end=Offset(end))
+
+
+def write_truncation(disk: Disk, directory: str, to: Truncation) -> None:
+    """Drop everything behind (steps 2 to 4). Blocks. The synced mark is at or below the end.
+
+    Raises:
+        DiskError: The disk refused; opening the log finds what is left.
+    """
+    if read_cleaned(disk, directory).end > to.end:
+        # Other records are going to take these offsets, and nobody has cleaned those.
+        disk.unlink(f"{directory}/{CLEANED}")
+    for suffix, first in ((INDEX_SUFFIX, to.base), (PRODUCERS_SUFFIX, to.base + 1)):
+        for base in _bases(disk, directory, suffix):
+            if base >= first:
+                disk.unlink(f"{directory}/{file_name(base, suffix)}")
+    disk.sync_dir(directory)
+    for base in reversed(_bases(disk, directory, SEGMENT_SUFFIX)):
+        if base > to.base:
+            disk.unlink(f"{directory}/{file_name(base, SEGMENT_SUFFIX)}")
+            disk.sync_dir(directory)
+    file = disk.open(f"{directory}/{file_name(to.base, SEGMENT_SUFFIX)}")
+    try:
+        file.truncate(to.size)
         file.sync()
     finally:
         file.close()
-    return end
+
+
+def _names(disk: Disk, directory: str) -> list[str]:
+    return [name for name, _ in disk.list_dir(directory)]
+
+
+def _bases(disk: Disk, directory: str, suffix: str) -> list[int]:
+    """Return the base offsets of all files of a kind, in order."""
+    found = (base_offset_of(name, suffix) for name in _names(disk, directory))
+    return sorted(base for base in found if base is not None)

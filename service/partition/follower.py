@@ -117,7 +117,7 @@ class FollowerPartition:
             await self._cut(*answer.diverging)
         else:
             if answer.records:
-                self.hot.append_replicated(answer.records)
+                self.hot.append_replicated(answer.records, term=self.leader_epoch)
             # What was cut must not count as committed, so the leader's mark comes last (REL-T3).
             self._leaders_mark = answer.high_watermark
             self._advance()
@@ -131,7 +131,7 @@ class FollowerPartition:
             epoch,
             end,
             end_of=lambda asked: hot.epochs.end_of(asked, log_end=hot.next_offset),
-            log_start=hot.local_start,
+            log_start=max(hot.local_start, hot.log_start),
             log_end=hot.next_offset,
         )
         if point < self.high_watermark:

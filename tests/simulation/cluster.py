@@ -52,7 +52,7 @@ class Machine:
         self.node: BrokerNode | None = None
         self._cluster = cluster
         self._host = SimHost(cluster.network)
-        self._life: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
         self._store: EmbeddedStore | None = None
         texts = {
             "broker.id": str(number),
@@ -72,10 +72,11 @@ class Machine:
         """Start the broker, and wait until it serves."""
         loop = self._cluster.loop
         is_ready: asyncio.Future[None] = loop.create_future()
-        self._life = loop.create_task(self._live(is_ready))
-        await asyncio.wait([is_ready, self._life], return_when=asyncio.FIRST_COMPLETED)
-        if self._life.done():
-            await self._life
+        life = loop.create_task(self._live(is_ready))
+        self._cluster.lives.append(life)
+        await asyncio.wait([is_ready, life], return_when=asyncio.FIRST_COMPLETED)
+        if life.done():
+            await life
         self.is_up = True
 
     async def cut_power(self) -> None:
@@ -97,11 +98,14 @@ class Machine:
         await self._end(disk)
 
     async def _end(self, disk: SimDisk) -> None:
-        assert self._life is not None
+        assert self._tasks is not None
         self._host.kill()
         self.disk, self.is_up = disk, False
-        self._life.cancel()
-        await asyncio.wait([self._life])
+        # The group itself stays: what was scheduled may still begin something, on the old disk.
+        running = list(self._tasks._tasks)
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
         if self._store is not None:
             self._cluster.expire_later(self._store.session_id)
 
@@ -118,6 +122,7 @@ class Machine:
         )
         self._store = await EmbeddedStore.connect(cluster.tree)
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             self.node = BrokerNode(
                 config=self._config,
                 seams=seams,
@@ -141,6 +146,7 @@ class Cluster:
         self.tree: TreeServer
         texts = {name.replace("_", "."): text for name, text in settings.items()}
         self.machines = [Machine(self, number, texts) for number in range(1, brokers + 1)]
+        self.lives: list[asyncio.Task[None]] = []
         self._endings: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -156,8 +162,9 @@ class Cluster:
         for machine in self.machines:
             if machine.is_up:
                 await machine.cut_power()
-        for task in self._endings:
+        for task in (*self.lives, *self._endings):
             task.cancel()
+        await asyncio.gather(*self.lives, return_exceptions=True)
         await self.tree.close()
 
     def in_sync(self, topic: str) -> int:

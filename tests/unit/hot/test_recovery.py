@@ -7,11 +7,13 @@ import pytest
 from everlog.model.errors import CorruptionError
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import read_header
-from everlog.records.builder import Record, build_batch
+from everlog.records.builder import Producer, Record, build_batch
+from service.hot.leader_epochs import LeaderEpochs, decode_epochs, encode_epochs
 from service.hot.log_config import HotLogConfig
 from service.hot.recovery import rebuild_index, recover_log
 from service.hot.rolling import RollLimits
 from service.hot.tear import Known
+from tests.simulation.clock import ManualClock
 from tests.simulation.disk import SimDisk
 from tests.unit.hot.plain_log import (
     DIRECTORY,
@@ -156,6 +158,35 @@ async def test_a_sealed_log_of_a_later_term_than_the_newest_is_refused(disk: Sim
     await written(log, *[100] * 8)
     with pytest.raises(CorruptionError, match="metadata is older"):
         recover_log(disk, PARTITION, DIRECTORY, now_ms=0, known=Known(term=LeaderEpoch(2)))
+
+
+@pytest.mark.rule("REL-D2")
+async def test_batches_that_are_read_for_their_epochs_alone_are_noted_once(disk: SimDisk) -> None:
+    _, log = await opened(disk, config(segment_bytes=400))
+    for sequence in range(12):
+        who = Producer(producer_id=7, epoch=0, base_sequence=sequence)
+        made = build_batch([Record(key=None, value=b"v", timestamp_ms=0)], producer=who)
+        log.append(made, read_header(made), leader_epoch=LeaderEpoch(3))
+    await written(log)
+    # What lies before the first known term is read again, behind the snapshot.
+    epochs = encode_epochs(LeaderEpochs([(3, log.segments[1].base_offset)]))
+    disk.write_file_atomically(f"{DIRECTORY}/leader-epochs", epochs)
+    now_ms = ManualClock().wall_ms()
+    found = recover_log(disk, PARTITION, DIRECTORY, now_ms=now_ms)
+    assert found.producers.encode(0) == log.producers.encode(0)
+
+
+@pytest.mark.rule("REL-T5")
+async def test_terms_at_or_behind_the_log_end_go_for_good(disk: SimDisk) -> None:
+    store, log = await opened(disk, config())
+    await written(log, *[10] * 5)
+    await store.close()
+    rows = [(1, 0), (3, 2), (6, 5), (8, 9)]
+    path = f"{DIRECTORY}/leader-epochs"
+    disk.write_file_atomically(path, encode_epochs(LeaderEpochs(rows)))
+    found = recover_log(disk, PARTITION, DIRECTORY, now_ms=0)
+    assert list(found.epochs) == rows[:2]
+    assert list(decode_epochs(disk.after_crash(random.Random(1)).read_file(path))) == rows[:2]
 
 
 async def test_a_long_run_of_zeros_is_a_torn_tail(disk: SimDisk) -> None:

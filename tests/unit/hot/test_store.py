@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from everlog.model.ids import PartitionId, TopicId
 from everlog.model.offsets import Offset
 from service.app.system_disk import SystemDisk
+from service.hot.cleaning import CleaningRules
 from service.hot.log_start import decode_log_start
 from service.hot.store import HotStore
 from tests.simulation.clock import ManualClock
@@ -38,6 +40,17 @@ async def test_a_log_is_deleted_while_others_are_written_without_a_pause(disk: S
     await deletion
     await written(busy)
     await store.close()
+
+
+async def test_the_cleaner_does_not_come_back_to_a_log_that_was_deleted(disk: SimDisk) -> None:
+    settings = replace(config(segment_bytes=400), cleaning=CleaningRules(dirty_ratio_min=0.0))
+    store, log = await opened(disk, settings)
+    for _ in range(10):
+        append(log, 100)
+    # Its segments are sealed while the deletion waits for that.
+    await store.delete(PARTITION)
+    assert log.sealed
+    assert store._cleaner.is_idle
 
 
 async def test_a_failed_log_lets_go_of_its_files(disk: SimDisk) -> None:

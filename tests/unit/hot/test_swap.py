@@ -1,7 +1,6 @@
 """The swap of segments, with a power cut at every step of it."""
 
 import asyncio
-import random
 import struct
 
 import pytest
@@ -21,6 +20,7 @@ from service.hot.swap import (
     read_cleaned,
     settle_swap,
 )
+from tests.simulation.cut_disk import CutDisk
 from tests.simulation.disk import SimDisk
 from tests.unit.hot.keyed_log import (
     PARTITION,
@@ -32,31 +32,6 @@ from tests.unit.hot.keyed_log import (
     store_on,
     stored,
 )
-
-
-class CutDisk(SimDisk):
-    """Keeps what a power cut would have left, before every operation that changes something."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cuts: list[tuple[str, SimDisk]] = []
-        self.is_recording = False
-        self._rng = random.Random(7)
-
-    def check(self, operation: str, path: str) -> None:
-        super().check(operation, path)
-        if operation not in {"read", "open"}:
-            self._cut(f"{operation} {path}")
-
-    def unlink(self, path: str) -> None:
-        if path in self._names:
-            self._cut(f"unlink {path}")
-        super().unlink(path)
-
-    def _cut(self, operation: str) -> None:
-        if self.is_recording:
-            self.cuts += [(operation, self.after_crash(self._rng)) for _ in range(2)]
-            self.cuts.append((operation, self.after_kill()))
 
 
 async def _check(disk: SimDisk, wanted: object, next_offset: int) -> None:

@@ -24,7 +24,8 @@ class Marks:
     Attributes:
         start: Of the log, on whichever tier.
         end: The high watermark.
-        oldest_ms: Timestamp of the first record; None if it has none or is not known.
+        oldest_ms: Timestamp of the first record; None if it has none or is not known, as while it
+            is in an object store that is away.
         local_start: First offset on the leader's disk; None if the leader does not tell.
         archived_end: Offset up to which the object store holds the log; None if it does not tell.
     """
@@ -65,7 +66,9 @@ def read_marks(admin: Admin, metadata: Cluster, topics: Iterable[str]) -> dict[K
     ]
     starts = _ask_all(admin, keys, kafka_admin().OffsetSpec.earliest())
     ends = _ask_all(admin, keys, kafka_admin().OffsetSpec.latest())
-    oldest = _ask_all(admin, keys, kafka_admin().OffsetSpec.for_timestamp(0))
+    # The only one of these for which a broker may have to read its archive.
+    unread = kafka().KafkaError.KAFKA_STORAGE_ERROR
+    oldest = _ask_all(admin, keys, kafka_admin().OffsetSpec.for_timestamp(0), passed_over=unread)
     tiers = tier_marks(metadata, keys)
     found: dict[Key, Marks] = {}
     for key in keys:
@@ -89,8 +92,10 @@ def offsets_at_time(admin: Admin, keys: Iterable[Key], timestamp_ms: int) -> dic
     return {key: each.offset for key, each in found.items() if each.offset >= 0}
 
 
-def _ask_all(admin: Admin, keys: list[Key], spec: Any) -> dict[Key, Any]:
-    """Ask for one kind of offset; what cannot be told is left out."""
+def _ask_all(
+    admin: Admin, keys: list[Key], spec: Any, *, passed_over: int | None = None
+) -> dict[Key, Any]:
+    """Ask for one kind of offset; what cannot be told, or fails with one code, is left out."""
     if not keys:
         return {}
     futures = admin.list_offsets(
@@ -101,7 +106,8 @@ def _ask_all(admin: Admin, keys: list[Key], spec: Any) -> dict[Key, Any]:
         try:
             answers[partition.topic, partition.partition] = future.result()
         except kafka().KafkaException as error:
-            if not error.args[0].retriable() and not _is_leaderless(error):
+            is_left_out = error.args[0].code() == passed_over or _is_leaderless(error)
+            if not error.args[0].retriable() and not is_left_out:
                 raise
     return answers
 

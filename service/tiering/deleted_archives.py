@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from everlog.format.deletion_mark import DeletionMark
 from everlog.format.errors import UnsupportedFormatError
+from everlog.format.meta_keys import parse_meta_key, topic_prefix
 from everlog.format.object_keys import LatestKey, PartitionPath
 from everlog.format.pointer import POINTER_BYTES_MAX, decode_pointer
 from everlog.format.topic_record import TopicRecord
@@ -11,7 +12,7 @@ from everlog.model.errors import CorruptionError
 from everlog.model.ids import TopicId
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import object_key
-from everlog.stores.object_store import ObjectStore
+from everlog.stores.object_store import ObjectStore, list_all
 from service.tiering.topic_objects import TopicNames, TopicObjects
 
 
@@ -50,6 +51,17 @@ async def deleted_archives(
         if await topics.is_deleted(names)
     ]
     return sorted(found, key=lambda each: each.deleted_ms, reverse=True)
+
+
+async def was_deleted(store: ObjectStore, path: PartitionPath) -> bool:
+    """Whether a store tells that a partition's topic was deleted; raises what the store raises.
+
+    Then its roots go before its objects, of which those stay that a clone needs.
+    """
+    names = TopicNames()
+    async for info in list_all(store, topic_prefix(path.cluster_id, path.topic_id)):
+        names.take(parse_meta_key(info.key))
+    return names.is_deleted
 
 
 async def _archive(

@@ -71,17 +71,18 @@ async def _archive(
     topic_id: TopicId,
     names: TopicNames,
 ) -> DeletedArchive:
-    record = await _record(topics, names)
+    record = await newest_record(topics, names)
     return DeletedArchive(
         cluster_id=cluster_id,
         topic_id=topic_id,
         record=record,
-        mark=await _mark(topics, names),
+        mark=await newest_mark(topics, names),
         bytes=None if record is None else await _bytes(store, cluster_id, record),
     )
 
 
-async def _record(topics: TopicObjects, names: TopicNames) -> TopicRecord | None:
+async def newest_record(topics: TopicObjects, names: TopicNames) -> TopicRecord | None:
+    """Return the newest record of a topic that can be read; None without any."""
     for key in reversed(names.records):
         try:
             return await topics.read(key)
@@ -90,7 +91,8 @@ async def _record(topics: TopicObjects, names: TopicNames) -> TopicRecord | None
     return None
 
 
-async def _mark(topics: TopicObjects, names: TopicNames) -> DeletionMark | None:
+async def newest_mark(topics: TopicObjects, names: TopicNames) -> DeletionMark | None:
+    """Return what tells of the last deletion of a topic; None if nothing that can be read does."""
     marks: list[DeletionMark] = []
     for key in names.deleted:
         try:

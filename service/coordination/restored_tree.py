@@ -31,6 +31,9 @@ Snapshots of producers in the archive know their ids, and so do clients: a new p
 get one of those, or its first records would be taken for repetitions.
 """
 
+CREATES_MAX = 512
+"""Nodes of a deleted topic that are written in one transaction."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredPartition:
@@ -58,11 +61,11 @@ class RestoredTopic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredClones:
-    """What clones need of other topics.
+    """What clones need of other topics, and what goes once its grace is over and none does.
 
     Attributes:
         pins: Those that the cluster had, all of them.
-        deleted: Topics that were deleted, and of which there are objects that clones need.
+        deleted: Topics that were deleted, and of which there may be objects.
     """
 
     pins: Sequence[Cloned] = ()
@@ -93,7 +96,7 @@ async def write_restored_tree(
         owner: Number of that owner.
         broker_id: Has all partitions.
         settings: Dynamic ones of brokers; under None those for all.
-        clones: What has to stay for clones.
+        clones: What has to stay for clones, and what has been deleted.
 
     Raises:
         NodeError: The tree is not empty.
@@ -109,7 +112,8 @@ async def write_restored_tree(
     for pins in clones.pins:
         await store.multi([pins.creation])
     for deleted in clones.deleted:
-        await store.multi(_deleted(deleted))
+        for ops in _deleted(deleted):
+            await store.multi(ops)
     await create_archive_record(store, archive)
     await store.create(CLUSTER_ID, pack({"id": cluster_id}))
 
@@ -129,15 +133,16 @@ def _transactions(topics: Sequence[RestoredTopic], broker_id: NodeId) -> Iterato
         yield [op for each in batch for op in each.ops]
 
 
-def _deleted(topic: DeletedTopic) -> list[Op]:
-    """Return what lets the objects of a deleted topic be collected once no clone needs them."""
-    claimed = encode_pointer(unclaimed(Offset(0)))
-    numbers = range(topic.partitions)
-    return [
+def _deleted(topic: DeletedTopic) -> Iterator[list[Op]]:
+    """Yield what lets the objects of a deleted topic be collected."""
+    yield [
         Create(deleted_topic_path(topic.topic_id), pack(deleted_topic_payload(topic))),
         Create(tiers_path(topic.topic_id)),
-        *(Create(tier_path(PartitionId(topic.topic_id, n)), claimed) for n in numbers),
     ]
+    claimed = encode_pointer(unclaimed(Offset(0)))
+    paths = [tier_path(PartitionId(topic.topic_id, n)) for n in range(topic.partitions)]
+    for first in range(0, len(paths), CREATES_MAX):
+        yield [Create(path, claimed) for path in paths[first : first + CREATES_MAX]]
 
 
 def _pointed(edit: Edit, pointers: Mapping[str, bytes]) -> list[Op]:

@@ -6,18 +6,18 @@ and a restore to an earlier time, may still want them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from everlog.format.manifest import first_root
 from everlog.format.object_keys import PartitionPath, Stamp, Uid
 from everlog.format.pins import NOTHING, Pin, pins_of
-from everlog.format.pointer import decode_pointer
+from everlog.format.pointer import Pointer, decode_pointer
 from everlog.format.root import Root, RootRef
 from everlog.model.clock import Clock, IdSource
 from everlog.model.errors import CorruptionError, RejectedError, RetriableError
-from everlog.model.ids import PartitionId, TopicId
+from everlog.model.ids import PartitionId
 from everlog.model.offsets import LeaderEpoch
 from everlog.stores.errors import ObjectMissingError
 from service.coordination.clone_pins import Cloned, ClonePins
@@ -103,7 +103,7 @@ class Cloning:
         if tier.pointer.root is not None:
             return False
         need.is_new = True
-        root = await self._source(tier, sources[0].source)
+        root = await self._source(tier, sources)
         await tier.begin_as_clone(root)
         await tier.hint()
         _log.info(
@@ -148,11 +148,26 @@ class Cloning:
                 await self._pins.note(cloned, tier.path.partition, pin)
             need.noted = need.pins
 
-    async def _source(self, tier: PartitionTier, topic_id: TopicId) -> Root:
-        """Return the committed root of the source, or one for a source that has none."""
-        path = PartitionPath(
-            cluster_id=tier.path.cluster_id, topic_id=topic_id, partition=tier.path.partition
+    async def _source(self, tier: PartitionTier, sources: Sequence[Cloned]) -> Root:
+        """Return the committed root of the source, or one for a source that has none.
+
+        A source that is a clone and was not made yet, or never will be, would begin as its own
+        source is now, so that one's root will do.
+        """
+        paths = [replace(tier.path, topic_id=each.source) for each in sources]
+        found = [await self._pointer(tier, path) for path in paths]
+        for path, pointer in zip(paths, found, strict=True):
+            if pointer is not None and pointer.root is not None:
+                return await self._root(path, pointer.root)
+        return first_root(
+            paths[0],
+            uid=Uid(self._ids.uuid()),
+            stamp=Stamp(LeaderEpoch(0), 0, 0),
+            start=tier.start if found[0] is None else found[0].tiered_end,
+            created_ms=self._clock.wall_ms(),
         )
+
+    async def _pointer(self, tier: PartitionTier, path: PartitionPath) -> Pointer | None:
         (found,) = await self._pointers.read([_partition(path)])
         pointer = decode_pointer(found.payload) if found is not None and found.payload else None
         if pointer is not None and pointer.stamp.epoch >= tier.next_stamp.epoch:
@@ -161,18 +176,11 @@ class Cloning:
                 f"{tier.next_stamp.epoch}, which has to be above it: delete the clone and make it "
                 "again"
             )
-        if pointer is None or pointer.root is None:
-            if await self._pins.sources_of(_partition(path)):
-                raise SourceNotReadyError(f"{path.prefix} is a clone that is not made yet")
-            return first_root(
-                path,
-                uid=Uid(self._ids.uuid()),
-                stamp=Stamp(LeaderEpoch(0), 0, 0),
-                start=tier.start if pointer is None else pointer.tiered_end,
-                created_ms=self._clock.wall_ms(),
-            )
+        return pointer
+
+    async def _root(self, path: PartitionPath, ref: RootRef) -> Root:
         try:
-            return await self._manifests.root(path, pointer.root)
+            return await self._manifests.root(path, ref)
         except ObjectMissingError as error:
             raise SourceNotReadyError(
                 f"the manifest of {path.prefix} has gone on or is missing: {error}"

@@ -22,7 +22,7 @@ from service.coordination.restored_tree import NO_CLONES
 from service.model.cluster import INTERNAL_TOPICS
 from service.partition.left_out_clones import left_out_clones
 from service.partition.record_search import AT_ONCE_MAX, RecordSearch
-from service.partition.restored_clones import restored_clones, with_kept
+from service.partition.restored_clones import DeadTopic, restored_clones, with_kept
 from service.partition.restored_from_cut import pinned_roots, with_cut
 from service.partition.restored_topics import (
     FoundTopic,
@@ -30,6 +30,7 @@ from service.partition.restored_topics import (
     recovered_name,
     topic_outcomes,
 )
+from service.tiering.deleted_archives import newest_mark, newest_record
 from service.tiering.partition_names import ALL_PREFIXES, PartitionNames, partitions_below
 from service.tiering.partition_restore import PartitionRestore, RestoredTier
 from service.tiering.topic_objects import TopicNames, TopicObjects
@@ -87,7 +88,7 @@ class Restoration:
         epochs: Leader epochs that topics have been in, of any time.
 
     Attributes:
-        clones: What has to stay for clones, once that is worked out.
+        clones: What has to stay for clones and what was deleted, once that is worked out.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Restoration:
         self._request = request
         self._progress = progress
         self._objects = TopicObjects(store, cluster_id=cluster_id, clock=clock, ids=ids)
+        self._clock = clock
         self._records = RecordSearch(self._objects, at_ms=request.at_ms)
         self._partitions = PartitionRestore(store, clock=clock, ids=ids, at_ms=request.at_ms)
         self.clones = NO_CLONES
@@ -146,7 +148,8 @@ class Restoration:
         self._check(outcomes, topics)
         named = {key: each.record.name for key, each in topics.items() if each.record is not None}
         others = await self._others(outcomes, {*named, *dead})
-        self.clones = restored_clones(topics.values(), outcomes, dead=dead, others=others)
+        deleted = await self._told({topic_id: names[topic_id] for topic_id in dead})
+        self.clones = restored_clones(topics.values(), outcomes, dead=deleted, others=others)
         return with_kept(outcomes, self.clones.pins, named)
 
     async def _others(
@@ -188,6 +191,20 @@ class Restoration:
         marked = {topic_id: each for topic_id, each in names.items() if each.deleted}
         dead = await asyncio.gather(*(is_dead(*each) for each in marked.items()))
         return {topic_id for topic_id, is_so in zip(marked, dead, strict=True) if is_so}
+
+    async def _told(self, dead: dict[TopicId, TopicNames]) -> list[DeadTopic]:
+        """Return what the store has of topics that were deleted."""
+        slots = asyncio.Semaphore(AT_ONCE_MAX)
+
+        async def told(topic_id: TopicId, names: TopicNames) -> DeadTopic:
+            async with slots:
+                mark = await newest_mark(self._objects, names)
+                record = await newest_record(self._objects, names)
+            # The grace begins anew where nothing tells when it began.
+            deleted_ms = self._clock.wall_ms() if mark is None else mark.deleted_ms
+            return DeadTopic(topic_id=topic_id, record=record, deleted_ms=deleted_ms)
+
+        return await asyncio.gather(*(told(*each) for each in dead.items()))
 
     async def _is_dead(self, topic_id: TopicId, names: TopicNames) -> bool:
         """Whether a topic was deleted, as far as the owner counts who made the cut."""

@@ -1,8 +1,9 @@
-"""Pure: what a restore has to keep for clones, from topics' records and from what was found."""
+"""Pure: what a restore keeps for clones, and lets go of, from records and from what was found."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from everlog.format.topic_record import TopicRecord
 from everlog.model.ids import TopicId, TopicName
 from service.coordination.clone_pins import Cloned
 from service.coordination.payloads import DeletedTopic
@@ -12,17 +13,32 @@ from service.partition.left_out_clones import clonings_by
 from service.partition.restored_topics import FoundTopic, TopicOutcome, recovered_name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadTopic:
+    """A topic that was deleted, as the store has it.
+
+    Attributes:
+        record: How it was; None if nothing tells.
+        deleted_ms: Wall time of the deletion.
+    """
+
+    topic_id: TopicId
+    record: TopicRecord | None
+    deleted_ms: int
+
+
 def restored_clones(
     topics: Iterable[FoundTopic],
     outcomes: Sequence[TopicOutcome],
     *,
-    dead: Collection[TopicId],
+    dead: Sequence[DeadTopic],
     others: Iterable[Cloned] = (),
 ) -> RestoredClones:
-    """Work out the pins of all clones that the store has, restored or not.
+    """Work out the pins of all clones that the store has, restored or not, and what was deleted.
 
     A clone that is not restored now may be restored later, and nothing tells that it will not; its
-    pins stay.
+    pins stay. One that was deleted keeps its own until its objects go, which is in the same order
+    as it would have been without a restore.
 
     Args:
         topics: All that have not been deleted, with their records.
@@ -32,7 +48,8 @@ def restored_clones(
     """
     pins: dict[str, Cloned] = {}
     names: dict[TopicId, TopicName] = {}
-    for topic in topics:
+    known: list[FoundTopic | DeadTopic] = [*topics, *dead]
+    for topic in known:
         if topic.record is not None:
             names |= {each.topic_id: each.name for each in ancestors_of(topic.record.extra)}
             for cloned in clonings_of(topic.topic_id, topic.record.extra):
@@ -42,20 +59,24 @@ def restored_clones(
         pins.setdefault(cloned.path, cloned)
     needed: dict[TopicId, int] = {}
     for cloned in pins.values():
-        if cloned.source in dead:
-            needed[cloned.source] = max(cloned.partitions, needed.get(cloned.source, 0))
+        needed[cloned.source] = max(cloned.partitions, needed.get(cloned.source, 0))
+    deleted = [
+        _deleted(each, names.get(each.topic_id), needed.get(each.topic_id, 0)) for each in dead
+    ]
+    # Of one without partitions nothing is known, and so nothing can be collected.
     return RestoredClones(
-        pins=list(pins.values()),
-        deleted=[
-            DeletedTopic(
-                topic_id=topic_id,
-                name=names.get(topic_id, recovered_name(topic_id)),
-                partitions=partitions,
-                deleted_ms=0,
-                version=0,
-            )
-            for topic_id, partitions in needed.items()
-        ],
+        pins=list(pins.values()), deleted=[each for each in deleted if each.partitions]
+    )
+
+
+def _deleted(topic: DeadTopic, name: TopicName | None, partitions: int) -> DeletedTopic:
+    record = topic.record
+    return DeletedTopic(
+        topic_id=topic.topic_id,
+        name=name or recovered_name(topic.topic_id) if record is None else record.name,
+        partitions=partitions if record is None else max(partitions, record.partitions),
+        deleted_ms=topic.deleted_ms,
+        version=0,
     )
 
 

@@ -89,8 +89,8 @@ def recovered_name(topic_id: TopicId) -> TopicName:
 def topic_outcomes(found: Sequence[FoundTopic]) -> list[TopicOutcome]:
     """Work out all topics, in the order of their names; one that is wrong never stops another.
 
-    Of several that have the same name the newest keeps it (TIER-34); one without records that
-    would lose its name is gone.
+    Of several that have the same name the newest that is there keeps it (TIER-34); one without
+    records that would lose its name is gone.
     """
     newest: dict[TopicName, FoundTopic] = {}
     for topic in found:
@@ -108,9 +108,9 @@ def topic_outcomes(found: Sequence[FoundTopic]) -> list[TopicOutcome]:
     return sorted(outcomes, key=lambda each: each.name)
 
 
-def _age(topic: FoundTopic) -> tuple[int, bytes]:
+def _age(topic: FoundTopic) -> tuple[bool, int, bytes]:
     assert topic.record is not None, "who has a name has a record"
-    return topic.record.created_ms, topic.topic_id
+    return _is_there(topic), topic.record.created_ms, topic.topic_id
 
 
 def _outcome(topic: FoundTopic, *, keeps_name: bool) -> TopicOutcome:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from everlog.format.deletion_mark import DeletionMark
 from everlog.format.errors import UnsupportedFormatError
+from everlog.format.meta_keys import parse_meta_key, topic_prefix
 from everlog.format.object_keys import LatestKey, PartitionPath
 from everlog.format.pointer import POINTER_BYTES_MAX, decode_pointer
 from everlog.format.topic_record import TopicRecord
@@ -11,7 +12,7 @@ from everlog.model.errors import CorruptionError
 from everlog.model.ids import TopicId
 from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import object_key
-from everlog.stores.object_store import ObjectStore
+from everlog.stores.object_store import ObjectStore, list_all
 from service.tiering.topic_objects import TopicNames, TopicObjects
 
 
@@ -52,6 +53,17 @@ async def deleted_archives(
     return sorted(found, key=lambda each: each.deleted_ms, reverse=True)
 
 
+async def was_deleted(store: ObjectStore, path: PartitionPath) -> bool:
+    """Whether a store tells that a partition's topic was deleted; raises what the store raises.
+
+    Then its roots go before its objects, of which those stay that a clone needs.
+    """
+    names = TopicNames()
+    async for info in list_all(store, topic_prefix(path.cluster_id, path.topic_id)):
+        names.take(parse_meta_key(info.key))
+    return names.is_deleted
+
+
 async def _archive(
     store: ObjectStore,
     topics: TopicObjects,
@@ -59,17 +71,18 @@ async def _archive(
     topic_id: TopicId,
     names: TopicNames,
 ) -> DeletedArchive:
-    record = await _record(topics, names)
+    record = await newest_record(topics, names)
     return DeletedArchive(
         cluster_id=cluster_id,
         topic_id=topic_id,
         record=record,
-        mark=await _mark(topics, names),
+        mark=await newest_mark(topics, names),
         bytes=None if record is None else await _bytes(store, cluster_id, record),
     )
 
 
-async def _record(topics: TopicObjects, names: TopicNames) -> TopicRecord | None:
+async def newest_record(topics: TopicObjects, names: TopicNames) -> TopicRecord | None:
+    """Return the newest record of a topic that can be read; None without any."""
     for key in reversed(names.records):
         try:
             return await topics.read(key)
@@ -78,7 +91,8 @@ async def _record(topics: TopicObjects, names: TopicNames) -> TopicRecord | None
     return None
 
 
-async def _mark(topics: TopicObjects, names: TopicNames) -> DeletionMark | None:
+async def newest_mark(topics: TopicObjects, names: TopicNames) -> DeletionMark | None:
+    """Return what tells of the last deletion of a topic; None if nothing that can be read does."""
     marks: list[DeletionMark] = []
     for key in names.deleted:
         try:

@@ -19,6 +19,7 @@ from everlog.stores.object_store import ObjectStore, list_all
 from service.tiering.archive_listing import RootNames, root_names
 from service.tiering.copy_classes import CopyClasses
 from service.tiering.copy_outcome import CopyCounts, OnCount, PartitionCopy
+from service.tiering.deleted_archives import was_deleted
 from service.tiering.manifest_store import PAGE_BYTES_MAX, ROOT_BYTES_MAX, ManifestStore
 from service.tiering.object_copying import ObjectCopier
 
@@ -126,9 +127,9 @@ class PartitionCopier:
             self.counts.puts += 1
 
     async def _note_rootless(self, copy: PartitionCopy) -> None:
-        """Tell a partition before its first commit from one that has lost its roots."""
+        """Tell a partition before its first commit, or that was deleted, from one without roots."""
         page = await self._source.list(copy.path.segments, limit=1)
-        if page:
+        if page and not await was_deleted(self._source, copy.path):
             reason = "no root names it; see everlog tier gc and verify about the source"
             copy.add(page[0].key, reason)
 

@@ -31,6 +31,7 @@ from everlog.stores.errors import ObjectMissingError
 from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore
 from service.tiering.archive_listing import FoundRoot, RootNames, read_root, root_names
+from service.tiering.deleted_archives import was_deleted
 from service.tiering.manifest_cache import ManifestCache
 from service.tiering.manifest_store import ManifestStore
 from service.tiering.object_verification import (
@@ -191,7 +192,9 @@ class Verifier:
         )
 
     async def _check_rootless(self, names: RootNames, report: PartitionReport) -> None:
-        """Tell a partition before its first commit from one that has lost its roots."""
+        """Tell a partition before its first commit, or that was deleted, from one without roots."""
+        if await was_deleted(self._store, report.path):
+            return
         self._check_hint(names, report)
         for info in await self._store.list(report.path.segments):
             key = parse_key(info.key)

@@ -12,6 +12,8 @@ from confluent_kafka import Producer
 
 from everlog.testing import RunningServer, running_server
 from tests.conformance.waiting import wait_until_true
+from tests.integration.command import Command
+from tests.waiting import wait_until
 
 NOWHERE = "s3://b/x?endpoint=http://127.0.0.1:1&region=us-east-1"
 
@@ -90,3 +92,28 @@ def test_a_directory_that_cannot_be_made_refuses_the_start(tmp_path: Path, place
     last = done.stderr.splitlines()[-1]
     assert last.startswith("everlog: the store file:///")
     assert "cannot be made" in last
+
+
+def test_commands_tell_what_they_can_while_the_first_record_is_in_a_store_that_is_away(
+    tmp_path: Path,
+) -> None:
+    data_dir, settings = tmp_path / "data", {"log_local_retention_bytes": 1, "num_partitions": 1}
+    with running_server(data_dir, log_retention_check_interval_ms=50, **settings) as running:
+        everlog = Command(running.bootstrap)
+        everlog.out("topic", "create", "flights", "-c", "segment.bytes=1048576")
+
+        def is_released() -> bool:
+            everlog.out("produce", "flights", stdin=b"x" * 500_000 + b"\n")
+            return bool(everlog.facts("tier", "status")[0]["local_start"])
+
+        wait_until(is_released, running.log_tail)
+        running.restart()  # what it knows of the archive is not in its memory any more
+        (data_dir / "store").rename(tmp_path / "away")
+        (data_dir / "store").write_text("not a directory")
+        (facts,) = everlog.facts("tier", "status")
+        assert facts["archived_end"] > 0
+        assert facts["oldest_ms"] is None
+        assert everlog.facts("topic", "list")[0]["topic"] == "flights"
+        everlog.out("topic", "describe", "flights")
+        (data_dir / "store").unlink()
+        (tmp_path / "away").rename(data_dir / "store")

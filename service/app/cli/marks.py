@@ -24,7 +24,8 @@ class Marks:
     Attributes:
         start: Of the log, on whichever tier.
         end: The high watermark.
-        oldest_ms: Timestamp of the first record; None if it has none or is not known.
+        oldest_ms: Timestamp of the first record; None if it has none or is not known, as while it
+            is in an object store that is away.
         local_start: First offset on the leader's disk; None if the leader does not tell.
         archived_end: Offset up to which the object store holds the log; None if it does not tell.
     """

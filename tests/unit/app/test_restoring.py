@@ -25,6 +25,7 @@ from service.app.restoring import (
     restore_from,
 )
 from service.coordination.archive_record import read_archive_record
+from service.coordination.deleted_topics import list_deleted_topics
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.image_reading import read_image
 from service.coordination.znodes import tier_path
@@ -276,3 +277,19 @@ async def test_a_cluster_that_archived_nothing_since_its_restore_is_restored_abo
     request = RestoreRequest(at_ms=before_ms if goes_back else None)
     await restored(bucket, third, order=replace(ORDER, request=request), seed=3)
     assert (await epochs(third))[0] > led
+
+
+async def test_what_was_deleted_before_a_restore_goes_after_it_once_its_time_has_come() -> None:
+    bucket, disk = await a_bucket(), a_disk()
+    await bucket.add("gone", partitions=600)
+    await bucket.mark_deleted("gone")
+    deleted_ms = bucket.clock.now_ms
+    bucket.clock.now_ms += 1000
+    await restored(bucket, disk)
+    server = await open_tree(disk=disk, directory=f"{DATA}/{METADATA_DIR}", executor=None)
+    tree = await EmbeddedStore.connect(server)
+    (proof,) = await list_deleted_topics(tree)
+    assert (proof.name, proof.partitions, proof.deleted_ms) == ("gone", 600, deleted_ms)
+    pointers = [tier_path(PartitionId(proof.topic_id, number)) for number in range(600)]
+    assert all(node is not None and node[0] for node in await tree.get_many(pointers))
+    await server.close()

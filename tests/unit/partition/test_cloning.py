@@ -191,14 +191,6 @@ async def test_the_clone_of_a_topic_without_a_tier_begins_empty(yard: Yard) -> N
     assert (source.end, again.end) == (30, 0)
 
 
-async def test_the_clone_of_a_clone_that_is_not_made_yet_waits_for_it(yard: Yard) -> None:
-    await yard.grown(SOURCE)
-    await yard.order(SOURCE, CLONE)
-    await yard.metadata.add(PartitionId(CLONE, 0))
-    with pytest.raises(SourceNotReadyError, match="not made yet"):
-        await yard.clone(CLONE, SECOND)
-
-
 async def test_a_clone_must_be_in_a_later_epoch_than_its_source(yard: Yard) -> None:
     await yard.grown(SOURCE)
     with pytest.raises(SourceNotReadyError, match="above it"):

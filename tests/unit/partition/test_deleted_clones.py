@@ -1,13 +1,20 @@
-"""A clone that was deleted may come back, so what it needs of its source stays as long."""
+"""A clone that was deleted may come back, so what it needs of its source stays as long.
+
+Who was cloned from it goes on without it.
+"""
+
+import pytest
 
 from everlog.format.deletion_mark import DeletionMark
+from everlog.model.ids import PartitionId
 from everlog.stores.object_key import object_key
+from service.coordination.deleted_topics import list_deleted_topics
 from service.coordination.znodes import CLONES
 from service.partition.deleted_tiers import DeletedTiers
 from service.partition.source_topics import SourceTopics
 from service.tiering.topic_objects import TopicObjects
 from tests.unit.partition.source_bucket import Source, topic_id
-from tests.unit.partition.test_cloning import CLONE, HOUR_MS, SOURCE, Yard, listed
+from tests.unit.partition.test_cloning import CLONE, HOUR_MS, SECOND, SOURCE, Yard, listed
 from tests.unit.tiering.site import metadata_tree
 
 
@@ -45,6 +52,34 @@ async def test_a_deleted_clone_keeps_what_it_needs_of_its_source_until_its_grace
         for _ in range(8):
             await deleted.sweep()
         assert yard.objects._objects == {}
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+async def test_the_clone_of_a_clone_that_was_deleted_before_it_was_made_begins_with_what_that_would(
+    *, is_claimed: bool
+) -> None:
+    async with metadata_tree() as metadata:
+        await metadata.store.create(CLONES)
+        yard = Yard(metadata)
+        await yard.grown(SOURCE)
+        await yard.order(SOURCE, CLONE)
+        await yard.order(SOURCE, SECOND, rank=1)
+        await yard.order(CLONE, SECOND)
+        if is_claimed:  # and then the store did not answer
+            await yard.claimed(CLONE, epoch=1001)
+        else:
+            await metadata.add(PartitionId(CLONE, 0))
+        for each in (SOURCE, CLONE):
+            await metadata.delete_topic(each, partitions=1)
+        for _ in range(4):
+            await yard.deleted.sweep()
+        last = await yard.claimed(SECOND, epoch=2001)
+        assert await yard.cloning.open(last)
+        for _ in range(4):
+            await yard.deleted.sweep()
+        assert await listed(last) == await yard.names(SOURCE)
+        assert len(await listed(last)) == 3
+        assert [each.topic_id for each in await list_deleted_topics(metadata.store)] == [SOURCE]
 
 
 async def test_who_only_reads_sees_a_topic_that_came_back_and_none_that_is_deleted() -> None:

@@ -10,7 +10,7 @@ from everlog.format.topic_record import TopicRecord
 from everlog.model.ids import TopicId, TopicName, id_text
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.coordination.clone_pins import Cloned
-from service.partition.restored_clones import restored_clones, with_kept
+from service.partition.restored_clones import DeadTopic, restored_clones, with_kept
 from service.partition.restored_topics import FoundTopic, topic_outcomes
 from service.tiering.partition_restore import RestoredTier, Source
 
@@ -55,13 +55,14 @@ def test_the_roots_of_a_clone_tell_where_its_record_is_lost() -> None:
     assert restored_clones([topic], topic_outcomes([topic]), dead=()).pins == [PIN]
 
 
+def dead(topic_id: TopicId, record: TopicRecord | None = None) -> DeadTopic:
+    return DeadTopic(topic_id=topic_id, record=record, deleted_ms=5)
+
+
 def test_a_deleted_source_is_collected_once_nobody_needs_it() -> None:
-    (deleted,) = restored_clones([recorded()], [], dead={SOURCE}).deleted
+    (deleted,) = restored_clones([recorded()], [], dead=[dead(SOURCE)]).deleted
     assert (deleted.topic_id, deleted.name, deleted.partitions) == (SOURCE, "old", 2)
-
-
-def test_other_deleted_topics_are_left_alone() -> None:
-    assert restored_clones([recorded()], [], dead={TopicId(bytes(16))}).deleted == []
+    assert deleted.deleted_ms == 5
 
 
 def found(topic_id: TopicId, name: str, source: Source, *, number: int = 0) -> FoundTopic:
@@ -100,3 +101,15 @@ def test_a_clone_whose_roots_are_lost_says_what_that_means(source: Source, said:
     assert outcome.notes == [], "there were two partitions when it was made"
     (outcome,) = topic_outcomes([found(CLONE, "copy", Source.NEWEST)])
     assert outcome.notes == []
+
+
+def test_a_deleted_topic_goes_when_it_would_have_gone_and_keeps_till_then_what_it_needs() -> None:
+    restored = restored_clones([], [], dead=[dead(CLONE, recorded().record)])
+    (deleted,) = restored.deleted
+    assert (deleted.topic_id, deleted.name, deleted.partitions) == (CLONE, "copy", 2)
+    assert deleted.deleted_ms == 5
+    assert restored.pins == [PIN]
+
+
+def test_a_deleted_topic_of_which_nothing_is_known_is_left_alone() -> None:
+    assert restored_clones([recorded()], [], dead=[dead(TopicId(bytes(16)))]).deleted == []

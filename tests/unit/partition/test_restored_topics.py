@@ -107,6 +107,14 @@ def test_of_two_topics_of_one_name_the_newer_keeps_it() -> None:
         assert names == {topic_id("1"): recovered_name(topic_id("1")), topic_id("2"): "a"}
 
 
+def test_a_topic_that_was_not_there_yet_takes_nobody_s_name() -> None:
+    before = found(record("a", id_of="1"), tier("1"))
+    later = found(replace(record("a", id_of="2"), created_ms=2), tier("2", end=None))
+    outcomes = topic_outcomes([before, replace(later, is_later=True)])
+    restored = [each for each in outcomes if each.restored is not None]
+    assert [(each.name, each.topic_id) for each in restored] == [("a", topic_id("1"))]
+
+
 def test_a_name_that_no_topic_can_have_is_replaced() -> None:
     (outcome,) = topic_outcomes([found(record("a b"), tier("a b"))])
     assert outcome.name == recovered_name(topic_id("a b"))

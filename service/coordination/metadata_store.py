@@ -264,12 +264,14 @@ def check_ops(ops: Sequence[Op]) -> None:
     """Refuse what no store would take, before anything is sent.
 
     Raises:
-        InvalidPathError: A path is malformed.
+        InvalidPathError: A path is malformed, or the root is to be deleted.
         NodeTooLargeError: One node, or all of it together, is above the limit.
     """
     total_bytes = 0
     for op in ops:
         check_path(op.path)
+        if op.path == "/" and isinstance(op, Delete):
+            raise InvalidPathError("the root of the metadata tree cannot be deleted")
         total_bytes += len(op.path)
         if isinstance(op, Create | Set):
             total_bytes += len(op.data)

@@ -305,6 +305,23 @@ async def test_a_watch_survives_a_refused_write_and_fires_at_the_next() -> None:
     assert heard == ["/a"]
 
 
+async def test_a_watch_set_by_who_has_seen_a_change_before_its_sync_hears_of_the_next() -> None:
+    executor, _, store = await _held(MemoryDisk())
+    heard: list[str] = []
+    await store.get("/a", watch=heard.append)
+    writing = asyncio.ensure_future(store.set("/a", b"one", version=0))
+    await _turns()
+    reading = asyncio.ensure_future(store.get("/a", watch=heard.append))
+    await _turns()
+    await executor.release()
+    await writing
+    assert (await reading)[0] == b"one"
+    assert heard == ["/a"]
+    executor.is_holding = False
+    await store.set("/a", b"two", version=1)
+    assert heard == ["/a", "/a"]
+
+
 class FullAfter(MemoryDisk):
     """Has room for so many writes to the log, and for any snapshot."""
 

@@ -33,11 +33,24 @@ def test_a_watch_does_not_fire_for_what_its_owner_has_seen() -> None:
 
 def test_the_same_watch_registered_twice_is_one() -> None:
     watches = Watches()
-    for seen_zxid in (4, 6):
+    for seen_zxid in (3, 4):
         watches.add(A, session=1, callback=_ignore, seen_zxid=seen_zxid)
-    watches.add(A, session=2, callback=_ignore, seen_zxid=6)
+    assert watches.count(1) == 1
     assert watches.take([A_SET], zxid=5) == [(_ignore, "/a", Change.SET)]
-    assert watches.take([A_SET], zxid=7) == [(_ignore, "/a", Change.SET)]
+    assert watches.take([A_SET], zxid=6) == []
+    assert watches.count(1) == 0
+
+
+def test_a_hint_that_comes_late_leaves_the_watch_of_who_had_seen_the_change_already() -> None:
+    watches = Watches()
+    for seen_zxid in (4, 7):
+        watches.add(A, session=1, callback=_ignore, seen_zxid=seen_zxid)
+    assert watches.take([A_SET], zxid=5) == [(_ignore, "/a", Change.SET)]
+    assert watches.count(1) == 1
+    watches.take([A_SET], zxid=7)
+    assert watches.count(1) == 1, "it was registered by somebody who has seen number 7"
+    assert watches.take([A_SET], zxid=8) == [(_ignore, "/a", Change.SET)]
+    assert watches.take([A_SET], zxid=9) == []
 
 
 def test_kinds_and_paths_are_told_apart() -> None:
@@ -54,6 +67,7 @@ def test_the_watches_of_a_lost_session_are_forgotten() -> None:
     watches.add(A, session=2, callback=_other, seen_zxid=0)
     watches.add(CHILDREN, session=1, callback=_ignore, seen_zxid=0)
     watches.drop(1)
+    assert (watches.count(1), watches.count(2)) == (0, 1)
     assert watches.take([A_SET, CHILD_CAME], zxid=1) == [(_other, "/a", Change.SET)]
 
 

@@ -155,6 +155,10 @@ class TreeServer:
         seen_zxid = self._tree.zxid
         self._watches.add(target, session=session, callback=callback, seen_zxid=seen_zxid)
 
+    def watch_count(self, session: int) -> int:
+        """Return how many watches a session has."""
+        return self._watches.count(session)
+
     def forget_watches(self, session: int) -> None:
         """Forget what a session that lives on has watched."""
         self._watches.drop(session)

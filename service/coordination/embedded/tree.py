@@ -17,6 +17,7 @@ from service.coordination.metadata_store import (
     Create,
     Delete,
     EphemeralParentError,
+    NodeError,
     NodeExistsError,
     NoNodeError,
     NotEmptyError,
@@ -158,6 +159,11 @@ class Tree:
         """Return how many nodes are right below a path."""
         return len(self._children.get(path, ()))
 
+    @property
+    def node_count(self) -> int:
+        """How many nodes there are, the root among them."""
+        return len(self._nodes)
+
     def owned(self, session: int) -> list[str]:
         """Return the paths of a session's ephemeral nodes."""
         return sorted(self._owned.get(session, ()))
@@ -182,6 +188,16 @@ class Tree:
             events=_events(draft.changed, replaced),
             replaced=replaced,
         )
+
+    def first_failing(self, ops: Sequence[Op], *, session: int) -> int:
+        """Return the index of the operation that `apply` would fail at; their count if at none."""
+        draft = _Draft(self, zxid=self.zxid + 1, session=session)
+        for index, op in enumerate(ops):
+            try:
+                draft.apply(op)
+            except NodeError:
+                return index
+        return len(ops)
 
     def undo(self, applied: Applied) -> None:
         """Take back the newest transaction, as if it had never been."""

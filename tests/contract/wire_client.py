@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from kazoo.protocol.serialization import Connect, Watch
 
@@ -68,8 +68,7 @@ class WireClient(asyncio.Protocol):
         return client
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from typing_extensions import override
@@ -67,9 +67,8 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         limits, connections = self._services.limits, self._services.connections
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # those of uvloop only look like one
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(limits.greeting_seconds_max, self._lose_patience)
         connections.add(self)

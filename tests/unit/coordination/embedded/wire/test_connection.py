@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from service.coordination.embedded.server import TreeServer
 from service.coordination.embedded.store import open_tree
+from service.coordination.embedded.tree import WatchKind
 from service.coordination.embedded.wire.connection import Connection, ConnectionServices
 from service.coordination.embedded.wire.limits import WireLimits
 from service.coordination.embedded.wire.sessions import Sessions
@@ -143,6 +144,21 @@ async def test_nothing_is_answered_before_what_was_asked_for_earlier(stage: Stag
         (3, -6),
         (4, 0),
     ]
+
+
+async def test_what_comes_between_a_sync_and_its_answers_is_answered_behind_them(
+    stage: Stage,
+) -> None:
+    stage.executor.is_holding = True
+    stage.ask(create("/a"))
+    # A hint runs right there: the transaction is durable, and its answer on its way.
+    stage.tree.watch(
+        (WatchKind.DATA, "/b"), session=0, callback=lambda *_: stage.ask(kazoo.PingInstance)
+    )
+    stage.ask(create("/b"))
+    await turns()
+    await stage.executor.release()
+    assert [xid for xid, _, _ in stage.transport.take()] == [1, 2, 3]
 
 
 async def test_an_unknown_operation_costs_nothing_but_its_answer(stage: Stage) -> None:

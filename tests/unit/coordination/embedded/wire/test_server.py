@@ -4,13 +4,16 @@ import asyncio
 import random
 import struct
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import uvloop
 from kazoo.protocol import serialization as kazoo
 from kazoo.security import OPEN_ACL_UNSAFE
 from structlog.testing import capture_logs
 
+from service.app.system_network import SystemNetwork
 from service.coordination.embedded.server import TreeServer
 from service.coordination.embedded.store import open_tree
 from service.coordination.embedded.wire.limits import WireLimits
@@ -356,16 +359,41 @@ async def _check_order(client: WireClient, count: int) -> int:
     return hints
 
 
+async def _hints_in_order(reader: WireClient, writer: WireClient, rng: random.Random) -> int:
+    _, hints, _ = await asyncio.gather(
+        _write_often(writer, rng), _check_order(reader, 200), _ask_often(reader, rng)
+    )
+    return hints
+
+
 def test_a_hint_comes_behind_the_answer_that_set_its_watch_and_before_the_change() -> None:
     async def scenario(stage: Stage) -> None:
         reader, _ = await stage.session(60_000)
         writer, _ = await stage.session(60_000)
         await writer.call(create("/a"))
-        rng = stage.loop.rng
-        _, hints, _ = await asyncio.gather(
-            _write_often(writer, rng), _check_order(reader, 200), _ask_often(reader, rng)
-        )
-        assert hints > 20
+        assert await _hints_in_order(reader, writer, stage.loop.rng) > 20
 
     for seed in range(20):
         play(scenario, seed=seed)
+
+
+def test_that_order_holds_on_real_sockets_and_the_loop_of_a_server() -> None:
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            tree = await open_tree(disk=MemoryDisk(), directory="/m", executor=executor)
+            wire = WireServer(tree, network=SystemNetwork(), ids=SeededIds())
+            async with asyncio.TaskGroup() as tasks:
+                port = await wire.bind(0, tasks)
+                await wire.start()
+                clients = [await WireClient.open(SystemNetwork(), port) for _ in range(2)]
+                for client in clients:
+                    await client.greet()
+                reader, writer = clients
+                await writer.call(create("/a"))
+                assert await _hints_in_order(reader, writer, random.Random(1)) > 0
+                await writer.call(kazoo.CloseInstance)
+                assert await writer.rest() == b""
+                wire.close()
+            await tree.close()
+
+    uvloop.run(main())

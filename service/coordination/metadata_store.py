@@ -260,16 +260,27 @@ def check_path(path: str) -> None:
         raise InvalidPathError(f"{path!r} is no path of the metadata tree")
 
 
+def check_op(op: Op) -> None:
+    """Refuse an operation that no tree could do.
+
+    Raises:
+        InvalidPathError: The path is malformed, or the root is to be deleted.
+    """
+    check_path(op.path)
+    if op.path == "/" and isinstance(op, Delete):
+        raise InvalidPathError("the root of the metadata tree cannot be deleted")
+
+
 def check_ops(ops: Sequence[Op]) -> None:
     """Refuse what no store would take, before anything is sent.
 
     Raises:
-        InvalidPathError: A path is malformed.
+        InvalidPathError: As `check_op`.
         NodeTooLargeError: One node, or all of it together, is above the limit.
     """
     total_bytes = 0
     for op in ops:
-        check_path(op.path)
+        check_op(op)
         total_bytes += len(op.path)
         if isinstance(op, Create | Set):
             total_bytes += len(op.data)

@@ -6,7 +6,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from service.coordination.metadata_store import MetadataStore
-from tests.contract.metadata_servers import EmbeddedServer, MetadataServer, ZooKeeperMetadata
+from tests.contract.metadata_servers import (
+    EmbeddedServer,
+    KazooMetadata,
+    MetadataServer,
+    WireMetadata,
+    ZooKeeperMetadata,
+)
 
 ENSEMBLE = "EVERLOG_TEST_ENSEMBLE"
 """Set to 1, as `make conformance` does, it has the suite run on three servers too."""
@@ -26,7 +32,11 @@ def _ensemble(request: pytest.FixtureRequest) -> MetadataServer:
     return ZooKeeperMetadata(request.getfixturevalue("zookeeper_ensemble"))
 
 
-SERVERS: dict[str, Make] = {"embedded": _embedded, "zookeeper": _zookeeper}
+def _wire(_request: pytest.FixtureRequest) -> MetadataServer:
+    return WireMetadata()
+
+
+SERVERS: dict[str, Make] = {"embedded": _embedded, "wire": _wire, "zookeeper": _zookeeper}
 if os.environ.get(ENSEMBLE) == "1":
     SERVERS["ensemble"] = _ensemble
 
@@ -46,3 +56,16 @@ async def store(server: MetadataServer) -> MetadataStore:
 @pytest.fixture
 async def other(server: MetadataServer) -> MetadataStore:
     return await server.connect()
+
+
+@pytest.fixture(params=["wire", "zookeeper"])
+async def tree(request: pytest.FixtureRequest) -> AsyncIterator[KazooMetadata]:
+    """A path of its own on a server that speaks the protocol."""
+    metadata: KazooMetadata
+    if request.param == "wire":
+        metadata = WireMetadata()
+        await metadata.start()
+    else:
+        metadata = ZooKeeperMetadata(request.getfixturevalue("zookeeper"))
+    yield metadata
+    await metadata.stop()

@@ -147,6 +147,13 @@ async def test_a_delete_needs_the_version(store: MetadataStore) -> None:
     assert await store.exists("/a") is not None
 
 
+async def test_the_root_cannot_be_deleted(store: MetadataStore) -> None:
+    for call in (store.delete("/", version=0), store.multi([Delete("/", 0)])):
+        with pytest.raises(InvalidPathError, match="root"):
+            await call
+    await store.create("/a")
+
+
 async def test_children_are_listed_by_name(store: MetadataStore) -> None:
     await store.create("/a")
     for name in ("c", "a", "b"):

@@ -24,7 +24,7 @@ from service.coordination.metadata_store import (
 from service.coordination.zookeeper.settings import ZooKeeperAddress
 from service.coordination.zookeeper.store import ZooKeeperStore
 from tests.contract.cut_proxy import CutProxy
-from tests.contract.metadata_servers import ZooKeeperMetadata
+from tests.contract.metadata_servers import KazooMetadata, ZooKeeperMetadata
 from tests.contract.zookeeper_server import ZooKeeperEnsemble
 from tests.waiting import WAIT_SECONDS_MAX, until
 
@@ -32,8 +32,8 @@ SESSION_SECONDS = 2.0
 
 
 @pytest.fixture
-async def tree(zookeeper: ZooKeeperEnsemble) -> AsyncIterator[ZooKeeperMetadata]:
-    """A path of its own on the server; not the fixture of the contract's suite."""
+async def real_tree(zookeeper: ZooKeeperEnsemble) -> AsyncIterator[ZooKeeperMetadata]:
+    """A path of its own on ZooKeeper itself, for what no server in this process can be put to."""
     metadata = ZooKeeperMetadata(zookeeper)
     yield metadata
     await metadata.stop()
@@ -60,7 +60,7 @@ class States:
 
 @pytest.mark.rule("REL-K1")
 async def test_a_transaction_that_failed_is_an_error_with_the_path_of_what_failed(
-    tree: ZooKeeperMetadata,
+    tree: KazooMetadata,
 ) -> None:
     store = await tree.connect()
     await store.create("/a")
@@ -85,7 +85,7 @@ class OnceExecutor(Executor):
 
 @pytest.mark.rule("REL-K2")
 async def test_a_client_whose_session_has_expired_never_opens_another(
-    tree: ZooKeeperMetadata,
+    tree: KazooMetadata,
 ) -> None:
     settings = tree.settings(session_seconds=SESSION_SECONDS)
     store = await ZooKeeperStore.connect(settings, clock=SystemClock(), executor=OnceExecutor())
@@ -107,9 +107,9 @@ async def test_a_client_whose_session_has_expired_never_opens_another(
 
 @pytest.mark.rule("REL-K3")
 async def test_silence_is_no_end_but_it_is_measured_and_ends_the_calls(
-    tree: ZooKeeperMetadata, zookeeper: ZooKeeperEnsemble
+    real_tree: ZooKeeperMetadata, zookeeper: ZooKeeperEnsemble
 ) -> None:
-    store = await tree.connect(session_seconds=SESSION_SECONDS)
+    store = await real_tree.connect(session_seconds=SESSION_SECONDS)
     states = States(store)
     await store.create("/a", ephemeral=True)
     assert store.session.silent_seconds < SESSION_SECONDS
@@ -125,7 +125,7 @@ async def test_silence_is_no_end_but_it_is_measured_and_ends_the_calls(
         assert await store.exists("/a") is not None
 
 
-async def test_pings_alone_show_that_a_server_is_there(tree: ZooKeeperMetadata) -> None:
+async def test_pings_alone_show_that_a_server_is_there(tree: KazooMetadata) -> None:
     store = await tree.connect(session_seconds=SESSION_SECONDS)
     for _ in range(3):
         await asyncio.sleep(SESSION_SECONDS / 2)
@@ -134,12 +134,12 @@ async def test_pings_alone_show_that_a_server_is_there(tree: ZooKeeperMetadata) 
 
 
 @pytest.mark.rule("REL-K4")
-async def test_a_lost_connection_drops_watches_and_is_no_hint(tree: ZooKeeperMetadata) -> None:
+async def test_a_lost_connection_drops_watches_and_is_no_hint(tree: KazooMetadata) -> None:
     store = await tree.connect()
     states, hints = States(store), list[str]()
     await store.create("/a")
     await store.get("/a", watch=hints.append)
-    await tree.restart()
+    await tree.interrupt()
     await states.until(SessionState.SUSPENDED)
     await states.until(SessionState.CONNECTED)
     assert hints == []
@@ -155,9 +155,9 @@ async def test_a_lost_connection_drops_watches_and_is_no_hint(tree: ZooKeeperMet
 @pytest.mark.rule("REL-K5")
 @pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
 async def test_a_connection_lost_during_a_write_leaves_the_outcome_open(
-    tree: ZooKeeperMetadata, zookeeper: ZooKeeperEnsemble, *, is_done: bool
+    tree: KazooMetadata, *, is_done: bool
 ) -> None:
-    async with CutProxy(zookeeper.servers[0].port) as proxy:
+    async with CutProxy(tree.port) as proxy:
         address = ZooKeeperAddress.parse(f"127.0.0.1:{proxy.port}{tree.root}")
         settings = replace(tree.settings(), address=address)
         store = await ZooKeeperStore.connect(settings, clock=SystemClock())
@@ -171,7 +171,7 @@ async def test_a_connection_lost_during_a_write_leaves_the_outcome_open(
 
 
 @pytest.mark.rule("REL-K6")
-async def test_callbacks_run_on_the_loop_and_may_begin_calls(tree: ZooKeeperMetadata) -> None:
+async def test_callbacks_run_on_the_loop_and_may_begin_calls(tree: KazooMetadata) -> None:
     store, threads = await tree.connect(), list[int]()
     calls: list[asyncio.Future[Any]] = []
 
@@ -183,7 +183,7 @@ async def test_callbacks_run_on_the_loop_and_may_begin_calls(tree: ZooKeeperMeta
     await store.create("/a")
     await store.get("/a", watch=note)
     await store.set("/a", b"x", version=0)
-    await tree.restart()
+    await tree.interrupt()
     await until(lambda: len(calls) == 3 and store.state is SessionState.CONNECTED)
     assert set(threads) == {threading.get_ident()}
     assert await calls[-1] is not None
@@ -193,7 +193,7 @@ async def test_callbacks_run_on_the_loop_and_may_begin_calls(tree: ZooKeeperMeta
 
 @pytest.mark.rule("REL-K7")
 async def test_a_session_can_be_given_up_by_another_thread_while_the_loop_is_stuck(
-    tree: ZooKeeperMetadata,
+    tree: KazooMetadata,
 ) -> None:
     store, other = await tree.connect(session_seconds=10.0), await tree.connect()
     states = States(store)
@@ -211,7 +211,7 @@ async def test_a_session_can_be_given_up_by_another_thread_while_the_loop_is_stu
 
 @pytest.mark.rule("REL-K12")
 async def test_what_is_too_large_on_the_wire_is_refused_before_it_costs_the_connection(
-    tree: ZooKeeperMetadata,
+    tree: KazooMetadata,
 ) -> None:
     store = await tree.connect(session_seconds=10.0)
     states = States(store)
@@ -225,28 +225,28 @@ async def test_what_is_too_large_on_the_wire_is_refused_before_it_costs_the_conn
     assert states.heard == []
 
 
-async def test_calls_wait_for_the_connection_to_come_back(tree: ZooKeeperMetadata) -> None:
-    store = await tree.connect(session_seconds=10.0)
+async def test_calls_wait_for_the_connection_to_come_back(real_tree: ZooKeeperMetadata) -> None:
+    store = await real_tree.connect(session_seconds=10.0)
     states = States(store)
     await store.create("/a")
-    await asyncio.to_thread(tree.ensemble.kill)
+    await asyncio.to_thread(real_tree.ensemble.kill)
     await states.until(SessionState.SUSPENDED)
     writes = [asyncio.ensure_future(store.multi([Set("/a", b"%d" % n, n)])) for n in range(200)]
     await asyncio.sleep(0)
-    await asyncio.to_thread(tree.ensemble.start)
+    await asyncio.to_thread(real_tree.ensemble.start)
     await asyncio.gather(*writes)
     data, stat = await store.get("/a")
     assert (data, stat.version) == (b"199", 200)
 
 
-async def test_the_servers_say_how_long_a_session_lasts(tree: ZooKeeperMetadata) -> None:
+async def test_the_servers_say_how_long_a_session_lasts(tree: KazooMetadata) -> None:
     store = await tree.connect(session_seconds=3600.0)
     # Twenty ticks of half a second.
     assert store.session.session_seconds == pytest.approx(10.0)
 
 
 async def test_the_path_of_the_address_is_made_and_nothing_is_seen_beside_it(
-    tree: ZooKeeperMetadata,
+    tree: KazooMetadata,
 ) -> None:
     tree.root += "/deeper/still"
     store, again = await tree.connect(), await tree.connect()
@@ -276,9 +276,9 @@ async def test_three_servers_go_on_when_one_is_killed(
 
 
 async def test_a_server_that_hangs_does_not_cost_the_session(
-    tree: ZooKeeperMetadata, zookeeper: ZooKeeperEnsemble
+    tree: KazooMetadata,
 ) -> None:
-    async with CutProxy(zookeeper.servers[0].port) as proxy:
+    async with CutProxy(tree.port) as proxy:
         address = ZooKeeperAddress.parse(f"127.0.0.1:{proxy.port}{tree.root}")
         settings = replace(tree.settings(), address=address)
         store = await ZooKeeperStore.connect(settings, clock=SystemClock())

@@ -67,11 +67,15 @@ class SimTransport(asyncio.Transport):
         self.write(b"".join(bytes(each) for each in list_of_data))
 
     def close(self) -> None:
-        self.abort()
+        # What has been written still arrives, as with asyncio's own transports.
+        self._end_both(max(self._arrival, self._loop.time()))
 
     def abort(self) -> None:
+        self._end_both(self._loop.time())
+
+    def _end_both(self, soonest: float) -> None:
         self._end()
-        self._loop.call_later(self._rng.uniform(*DELAY_SECONDS), self.other._end)
+        self._loop.call_at(soonest + self._rng.uniform(*DELAY_SECONDS), self.other._end)
 
     def vanish(self) -> None:
         """Drop this end without a word to its owner, as when its process dies."""

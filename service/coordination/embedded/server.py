@@ -12,8 +12,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-from service.coordination.embedded.tree import Applied, Event, Snapshot, Tree
-from service.coordination.embedded.watches import Watches
+from service.coordination.embedded.tree import Applied, Snapshot, Target, Tree
+from service.coordination.embedded.watches import ChangeWatcher, Watches
 from service.coordination.embedded.write_ahead import LogFullError, WriteAhead
 from service.coordination.metadata_store import (
     ConnectionLostError,
@@ -22,7 +22,6 @@ from service.coordination.metadata_store import (
     Op,
     Result,
     SessionExpiredError,
-    Watcher,
 )
 
 GROUP_TRANSACTIONS_MAX = 1024
@@ -66,17 +65,34 @@ class TreeServer:
         """Begin a session; ``on_lost`` is called when it ends.
 
         Sessions end with their process, so the ephemeral nodes of unknown ones go first.
+
+        Raises:
+            ConnectionLostError: The disk is full, or has failed.
         """
-        for stranger in set(self._tree.owners()) - set(self._sessions):
-            await self.commit(self._farewell(stranger), session=stranger)
+        await self.remove_left_nodes()
         # Its number is that of a transaction of its own, so that it is never used again.
-        applied = await self._commit((), session=0)
+        applied, durable = self.begin((), session=0)
+        await durable
         session = applied.transaction.zxid
         self._sessions[session] = on_lost
         return session
 
+    async def remove_left_nodes(self) -> None:
+        """Remove the ephemeral nodes of sessions that are not, as after `end_session` has failed.
+
+        Raises:
+            ConnectionLostError: The disk is full, or has failed.
+        """
+        for stranger in set(self._tree.owners()) - set(self._sessions):
+            await self.commit(self._farewell(stranger), session=stranger)
+
     async def end_session(self, session: int) -> None:
-        """Remove a session and its ephemeral nodes. Ending it twice does nothing."""
+        """Remove a session and its ephemeral nodes. Ending it twice does nothing.
+
+        Raises:
+            ConnectionLostError: It has ended, but the disk is full, or has failed: its nodes are
+                still there.
+        """
         on_lost = self._sessions.pop(session, None)
         if on_lost is None:
             return
@@ -91,7 +107,40 @@ class TreeServer:
             NodeError: The first op that failed.
             ConnectionLostError: The disk failed.
         """
-        return (await self._commit(ops, session=session)).results
+        try:
+            applied, durable = self.begin(ops, session=session)
+        except NodeError:
+            await self.settled()
+            raise
+        await durable
+        return applied.results
+
+    def begin(self, ops: Sequence[Op], *, session: int) -> tuple[Applied, asyncio.Future[None]]:
+        """Do all of it or nothing, at once; nobody may hear of it before the future is done.
+
+        The futures of `begin` and `durable` are done in the order in which they were asked for,
+        and the hints about a transaction are on their way before its future is done.
+
+        Raises:
+            NodeError: The first op that failed; nobody may hear of it before `durable` is done.
+            ConnectionLostError: The disk failed.
+        """
+        self._check_running()
+        applied = self._tree.apply(ops, session=session)
+        return applied, self._enqueue(applied)
+
+    def durable(self) -> asyncio.Future[None]:
+        """Return what is done when all that the tree holds now is durable.
+
+        Raises:
+            ConnectionLostError: The disk failed.
+        """
+        self._check_running()
+        if self._is_writing or self._queue:
+            return self._enqueue(None)
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
     async def settled(self) -> None:
         """Wait until what the tree holds now is durable.
@@ -99,14 +148,20 @@ class TreeServer:
         Raises:
             ConnectionLostError: The disk failed.
         """
-        self._check_running()
-        if self._is_writing or self._queue:
-            await self._enqueue(None)
+        await self.durable()
 
-    def watch(self, event: Event, *, session: int, callback: Watcher) -> None:
+    def watch(self, target: Target, *, session: int, callback: ChangeWatcher) -> None:
         """Call ``callback`` once at the next such event."""
         seen_zxid = self._tree.zxid
-        self._watches.add(event, session=session, callback=callback, seen_zxid=seen_zxid)
+        self._watches.add(target, session=session, callback=callback, seen_zxid=seen_zxid)
+
+    def watch_count(self, session: int) -> int:
+        """Return how many watches a session has."""
+        return self._watches.count(session)
+
+    def forget_watches(self, session: int) -> None:
+        """Forget what a session that lives on has watched."""
+        self._watches.drop(session)
 
     async def close(self) -> None:
         """End all sessions, write what is left, and close the files. Closing twice does nothing."""
@@ -119,16 +174,6 @@ class TreeServer:
             await self.settled()
         self._is_closed = True
         self._log.close()
-
-    async def _commit(self, ops: Sequence[Op], *, session: int) -> Applied:
-        self._check_running()
-        try:
-            applied = self._tree.apply(ops, session=session)
-        except NodeError:
-            await self.settled()
-            raise
-        await self._enqueue(applied)
-        return applied
 
     def _farewell(self, session: int) -> list[Op]:
         paths = self._tree.owned(session)
@@ -198,9 +243,9 @@ class TreeServer:
         for each in group:
             if each.applied is not None:
                 zxid = each.applied.transaction.zxid
-                for callback, path in self._watches.take(each.applied.events, zxid=zxid):
+                for callback, path, change in self._watches.take(each.applied.events, zxid=zxid):
                     # Before the answer, so that nobody sees the change and not yet the hint.
-                    loop.call_soon(callback, path)
+                    loop.call_soon(callback, path, change)
             if not each.answer.done():
                 each.answer.set_result(None)
 

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import cast
 
 from service.coordination.embedded.server import TreeServer
-from service.coordination.embedded.tree import WatchKind
+from service.coordination.embedded.tree import Change, WatchKind
 from service.coordination.embedded.write_ahead import LOG_BYTES_MIN, WriteAhead
 from service.coordination.metadata_store import (
     Create,
@@ -42,6 +43,16 @@ async def open_tree(
     log = WriteAhead(disk=disk, directory=directory, log_bytes_min=log_bytes_min)
     tree = await asyncio.get_running_loop().run_in_executor(executor, log.load)
     return TreeServer(tree=tree, log=log, executor=executor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    """What the server calls. Equal ones are one watch: the same callback."""
+
+    callback: Watcher
+
+    def __call__(self, path: str, _change: Change) -> None:
+        self.callback(path)
 
 
 class EmbeddedStore:
@@ -138,7 +149,7 @@ class EmbeddedStore:
 
     def _watch(self, kind: WatchKind, path: str, callback: Watcher | None) -> None:
         if callback is not None:
-            self._server.watch((kind, path), session=self._session_id, callback=callback)
+            self._server.watch((kind, path), session=self._session_id, callback=_Hint(callback))
 
     def _on_lost(self) -> None:
         self._state = SessionState.LOST

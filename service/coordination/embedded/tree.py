@@ -17,6 +17,7 @@ from service.coordination.metadata_store import (
     Create,
     Delete,
     EphemeralParentError,
+    NodeError,
     NodeExistsError,
     NoNodeError,
     NotEmptyError,
@@ -61,14 +62,29 @@ class WatchKind(Enum):
     CHILDREN = "children"
 
 
-Event = tuple[WatchKind, str]
+class Change(Enum):
+    """What has happened to the node that a watch was set on."""
+
+    CREATED = "created"
+    DELETED = "deleted"
+    SET = "set"
+    CHILDREN = "children"
+
+
+Target = tuple[WatchKind, str]
+"""What a watch waits for."""
+
+Event = tuple[WatchKind, str, Change]
+
+ANY_VERSION = -1
+"""In an operation, as on ZooKeeper's wire: whichever version the node has, if it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """What is written down of a committed transaction: enough to repeat it on the same tree.
 
-    ``ops`` carry actual paths in place of sequential ones, and no checks.
+    ``ops`` carry actual paths in place of sequential ones, actual versions, and no checks.
     """
 
     zxid: int
@@ -143,6 +159,11 @@ class Tree:
         """Return how many nodes are right below a path."""
         return len(self._children.get(path, ()))
 
+    @property
+    def node_count(self) -> int:
+        """How many nodes there are, the root among them."""
+        return len(self._nodes)
+
     def owned(self, session: int) -> list[str]:
         """Return the paths of a session's ephemeral nodes."""
         return sorted(self._owned.get(session, ()))
@@ -167,6 +188,16 @@ class Tree:
             events=_events(draft.changed, replaced),
             replaced=replaced,
         )
+
+    def first_failing(self, ops: Sequence[Op], *, session: int) -> int:
+        """Return the index of the operation that `apply` would fail at; their count if at none."""
+        draft = _Draft(self, zxid=self.zxid + 1, session=session)
+        for index, op in enumerate(ops):
+            try:
+                draft.apply(op)
+            except NodeError:
+                return index
+        return len(ops)
 
     def undo(self, applied: Applied) -> None:
         """Take back the newest transaction, as if it had never been."""
@@ -250,20 +281,20 @@ class _Draft:
         return path
 
     def _set(self, op: Set) -> Stat:
-        node = self._expect(op.path, op.version)
-        node = node.with_data(op.data, self._zxid)
+        old = self._expect(op.path, op.version)
+        node = old.with_data(op.data, self._zxid)
         self.changed[op.path] = node
-        self.written.append(op)
+        self.written.append(Set(op.path, op.data, old.version))
         return node.stat()
 
     def _delete(self, op: Delete) -> None:
-        self._expect(op.path, op.version)
+        node = self._expect(op.path, op.version)
         if self._child_count(op.path):
             raise NotEmptyError(op.path)
         self.changed[op.path] = None
         above = parent_of(op.path)
         self._child_counts[above] = self._child_count(above) - 1
-        self.written.append(op)
+        self.written.append(Delete(op.path, node.version))
 
     def _find(self, path: str) -> Node | None:
         return self.changed[path] if path in self.changed else self._tree.find(path)
@@ -276,7 +307,7 @@ class _Draft:
         node = self._find(path)
         if node is None:
             raise NoNodeError(path)
-        if node.version != version:
+        if version not in (ANY_VERSION, node.version):
             raise BadVersionError(path)
         return node
 
@@ -287,9 +318,11 @@ def _events(changed: Mapping[str, Node | None], replaced: Mapping[str, Node | No
     for path, node in changed.items():
         old = replaced[path]
         if (old and old.czxid) != (node and node.czxid):
-            events += [(WatchKind.DATA, path), (WatchKind.CHILDREN, parent_of(path))]
+            change = Change.CREATED if old is None else Change.DELETED
+            events.append((WatchKind.DATA, path, change))
             if old is not None:
-                events.append((WatchKind.CHILDREN, path))
+                events.append((WatchKind.CHILDREN, path, change))
+            events.append((WatchKind.CHILDREN, parent_of(path), Change.CHILDREN))
         elif old and node and old.mzxid != node.mzxid:
-            events.append((WatchKind.DATA, path))
+            events.append((WatchKind.DATA, path, Change.SET))
     return events

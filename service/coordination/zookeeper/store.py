@@ -138,7 +138,7 @@ class ZooKeeperStore:
         return _stat(stat)
 
     async def delete(self, path: str, *, version: int) -> None:
-        self._check(path)
+        self._check_size([Delete(path, version)])
         full = self._full(path)
         await self.session.call(path, lambda: self._client.delete_async(full, version))
 

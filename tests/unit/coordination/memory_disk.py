@@ -1,5 +1,6 @@
 """A disk in memory that forgets, at a crash, what was not synced."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
@@ -177,3 +178,32 @@ class InlineExecutor(Executor):
         except Exception as error:  # noqa: BLE001  (an executor hands on whatever there is)
             future.set_exception(error)
         return future
+
+
+class HeldExecutor(InlineExecutor):
+    """Runs calls only when it is told to, once it holds them."""
+
+    def __init__(self) -> None:
+        self.is_holding = False
+        self.waiting: list[tuple[Future[Any], Any]] = []
+
+    @override
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not self.is_holding:
+            return super().submit(fn, *args, **kwargs)
+        future: Future[Any] = Future()
+        self.waiting.append((future, lambda: fn(*args, **kwargs)))
+        return future
+
+    async def release(self) -> None:
+        future, call = self.waiting.pop(0)
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001  (an executor hands on whatever there is)
+            future.set_exception(error)
+        await turns()
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)

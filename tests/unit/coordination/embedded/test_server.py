@@ -1,7 +1,7 @@
 """Group commit, crashes at every point, and a disk that runs full."""
 
 import asyncio
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from service.coordination.metadata_store import (
 )
 from service.model.disk import DiskFullError
 from tests.unit.coordination.memory_disk import (
+    HeldExecutor,
     InlineExecutor,
     MemoryDisk,
     Survival,
@@ -28,40 +29,11 @@ from tests.unit.coordination.memory_disk import (
     nothing_more,
     the_first_half,
     the_second_half,
+    turns,
 )
 
 LOG_BYTES_MIN = 700
 """So small that the workload makes several snapshots."""
-
-
-class HeldExecutor(Executor):
-    """Runs calls only when it is told to, once it holds them."""
-
-    def __init__(self) -> None:
-        self.is_holding = False
-        self.waiting: list[tuple[Future[Any], Any]] = []
-
-    @override
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        if not self.is_holding:
-            future.set_result(fn(*args, **kwargs))
-        else:
-            self.waiting.append((future, lambda: fn(*args, **kwargs)))
-        return future
-
-    async def release(self) -> None:
-        future, call = self.waiting.pop(0)
-        try:
-            future.set_result(call())
-        except Exception as error:  # noqa: BLE001  (an executor hands on whatever there is)
-            future.set_exception(error)
-        await _turns()
-
-
-async def _turns() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 async def _open(disk: MemoryDisk, executor: Executor | None = None) -> TreeServer:
@@ -98,9 +70,9 @@ async def test_calls_of_one_turn_share_a_sync() -> None:
 async def test_calls_that_arrive_during_a_sync_share_the_next() -> None:
     executor, _, store = await _held(MemoryDisk())
     first = asyncio.ensure_future(store.create("/first"))
-    await _turns()
+    await turns()
     rest = [asyncio.ensure_future(store.create(f"/{n}")) for n in range(5)]
-    await _turns()
+    await turns()
     assert len(executor.waiting) == 1
     await executor.release()
     assert first.done()
@@ -116,7 +88,7 @@ async def test_a_group_is_bounded() -> None:
     calls = [asyncio.ensure_future(store.sync("/")) for _ in range(GROUP_TRANSACTIONS_MAX)]
     calls += [asyncio.ensure_future(store.create(f"/{n}")) for n in range(10)]
     calls.insert(0, asyncio.ensure_future(store.create("/first")))
-    await _turns()
+    await turns()
     while executor.waiting:
         await executor.release()
     assert all(call.done() for call in calls)
@@ -125,10 +97,10 @@ async def test_a_group_is_bounded() -> None:
 async def test_a_read_waits_for_what_it_has_seen() -> None:
     executor, _, store = await _held(MemoryDisk())
     writing = asyncio.ensure_future(store.set("/a", b"one", version=0))
-    await _turns()
+    await turns()
     reading = asyncio.ensure_future(store.get("/a"))
     refused = asyncio.ensure_future(store.create("/a"))
-    await _turns()
+    await turns()
     assert not reading.done()
     assert not refused.done(), "the refusal rests on what could still be lost"
     await executor.release()
@@ -142,9 +114,9 @@ async def test_a_caller_that_stops_waiting_stops_nothing() -> None:
     executor, _, store = await _held(MemoryDisk())
     leaving = asyncio.ensure_future(store.create("/leaving"))
     staying = asyncio.ensure_future(store.create("/staying"))
-    await _turns()
+    await turns()
     leaving.cancel()
-    await _turns()
+    await turns()
     await executor.release()
     assert await staying == "/staying"
     assert await store.children("/") == ["a", "leaving", "staying"]
@@ -303,6 +275,23 @@ async def test_a_watch_survives_a_refused_write_and_fires_at_the_next() -> None:
     await store.get("/a", watch=heard.append)
     await store.set("/a", b"written", version=0)
     assert heard == ["/a"]
+
+
+async def test_a_watch_set_by_who_has_seen_a_change_before_its_sync_hears_of_the_next() -> None:
+    executor, _, store = await _held(MemoryDisk())
+    heard: list[str] = []
+    await store.get("/a", watch=heard.append)
+    writing = asyncio.ensure_future(store.set("/a", b"one", version=0))
+    await turns()
+    reading = asyncio.ensure_future(store.get("/a", watch=heard.append))
+    await turns()
+    await executor.release()
+    await writing
+    assert (await reading)[0] == b"one"
+    assert heard == ["/a"]
+    executor.is_holding = False
+    await store.set("/a", b"two", version=1)
+    assert heard == ["/a", "/a"]
 
 
 class FullAfter(MemoryDisk):

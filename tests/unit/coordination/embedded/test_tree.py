@@ -4,19 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.coordination.embedded.tree import Tree, WatchKind
+from service.coordination.embedded.tree import ANY_VERSION, Change, Tree, WatchKind
 from service.coordination.metadata_store import (
     Check,
     Create,
     Delete,
     NodeError,
     NodeExistsError,
+    NoNodeError,
     Op,
     Set,
 )
 
 _PATHS = st.sampled_from(["/a", "/b", "/a/x", "/a/y", "/a/x/deep", "/b/x"])
-_VERSIONS = st.integers(0, 2)
+_VERSIONS = st.integers(ANY_VERSION, 2)
 _OPS: st.SearchStrategy[Op] = st.one_of(
     st.builds(Create, _PATHS, st.binary(max_size=2), st.booleans(), st.booleans()),
     st.builds(Set, _PATHS, st.binary(max_size=2), _VERSIONS),
@@ -129,13 +130,24 @@ def test_a_session_owns_its_ephemeral_nodes_until_they_go() -> None:
 def test_a_watcher_hears_of_each_kind_of_change() -> None:
     tree = Tree()
     data, children = WatchKind.DATA, WatchKind.CHILDREN
-    assert tree.apply([Create("/a")], session=0).events == [(data, "/a"), (children, "/")]
-    assert tree.apply([Set("/a", b"", 0)], session=0).events == [(data, "/a")]
-    gone = tree.apply([Delete("/a", 1)], session=0).events
-    assert sorted(gone, key=str) == sorted(
-        [(data, "/a"), (children, "/a"), (children, "/")], key=str
-    )
+    above = (children, "/", Change.CHILDREN)
+    assert tree.apply([Create("/a")], session=0).events == [(data, "/a", Change.CREATED), above]
+    assert tree.apply([Set("/a", b"", 0)], session=0).events == [(data, "/a", Change.SET)]
+    gone = [(data, "/a", Change.DELETED), (children, "/a", Change.DELETED), above]
+    replaced = tree.apply([Delete("/a", 1), Create("/a")], session=0).events
+    assert replaced == gone
+    assert tree.apply([Delete("/a", 0)], session=0).events == gone
     assert tree.apply([Create("/b"), Delete("/b", 0)], session=0).events == []
+
+
+def test_any_version_will_do_and_the_actual_one_is_written_down() -> None:
+    tree = Tree()
+    tree.apply([Create("/a"), Set("/a", b"", 0)], session=0)
+    ops = [Check("/a", ANY_VERSION), Set("/a", b"x", ANY_VERSION), Delete("/a", ANY_VERSION)]
+    applied = tree.apply(ops, session=0)
+    assert applied.transaction.ops == (Set("/a", b"x", 1), Delete("/a", 2))
+    with pytest.raises(NoNodeError):
+        tree.apply([Check("/a", ANY_VERSION)], session=0)
 
 
 def test_the_root_cannot_be_made_again() -> None:

@@ -180,7 +180,7 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
         (["topic", "list", "--bootstrap", "nope:port"], 2, "write HOST:PORT"),
         (["group", "list", "-b", "http://127.0.0.1:9092"], 2, "is not an address; write HOST:PORT"),
         (["dev", "--port", "99999"], 2, "--port"),
-        (["dev", "--brokers", "3"], 2, "--brokers 1"),
+        (["dev", "--brokers", "0"], 2, "--brokers=0"),
         (["broker", "--config", "/nowhere", "--check"], 2, "/nowhere"),
         (["consume", "absent"], 1, "topic absent does not exist"),
         (["topic", "describe", "absent"], 1, "topic absent does not exist"),

@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -23,6 +25,8 @@ broker_app = typer.Typer(rich_markup_mode=None, add_completion=False)
 DATA_DIR_DEFAULT = Path("everlog-data")
 KAFKA_PORT_DEFAULT = 9092
 HTTP_PORT_DEFAULT = 8080
+BROKERS_MAX = 9
+"""A laptop's worth."""
 
 SESSION_LOST_STATUS = 75
 """``EX_TEMPFAIL`` of sysexits.h: the session has ended, and a new start gets another one."""
@@ -48,7 +52,10 @@ def dev(
             help=f"Port for Kafka clients; 0 takes a free one. Default: {KAFKA_PORT_DEFAULT}.",
         ),
     ] = None,
-    brokers: Annotated[int, typer.Option(help="How many brokers.")] = 1,
+    brokers: Annotated[
+        int,
+        typer.Option(min=1, max=BROKERS_MAX, help="How many; each is a process, on the next port."),
+    ] = 1,
     http_port: Annotated[
         int, typer.Option(min=0, max=PORT_MAX, help="Port of the gateway; 0 takes a free one.")
     ] = HTTP_PORT_DEFAULT,
@@ -60,8 +67,6 @@ def dev(
     """Run everything on this machine: broker, metadata, object store, gateway."""
     from service.app.config import ConfigSources
 
-    if brokers != 1:
-        misuse("replication is not there yet", "use --brokers 1")
     command = {
         "data.dir": str(DATA_DIR_DEFAULT.absolute()),
         "listeners": _listeners(KAFKA_PORT_DEFAULT),
@@ -87,7 +92,10 @@ def dev(
     if http_port and http_port in [address.port for address in config.listeners]:
         advice = "give --port and --http-port a port each"
         misuse(f"Kafka clients and the gateway cannot both have port {http_port}", advice)
-    _run(config, http_port=http_port)
+    if brokers == 1:
+        _run(config, http_port=http_port)
+    else:
+        _run_several(config, brokers, http_port=http_port, flags=set_ or ())
 
 
 @broker_app.command()
@@ -172,6 +180,46 @@ def _run(config: "BrokerConfig", *, http_port: int | None) -> None:
         fail(*explain(error, setting=_setting_of(error.port, config, http_port)))
     except SessionExpiredError as error:
         fail(str(error), "start the broker again", status=SESSION_LOST_STATUS)
+    except EverlogError as error:
+        fail(str(error), "")
+
+
+def _run_several(
+    config: "BrokerConfig", brokers: int, *, http_port: int, flags: Sequence[str]
+) -> None:
+    """Run brokers, their metadata, and a gateway, until a signal ends them."""
+    from everlog.model.errors import EverlogError
+    from service.app.cli.greeting import ready_line, suggestions
+    from service.app.cli.refused_address import explain
+    from service.app.dev_cluster import DevCluster, run_dev_cluster
+    from service.app.gateway_process import GatewayProcess
+    from service.model.network import CannotListenError
+    from service.telemetry.logs import configure_logs
+
+    if set(config.given) & {"zookeeper.connect"}:
+        misuse("--brokers keeps the metadata of its brokers itself", "leave zookeeper.connect out")
+    configure_logs(level=config.logging_level, form=config.logging_format)
+    (address,) = config.listeners[:1]
+    try:
+        logs = config.logging_level, config.logging_format
+        gateway = GatewayProcess("127.0.0.1", http_port, logs=logs)
+    except CannotListenError as error:
+        fail(*explain(error, setting="--http-port"))
+    cluster = DevCluster(
+        brokers=brokers,
+        data_dir=config.data_dir,
+        port=address.port,
+        store_url=config.store_url or f"file://{quote(config.data_dir)}/store",
+        flags=flags,
+    )
+
+    def greet(bootstrap: str) -> None:
+        print(ready_line(config, bootstrap, gateway.port), flush=True)
+        if sys.stdout.isatty():
+            print(suggestions(bootstrap.partition(",")[0]), flush=True)
+
+    try:
+        run_dev_cluster(cluster, on_ready=greet, gateway=gateway)
     except EverlogError as error:
         fail(str(error), "")
 

@@ -12,6 +12,10 @@ from everlog.model.ids import NodeId, PartitionId
 from service.partition.follower import FollowerPartition
 from service.replication.fetching import FetchAnswer, FetchFault, LeaderChannel, LeaderLostError
 
+TERM_SECONDS = 0.05
+"""Who is asked in another term than its own is asked again so soon: one of the two hears of the new
+one a little later."""
+
 Connect = Callable[[NodeId], LeaderChannel | None]
 """Gives a way to a broker, or None while it is not registered."""
 
@@ -157,15 +161,17 @@ class ReplicaFetching:
             await followed.take(answer)
         except RetriableError as error:
             _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
-            self._rest(source, followed.id)
+            self._rest(source, followed.id, self._backoff_seconds)
         except EverlogError as error:
             self.leave(followed.id)
             self._on_broken(followed, error)
         else:
-            if answer.fault in {FetchFault.OTHER_TERM, FetchFault.STORAGE}:
-                self._rest(source, followed.id)
+            if answer.fault is FetchFault.OTHER_TERM:
+                self._rest(source, followed.id, min(TERM_SECONDS, self._backoff_seconds))
+            elif answer.fault is FetchFault.STORAGE:
+                self._rest(source, followed.id, self._backoff_seconds)
 
-    def _rest(self, source: _Source, partition: PartitionId) -> None:
+    def _rest(self, source: _Source, partition: PartitionId, seconds: float) -> None:
         """Leave a partition out of the requests for a while."""
         source.resting.add(partition)
 
@@ -173,4 +179,4 @@ class ReplicaFetching:
             source.resting.discard(partition)
             source.changed.set()
 
-        asyncio.get_running_loop().call_later(self._backoff_seconds, resume)
+        asyncio.get_running_loop().call_later(seconds, resume)

@@ -142,6 +142,7 @@ def _answer(asked: FetchAsk, data: PartitionData) -> FetchAnswer:
         fault=_fault(data.error_code),
         high_watermark=Offset(data.high_watermark),
         log_start=Offset(data.log_start_offset),
+        local_start=Offset(data.local_start),
         diverging=None if diverging is None else (diverging.epoch, diverging.end_offset),
         records=data.records if isinstance(data.records, memoryview) else NO_RECORDS,
     )

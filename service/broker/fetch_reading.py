@@ -175,9 +175,10 @@ class FetchReading:
         if _diverges(each, result, partition, is_replica=self._replica is not None):
             made.is_urgent = True
             return
-        if self._replica is not None and not each.is_noted:
+        if self._replica is not None:
             self._note(each, partition, self._replica)
             result.high_watermark = partition.high_watermark
+            result.local_start = partition.local_start
         found = self._slice(each, partition, made)
         if found:
             result.records = found.records
@@ -190,6 +191,8 @@ class FetchReading:
 
     def _note(self, each: Wanted, partition: ReadablePartition, replica: Replica) -> None:
         """Tell the partition how far a replica is, once a request and in this term (REL-I3)."""
+        if each.is_noted:
+            return
         each.is_noted = True
         durable_end = each.offset if each.durable_end is None else each.durable_end
         partition.fetched(

@@ -124,6 +124,8 @@ class FollowerPartition:
             start = Offset(min(answer.log_start, self.hot.log_end))
             if start > self.hot.log_start:
                 await self._store.set_log_start(self.hot, start)
+            # Who leads has released that; whoever leads next finds it in the archive, too.
+            await self._store.release(self.hot, min(answer.local_start, self.high_watermark))
 
     async def _cut(self, epoch: int, end: int) -> None:
         hot = self.hot

@@ -55,6 +55,7 @@ class FetchAnswer:
     Attributes:
         asked: What it is the answer to.
         fault: Why there are no records, if so.
+        local_start: Where the log starts on the leader's disk; below it the archive has it.
         diverging: The greatest term that the leader has up to the follower's last one, and where it
             ends in its log; None if the logs agree.
         records: Whole batches, from the asked-for offset on; the follower's to keep.
@@ -64,6 +65,7 @@ class FetchAnswer:
     fault: FetchFault | None = None
     high_watermark: Offset = NOWHERE
     log_start: Offset = NOWHERE
+    local_start: Offset = NOWHERE
     diverging: tuple[int, int] | None = None
     records: memoryview = NO_RECORDS
 

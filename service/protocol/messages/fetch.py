@@ -104,7 +104,7 @@ class AbortedTransaction(Struct):
 
 
 class PartitionData(Struct):
-    """What one partition had to give."""
+    """What one partition had to give; to replicas, also where it starts on the leader's disk."""
 
     partition_index: int = int32()
     error_code: int = int16()
@@ -114,6 +114,7 @@ class PartitionData(Struct):
     diverging_epoch: EpochEndOffset | None = struct(EpochEndOffset, "12+", tag=0)
     current_leader: LeaderIdAndEpoch | None = struct(LeaderIdAndEpoch, "12+", tag=1)
     snapshot_id: SnapshotId | None = struct(SnapshotId, "12+", tag=2)
+    local_start: int = int64("12+", tag=PRIVATE_TAG_FIRST, default=-1)
     aborted_transactions: list[AbortedTransaction] | None = array(
         AbortedTransaction, "4+", nullable="4+"
     )

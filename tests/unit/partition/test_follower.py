@@ -11,6 +11,7 @@ from everlog.model.ids import NodeId, PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import stamp
 from service.hot.log import HotLog
+from service.hot.rolling import RollLimits
 from service.model.cluster import PartitionState
 from service.model.topic_config import TopicConfig
 from service.partition.follower import FollowerPartition
@@ -51,6 +52,7 @@ class Follower:
         term: int = TERM,
         asked: FetchAsk | None = None,
         fault: FetchFault | None = None,
+        local_start: int = 0,
         diverging: tuple[int, int] | None = None,
     ) -> None:
         """Answer what was asked, with a batch of one record at each of some offsets."""
@@ -64,6 +66,7 @@ class Follower:
             fault=fault,
             high_watermark=Offset(high_watermark),
             log_start=Offset(log_start),
+            local_start=Offset(local_start),
             diverging=diverging,
             records=memoryview(records),
         )
@@ -160,6 +163,19 @@ async def test_the_log_start_rises_with_the_leaders(follower: Follower) -> None:
     await follower.told(0, 1, 2, high_watermark=3)
     await follower.told(high_watermark=3, log_start=2)
     assert follower.hot.log_start == 2
+
+
+async def test_what_the_leader_has_released_is_released_here_as_far_as_it_is_committed(
+    follower: Follower,
+) -> None:
+    small = RollLimits(segment_bytes=100, segment_ms=600_000)
+    follower.hot.config = replace(follower.hot.config, roll=small)
+    for base in range(6):
+        await follower.told(base, high_watermark=4)
+    assert len(follower.hot.segments) > 4
+    await follower.told(high_watermark=4, local_start=6)
+    assert follower.hot.local_start == 4
+    assert follower.hot.log_start == 0, "the archive has it"
 
 
 async def test_a_log_that_was_given_away_is_not_touched_any_more(follower: Follower) -> None:

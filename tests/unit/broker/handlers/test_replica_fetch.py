@@ -82,6 +82,7 @@ async def test_what_it_has_safely_is_committed_and_it_hears_so_at_once() -> None
         await filled(partition, 3)
         result = await told(place, asking(partition, 3, synced_end=2))
         assert (partition.high_watermark, result.high_watermark) == (2, 2)
+        assert result.local_start == partition.local_start == 0
         await told(place, asking(partition, 3))
         assert partition.high_watermark == 3, "who does not say has what it asks behind"
 

@@ -14,7 +14,7 @@ PROGRAM = str(Path(sys.executable).with_name("everlog"))
     [
         ("dev --port 99999", "--port=99999: write a whole number from 0 to 65535"),
         ("dev --http-port x", "--http-port=x: write a whole number from 0 to 65535"),
-        ("dev --brokers many", "--brokers=many: write a whole number"),
+        ("dev --brokers many", "--brokers=many: write a whole number from 1 to 9"),
         ("topic create t -p 0", "--partitions=0: write a whole number from 1 to 100000"),
         ("consume t -n 0", "--limit=0: write a whole number, at least 1"),
         ("produce t --rate -1", "--rate=-1: write a number, at least 0.001"),

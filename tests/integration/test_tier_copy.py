@@ -106,4 +106,5 @@ def test_what_cannot_be_copied_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "leave it out" in refusal(*both, "--yes")
     assert "exclude each other" in refusal(*both, "--dry-run", "--follow", "3")
     assert "24h" in refusal(*both, "--prune", "--grace", "soon")
+    (tmp_path / "old").mkdir()
     assert "check its URL" in refusal(*both, status=1)

@@ -16,6 +16,7 @@ from service.app.cli.connection import (
     kafka_errors,
     wall_ms,
 )
+from service.app.cli.failure import fail
 from service.app.cli.log_dirs import read_local_bytes
 from service.app.cli.output import Output, OutputOption, show_json
 from service.app.cli.prices import PricesOption, money_text, read_prices
@@ -101,7 +102,10 @@ def _archive(
     if url is None:
         return None
     if is_given:
-        return run_on_store(url, work)
+        found = run_on_store(url, work)
+        if archived and not found:
+            fail(f"{url} has nothing of this topic in it", "check the URL and its prefix")
+        return found
     try:
         found = on_store(url, work)
     except EverlogError:

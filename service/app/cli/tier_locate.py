@@ -20,7 +20,7 @@ from service.app.cli.failure import FAILURE_STATUS, fail, misuse
 from service.app.cli.marks import Marks, offsets_at_time, read_marks
 from service.app.cli.output import Output, OutputOption, show_json
 from service.app.cli.sizes import plural, size_text
-from service.app.cli.store_option import OptionalStoreOption, run_on_store
+from service.app.cli.store_option import BROKERS_STORE, OptionalStoreOption, run_on_store
 from service.app.cli.times import instant_ms, instant_text
 from service.app.cli.topic_identity import ask_topic_id, read_identity, read_store_url
 from service.app.cli.topic_options import check_partition, find_topic, read_cluster
@@ -121,7 +121,11 @@ def _online(target: Target, bootstrap: str) -> tuple[Answer, str]:
     path = PartitionPath(
         cluster_id=identity.cluster_id, topic_id=identity.topic_id, partition=target.partition
     )
-    return run_on_store(url, lambda opened: _look_up(opened, path, target, marks)), url
+
+    async def work(opened: ObjectStore) -> Answer:
+        return await _look_up(opened, path, target, marks)
+
+    return run_on_store(url, work, option=BROKERS_STORE), url
 
 
 def _unknown_store() -> NoReturn:

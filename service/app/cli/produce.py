@@ -115,8 +115,14 @@ def produce(
         )
         delivery = send(lines, _settings(bootstrap, compression, plan.target), plan)
         error = None
+        now = plan.target
+        if delivery.refusal is not None or not now.partitions:
+            now = read_target(admin, topic)
         if delivery.refusal is not None:
-            error = reason(delivery.refusal, read_target(admin, topic), fixed)
+            error = reason(delivery.refusal, now, fixed)
+    if now.partitions and not plan.target.partitions:
+        count = plural(len(now.partitions), "partition")
+        print(f"everlog: created topic {topic} ({count})", file=sys.stderr)
     _report(topic, delivery, error, output)
 
 

@@ -24,7 +24,8 @@ from service.app.cli.plain_command import PlainCommand
 from service.app.cli.sending import Plan, send
 from service.app.cli.sizes import plural, size_text
 from service.app.cli.target import Target, read_target, reason
-from service.app.cli.topic_options import check_name, check_partition, read_pairs
+from service.app.cli.topic_identity import check_writable
+from service.app.cli.topic_options import check_name, check_partition, read_cluster, read_pairs
 from service.app.cli.typed_input import heeding_signals
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
@@ -128,6 +129,7 @@ def produce(
 
 def _target(admin: Admin, topic: str, partition: int | None, key_sep: str | None) -> Target:
     """Find out where the records go; end if none of them can."""
+    check_writable(admin, read_cluster(admin))
     target = read_target(admin, topic)
     if partition is not None and target.partitions:
         check_partition(topic, partition, target.partitions)

@@ -30,7 +30,7 @@ from service.app.cli.store_option import (
     run_on_store,
 )
 from service.app.cli.times import age_text, instant_text
-from service.app.cli.topic_identity import read_store_url
+from service.app.cli.topic_identity import archive_cluster, check_writable, read_store_url
 from service.app.cli.topic_options import check_name, read_cluster, read_pairs
 from service.tiering.deleted_archives import DeletedArchive, deleted_archives
 from service.tiering.topic_objects import TopicObjects
@@ -94,6 +94,7 @@ def undelete(
     overrides = read_pairs("--config", config)
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
+        check_writable(admin, read_cluster(admin))
         topic_id = topic_id_of(topic)
         if topic_id is None or name is None:
             if store is None:
@@ -113,13 +114,13 @@ def undelete(
         print(f"{name} is back  {plural(partitions, 'partition')}; {_LOST}")
 
 
-def _asked(admin: Admin, cluster: str | None) -> tuple[str, str]:
+def _asked(admin: Admin, cluster: str | None) -> tuple[str, str | None]:
     """Ask a broker where its archive is, and whose it is."""
     metadata = read_cluster(admin)
     url = read_store_url(admin, metadata)
     if url is None:
         fail("the broker does not tell where its archive is", "say it with --store URL")
-    return url, cluster or metadata.cluster_id
+    return url, cluster or archive_cluster(admin, metadata)
 
 
 def _read(url: str, cluster: str | None, *, option: str = STORE_OPTION) -> list[DeletedArchive]:

@@ -96,8 +96,11 @@ def parse_store_url(url: str) -> StoreLocation:
             return _bucket(parts)
         case "memory":
             return _memory(parts)
+        case "":
+            meant = f"write file://{quote(os.path.abspath(url))}" if url else f"use {_FORMS}"
+            raise RejectedError(f"{url!r} is no URL: {meant}")
         case scheme:
-            raise RejectedError(f"{scheme or 'nothing'}:// is no kind of store: use {_FORMS}")
+            raise RejectedError(f"{scheme}:// is no kind of store: use {_FORMS}")
 
 
 def absolute_url(url: str) -> str:

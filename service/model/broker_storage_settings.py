@@ -1,7 +1,8 @@
 """Settings of a broker that say where records are kept: its disk, the archive, the way between."""
 
+import os
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from service.model.config_definition import Importance, Setting
 from service.model.disk_limit import BYTES_MIN, read_disk_limit
@@ -50,7 +51,9 @@ def _store_url(value: Value) -> str | None:
         return None
     if url.scheme == "s3" and url.netloc:
         return None
-    return "write file:///directory or s3://bucket/prefix"
+    is_path = bool(value) and "://" not in str(value)
+    directory = quote(os.path.abspath(str(value))) if is_path else "/directory"
+    return f"write file://{directory} or s3://bucket/prefix"
 
 
 _DISK = (

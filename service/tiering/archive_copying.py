@@ -1,7 +1,7 @@
 """Copies an archive from one store to another, so that the copy names nothing that it lacks."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from everlog.format.cluster_marker import MARKER_BYTES_MAX, decode_marker
@@ -22,7 +22,7 @@ from everlog.stores.object_key import object_key
 from everlog.stores.object_store import ObjectInfo, ObjectStore, list_all
 from service.tiering.archive_listing import partitions_in
 from service.tiering.copy_classes import CopyClasses
-from service.tiering.copy_outcome import CopyCounts, OnCount, PartitionCopy
+from service.tiering.copy_outcome import CopyCounts, CopyProblem, OnCount, PartitionCopy
 from service.tiering.object_copying import ObjectCopier
 from service.tiering.partition_copying import PartitionCopier
 from service.tiering.store_owner import newest_owner
@@ -83,9 +83,15 @@ class CopyRound:
     refused: Collection[StorageClass] = ()
 
     @property
+    def problems(self) -> Mapping[str, CopyProblem]:
+        """Those that are kept, by object: a clone has the objects of its source, too."""
+        return {one.key: one for each in self.partitions for one in each.problems}
+
+    @property
     def problem_count(self) -> int:
         """How many objects the copy does not have as it should."""
-        return sum(each.problem_count for each in self.partitions)
+        not_kept = sum(each.problem_count - len(each.problems) for each in self.partitions)
+        return len(self.problems) + not_kept
 
 
 class ArchiveCopier:

@@ -327,6 +327,7 @@ class _PartitionWork:
             return None if body is None else decode_page(body, page, path=self._copy.path).rows
         except CorruptionError as error:
             self._copy.add(page.key(self._copy.path).text, f"{error}; {_DAMAGED}")
+            self._seen.add(page.uid)  # other roots name it, too
             return None
 
     async def _page_body(self, page: PageId) -> bytes | None:

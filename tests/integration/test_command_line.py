@@ -1,5 +1,6 @@
 """The command `everlog` against a real server, as people and scripts run it."""
 
+import json
 import os
 import random
 import subprocess
@@ -222,7 +223,18 @@ def test_a_table_on_a_terminal_has_the_same_facts(everlog: Command) -> None:
         assert word in shown
 
 
+def test_a_topic_that_a_mistyped_name_has_made_is_told(everlog: Command) -> None:
+    made = everlog.run("produce", "mistyped", "-o", "json", stdin=b"one\n")
+    assert made.stderr == b"everlog: created topic mistyped (2 partitions)\n"
+    assert json.loads(made.stdout)["records"] == 1
+    again = everlog.run("produce", "mistyped", stdin=b"two\n")
+    assert (again.returncode, again.stderr) == (0, b"")
+    nothing = everlog.run("produce", "unwritten", stdin=b"")
+    assert (nothing.returncode, nothing.stderr) == (0, b"")
+
+
 def test_progress_is_shown_on_a_terminal_only(everlog: Command, tmp_path: Path) -> None:
+    everlog.out("topic", "create", "watched")
     file = tmp_path / "lines"
     file.write_bytes(b"line\n" * 20_000)
     words = ["produce", "watched", "--file", str(file)]

@@ -200,6 +200,37 @@ def test_merges_and_deletions_behind_a_readers_back_cost_it_nothing(tmp_path: Pa
             assert taken(whole, 60) == expected(0, 60)
 
 
+def test_commands_that_would_write_say_where_to_and_others_find_the_archive(
+    tmp_path: Path,
+) -> None:
+    with both(tmp_path, SLICES, POLL) as (writer, reader):
+        produce(writer.bootstrap, 0, 5)
+        archived(writer)
+        reader.start()
+        everlog = Command(reader.bootstrap)
+        for words in (
+            ["produce", TOPIC],
+            ["produce", "absent"],
+            ["topic", "create", "new"],
+            ["topic", "alter", TOPIC, "--set", "retention.ms=1"],
+            ["topic", "alter", TOPIC, "--partitions", "5"],
+            ["topic", "delete", TOPIC, "--yes"],
+            ["tier", "hold", TOPIC],
+            ["tier", "clone", TOPIC, "copy"],
+            ["tier", "undelete", "gone"],
+            ["tier", "scrub", "--now"],
+        ):
+            said = everlog.refusal(*words, status=1)
+            assert said.startswith("everlog: this broker is read-only, it serves the archive "), (
+                said
+            )
+            assert "; write to a broker of " in said
+        assert everlog.facts("tier", "locate", f"{TOPIC}:0@3")["object"]["start"] <= 3
+        assert everlog.facts("tier", "explain", TOPIC)["archive_objects"] >= 1
+        Command(writer.bootstrap).out("topic", "delete", TOPIC, "--yes")
+        wait_until_true(lambda: bool(everlog.facts("tier", "deleted")))
+
+
 def test_topics_come_and_grow_as_they_do_at_the_writer(tmp_path: Path) -> None:
     with both(tmp_path, SLICES, POLL) as (writer, reader):
         produce(writer.bootstrap, 0, 5)

@@ -48,6 +48,7 @@ class Tier:
     def run(self, *words: str, status: int = 0) -> Result:
         done = CliRunner().invoke(app, words, env=self._environment)
         assert done.exit_code == status, done.output
+        assert isinstance(done.exception, SystemExit | None), done.exception
         return done
 
     def out(self, *words: str) -> str:
@@ -137,8 +138,46 @@ def test_an_archive_is_verified_and_what_is_wrong_ends_with_1(
     finally:
         for path, content in kept.items():
             path.write_bytes(content)
-    elsewhere = tier.refusal("verify", "--store", f"{url}-not", status=1)
-    assert "has nothing in it" in elsewhere
+
+
+READERS = [
+    ("verify", "--store"),
+    ("gc", "--store"),
+    ("cuts", "--store"),
+    ("deleted", "--store"),
+    ("explain", "flights", "--store"),
+    ("locate", "flights:0@5", "--store"),
+    ("copy", "--to", "file://made-by-mistake", "--from"),
+    ("copy", "--to", "file://made-by-mistake", "--prune", "--from"),
+]
+
+
+@pytest.mark.parametrize("words", READERS)
+def test_a_mistyped_archive_is_no_empty_one_and_nothing_is_made(
+    tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    option = words[-1]
+    missing = tier.refusal(*words, f"file://{tmp_path}/stroe", status=1)
+    assert missing.startswith(f"everlog: {option} file://{tmp_path}/stroe: there is no directory")
+    path = tier.refusal(*words, f"{tmp_path}/store", status=2)
+    assert (
+        path == f"everlog: {option}: '{tmp_path}/store' is no URL: write file://{tmp_path}/store\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    empty = tier.refusal(*words, f"file://{tmp_path}/empty", status=1)
+    assert empty.count("\n") == 1
+    assert "check" in empty
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_restore_from_a_mistyped_archive_makes_no_data_directory(tmp_path: Path) -> None:
+    everlog = Command("127.0.0.1:1")
+    words = ["tier", "restore", "--data-dir", str(tmp_path / "new"), "--store"]
+    assert "there is no directory" in everlog.refusal(*words, f"file://{tmp_path}/no", status=1)
+    assert f"write file://{tmp_path}/no" in everlog.refusal(*words, f"{tmp_path}/no", status=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_doctor_leaves_nothing_behind_also_when_it_is_stopped(tmp_path: Path) -> None:

@@ -108,4 +108,5 @@ def test_what_cannot_be_copied_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "wait for hours" in refusal(*both, "--storage-class", "GLACIER")
     assert "only buckets" in refusal(*both, "--storage-class", "GLACIER_IR")
     assert "24h" in refusal(*both, "--prune", "--grace", "soon")
+    (tmp_path / "old").mkdir()
     assert "check its URL" in refusal(*both, status=1)

@@ -10,6 +10,7 @@ from everlog.model.ids import TopicId, id_bytes, id_text
 from everlog.stores.object_store import ObjectStore
 from service.app.cli.failure import fail
 from service.app.cli.topic_identity import ask_topic_id
+from service.partition.restoration import clusters_in
 from service.tiering.archive_listing import partitions_in
 
 TopicOption = Annotated[
@@ -45,6 +46,14 @@ def wanted_topic(topic: str | None, bootstrap: str) -> TopicId | None:
     if topic is None:
         return None
     return topic_id_of(topic) or ask_topic_id(bootstrap, topic)
+
+
+async def find_clusters(store: ObjectStore, *, url: str) -> list[str]:
+    """Return the ids of the clusters whose archives a store has; end if there are none."""
+    found = await clusters_in(store)
+    if not found:
+        fail(f"{url} holds no archive", "check the URL and its prefix")
+    return found
 
 
 async def find_partitions(

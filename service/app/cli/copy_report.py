@@ -14,6 +14,7 @@ from service.app.cli.times import instant_text
 if TYPE_CHECKING:
     from service.tiering.archive_copying import CopyRound
     from service.tiering.copy_pruning import PartitionSurplus
+    from service.tiering.object_verification import Problem
     from service.tiering.verification import PartitionReport
 
 PROBLEMS_SHOWN = 20
@@ -47,6 +48,18 @@ class RoundReport:
         """Whether the copy is not what the source should be."""
         return bool(self.done.problem_count or any(each.problem_count for each in self.verified))
 
+    @property
+    def unsound_count(self) -> int:
+        """How many problems reading back has found besides those that the copy had told of."""
+        told = sum(len(each.problems) for each in self.verified) - len(self.unsound)
+        return sum(each.problem_count for each in self.verified) - told
+
+    @property
+    def unsound(self) -> "list[Problem]":
+        """Those of them that are kept."""
+        found = (one for each in self.verified for one in each.problems)
+        return [one for one in found if one.key.text not in self.done.problems]
+
     def lag_ms(self, now_ms: int) -> int | None:
         """Return how old the state is that the copy has whole; None if it has none."""
         return None if self.whole_as_of_ms is None else max(0, now_ms - self.whole_as_of_ms)
@@ -71,9 +84,7 @@ def round_facts(report: RoundReport, prices: Prices, *, now_ms: int) -> dict[str
         "cost": cost_facts(report, prices),
         "problems": done.problem_count,
         "problem_list": [
-            {"key": problem.key, "reason": problem.reason}
-            for each in done.partitions
-            for problem in each.problems
+            {"key": problem.key, "reason": problem.reason} for problem in done.problems.values()
         ],
         "verified": [
             {
@@ -141,15 +152,10 @@ def print_round(report: RoundReport, prices: Prices, *, now_ms: int) -> None:
 
 
 def _problems(report: RoundReport) -> list[str]:
-    ours = [
-        f"{problem.key}: {problem.reason}"
-        for each in report.done.partitions
-        for problem in each.problems
-    ]
+    ours = [f"{each.key}: {each.reason}" for each in report.done.problems.values()]
     read = [
-        f"{problem.key.text} in the copy: {problem.reason}; remove it there, and copy again"
-        for each in report.verified
-        for problem in each.problems
+        f"{each.key.text} in the copy: {each.reason}; remove it there, and copy again"
+        for each in report.unsound
     ]
     return ours + read
 
@@ -178,11 +184,11 @@ def _classes_text(report: RoundReport) -> str:
 def _verified_text(report: RoundReport) -> str:
     objects = sum(each.objects for each in report.verified)
     size = sum(each.named.bytes for each in report.verified)
-    problems = sum(each.problem_count for each in report.verified)
     read = f"{plural(objects, 'object')}, {size_text(size)}"
-    if problems:
-        return f"Verified {plural(problems, 'problem')} in {read}"
-    return f"Verified {read}: all read back and sound"
+    if report.unsound_count:
+        return f"Verified {plural(report.unsound_count, 'problem')} in {read}"
+    but = ", but for those above" if report.has_problems else ""
+    return f"Verified {read}: all read back and sound{but}"
 
 
 def _state_text(report: RoundReport, *, now_ms: int) -> str:

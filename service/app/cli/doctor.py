@@ -33,6 +33,7 @@ from service.app.cli.store_checks import (
     verdict_of,
     write_and_read,
 )
+from service.app.cli.store_option import check_url
 from service.app.cli.store_site import NotCleanedError, store_site
 from service.app.cli.store_timing import large_object, small_objects
 
@@ -104,6 +105,7 @@ def store(
     Works below a name of its own and removes what it has made, also after Ctrl-C. Exits with 1 if
     the store cannot be used.
     """
+    check_url(url, option="URL")
     left: str | None = None
     outcomes: list[_Outcome] = []
     try:

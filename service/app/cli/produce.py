@@ -24,7 +24,8 @@ from service.app.cli.plain_command import PlainCommand
 from service.app.cli.sending import Plan, send
 from service.app.cli.sizes import plural, size_text
 from service.app.cli.target import Target, read_target, reason
-from service.app.cli.topic_options import check_name, check_partition, read_pairs
+from service.app.cli.topic_identity import check_writable
+from service.app.cli.topic_options import check_name, check_partition, read_cluster, read_pairs
 from service.app.cli.typed_input import heeding_signals
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
@@ -115,13 +116,20 @@ def produce(
         )
         delivery = send(lines, _settings(bootstrap, compression, plan.target), plan)
         error = None
+        now = plan.target
+        if delivery.refusal is not None or not now.partitions:
+            now = read_target(admin, topic)
         if delivery.refusal is not None:
-            error = reason(delivery.refusal, read_target(admin, topic), fixed)
+            error = reason(delivery.refusal, now, fixed)
+    if now.partitions and not plan.target.partitions:
+        count = plural(len(now.partitions), "partition")
+        print(f"everlog: created topic {topic} ({count})", file=sys.stderr)
     _report(topic, delivery, error, output)
 
 
 def _target(admin: Admin, topic: str, partition: int | None, key_sep: str | None) -> Target:
     """Find out where the records go; end if none of them can."""
+    check_writable(admin, read_cluster(admin))
     target = read_target(admin, topic)
     if partition is not None and target.partitions:
         check_partition(topic, partition, target.partitions)

@@ -1,17 +1,19 @@
 """Commands that work on an object store themselves: the option ``--store``, and how they run."""
 
 import asyncio
+import os
 import signal
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, TypeVar
 
 import typer
 
-from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.errors import EverlogError, RejectedError, RetriableError
 from everlog.stores.backoff import RetryPolicy
 from everlog.stores.object_store import ObjectStore
-from service.app.cli.failure import INTERRUPTED_STATUS, fail
+from service.app.cli.failure import INTERRUPTED_STATUS, fail, misuse
 
 ResultT = TypeVar("ResultT")
 
@@ -41,15 +43,64 @@ OptionalStoreOption = Annotated[
 ]
 
 
-def run_on_store(url: str, work: Callable[[ObjectStore], Awaitable[ResultT]]) -> ResultT:
-    """Open a store, work on it, and close it; end if that cannot be.
+STORE_OPTION = "--store"
+
+BROKERS_STORE = "the broker's store"
+"""Stands for an option where a broker has named the store, perhaps one on another machine."""
+
+
+def check_url(url: str, *, option: str = STORE_OPTION) -> str:
+    """Return a URL that means the same everywhere; end if it names no store."""
+    from everlog.stores.url import absolute_url
+
+    try:
+        return absolute_url(url)
+    except RejectedError as error:
+        misuse(f"{option}: {error}", "")
+
+
+def check_store(url: str, *, option: str = STORE_OPTION) -> str:
+    """Return a URL that means the same everywhere; end if there can be no archive.
+
+    A store makes its directory when it is written to, so whoever only reads has to look first.
+    """
+    from everlog.stores.url import DirectoryLocation, parse_store_url
+
+    absolute = check_url(url, option=option)
+    place = parse_store_url(absolute)
+    if isinstance(place, DirectoryLocation) and not _may_be_directory(place.path):
+        advice = "check it for a mistake"
+        if option == BROKERS_STORE:
+            advice = "if the broker is on another machine, name the store with --store"
+        fail(f"{option} {url}: there is no directory {place.path}", advice)
+    return absolute
+
+
+def _may_be_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # the store says why it cannot be read
+
+
+def run_on_store(
+    url: str,
+    work: Callable[[ObjectStore], Awaitable[ResultT]],
+    *,
+    option: str = STORE_OPTION,
+) -> ResultT:
+    """Open a store that is there, work on it, and close it; end if that cannot be.
 
     Ctrl-C and SIGTERM cancel the work and end the command.
 
     Args:
         url: Of the store.
         work: Gets the store, which repeats what fails for a while.
+        option: What has named the store.
     """
+    check_store(url, option=option)
     try:
         return on_store(url, work)
     except EverlogError as error:

@@ -12,7 +12,12 @@ import typer
 
 from everlog.model.errors import RetriableError
 from everlog.stores.object_store import ObjectStore
-from service.app.cli.archived_topics import ClusterOption, TopicOption, wanted_topic
+from service.app.cli.archived_topics import (
+    ClusterOption,
+    TopicOption,
+    find_clusters,
+    wanted_topic,
+)
 from service.app.cli.connection import BOOTSTRAP_DEFAULT, BootstrapOption, wall_ms
 from service.app.cli.copy_report import (
     RoundReport,
@@ -29,6 +34,7 @@ from service.app.cli.progress import Progress
 from service.app.cli.sizes import plural
 from service.app.cli.store_option import (
     STORE_VARIABLE,
+    check_url,
     opened_store,
     root_cause,
     run_on_store,
@@ -51,9 +57,10 @@ _SAME = "same"
 
 _FORM = "file:///directory or s3://bucket/prefix?endpoint=URL&region=R"
 
+FROM = "--from"
 FromOption = Annotated[
     str,
-    typer.Option("--from", envvar=STORE_VARIABLE, metavar="URL", help=f"The archive: {_FORM}."),
+    typer.Option(FROM, envvar=STORE_VARIABLE, metavar="URL", help=f"The archive: {_FORM}."),
 ]
 ToOption = Annotated[
     str, typer.Option("--to", metavar="URL", help="The copy: another one, empty or copied before.")
@@ -143,7 +150,7 @@ def copy(
     )
     if prune:
         _prune(order, grace_ms=_grace_ms(grace), is_real=yes)
-    elif run_on_store(source, lambda opened: _copy(opened, order)):
+    elif run_on_store(source, lambda opened: _copy(opened, order), option=FROM):
         raise SystemExit(FAILURE_STATUS)
 
 
@@ -185,15 +192,11 @@ def _grace_ms(text: str) -> int:
 
 def _check_urls(source: str, target: str) -> None:
     """See that there are two stores, neither of which is the other."""
-    from everlog.model.errors import RejectedError
-    from everlog.stores.url import MemoryLocation, absolute_url, parse_store_url
+    from everlog.stores.url import MemoryLocation, parse_store_url
 
     places = []
-    for option, url in (("--from", source), ("--to", target)):
-        try:
-            place = parse_store_url(absolute_url(url))
-        except RejectedError as error:
-            misuse(f"{option}: {error}", "")
+    for option, url in ((FROM, source), ("--to", target)):
+        place = parse_store_url(check_url(url, option=option))
         if isinstance(place, MemoryLocation):
             misuse(f"{option}: memory:// is gone when the command ends", f"write {_FORM}")
         places.append(place)
@@ -358,6 +361,7 @@ def _prune(order: _Order, *, grace_ms: int, is_real: bool) -> None:
         from service.tiering.copy_pruning import remove, surplus_of
 
         found = []
+        await find_clusters(source, url=order.source_url)
         async with opened_store(order.target_url) as target:
             paths = await partitions_in(target, order.scope.has)
             with Progress("comparing", has_end=True) as progress:
@@ -372,7 +376,7 @@ def _prune(order: _Order, *, grace_ms: int, is_real: bool) -> None:
                     progress.draw(facts, done=len(found), total=len(paths))
         return found
 
-    found = run_on_store(order.source_url, work)
+    found = run_on_store(order.source_url, work, option=FROM)
     if order.output is Output.JSON:
         show_json({"to": order.target_url, **prune_facts(found, is_real=is_real)})
     else:

@@ -10,14 +10,13 @@ from everlog.format.cut import Cut
 from everlog.format.meta_keys import CutKey
 from everlog.model.errors import EverlogError, RetriableError
 from everlog.stores.object_store import ObjectInfo, ObjectStore
-from service.app.cli.archived_topics import ClusterOption
+from service.app.cli.archived_topics import ClusterOption, find_clusters
 from service.app.cli.failure import fail
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.sizes import count_text, size_text
 from service.app.cli.store_option import StoreOption, run_on_store
 from service.app.cli.times import instant_text
 from service.app.system import SystemIds
-from service.partition.restoration import clusters_in
 from service.tiering.cut_objects import CutObjects
 
 READS_AT_ONCE_MAX = 8
@@ -39,7 +38,7 @@ def cuts(
 
     async def work(opened: ObjectStore) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for cluster_id in [cluster] if cluster else await clusters_in(opened):
+        for cluster_id in [cluster] if cluster else await find_clusters(opened, url=store):
             objects = CutObjects(opened, cluster_id=cluster_id, ids=SystemIds())
             newest = (await objects.listed())[::-1][:limit]
             found += await _facts_of_all(objects, newest)

@@ -10,7 +10,7 @@ import typer
 
 from everlog.model.ids import TopicId, id_text
 from everlog.stores.object_store import ObjectStore
-from service.app.cli.archived_topics import ClusterOption, topic_id_of
+from service.app.cli.archived_topics import ClusterOption, find_clusters, topic_id_of
 from service.app.cli.client_library import Admin, kafka_admin
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
@@ -23,11 +23,15 @@ from service.app.cli.connection import (
 from service.app.cli.failure import fail
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.sizes import plural, size_text
-from service.app.cli.store_option import OptionalStoreOption, run_on_store
+from service.app.cli.store_option import (
+    BROKERS_STORE,
+    STORE_OPTION,
+    OptionalStoreOption,
+    run_on_store,
+)
 from service.app.cli.times import age_text, instant_text
-from service.app.cli.topic_identity import read_store_url
+from service.app.cli.topic_identity import archive_cluster, check_writable, read_store_url
 from service.app.cli.topic_options import check_name, read_cluster, read_pairs
-from service.partition.restoration import clusters_in
 from service.tiering.deleted_archives import DeletedArchive, deleted_archives
 from service.tiering.topic_objects import TopicObjects
 
@@ -49,9 +53,11 @@ def deleted(
     if store is None:
         with kafka_errors(bootstrap):
             url, cluster = _asked(connect_admin(bootstrap), cluster)
+        found = _read(url, cluster, option=BROKERS_STORE)
     else:
         url = store
-    facts = [_facts(each) for each in _read(url, cluster)]
+        found = _read(url, cluster)
+    facts = [_facts(each) for each in found]
     if output is Output.JSON:
         show_json(facts)
     elif not facts:
@@ -88,12 +94,14 @@ def undelete(
     overrides = read_pairs("--config", config)
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
+        check_writable(admin, read_cluster(admin))
         topic_id = topic_id_of(topic)
         if topic_id is None or name is None:
-            url, cluster = _asked(admin, None) if store is None else (store, None)
-            if store is not None:
-                cluster = read_cluster(admin).cluster_id
-            found = _wanted(_read(url, cluster), topic, topic_id)
+            if store is None:
+                held = _read(*_asked(admin, None), option=BROKERS_STORE)
+            else:
+                held = _read(store, read_cluster(admin).cluster_id)
+            found = _wanted(held, topic, topic_id)
             topic_id, name = found.topic_id, name or _name(found, topic)
         wish = {**overrides, _UNDELETE: id_text(topic_id)}
         wanted = kafka_admin().NewTopic(name, -1, -1, config=wish)
@@ -106,27 +114,27 @@ def undelete(
         print(f"{name} is back  {plural(partitions, 'partition')}; {_LOST}")
 
 
-def _asked(admin: Admin, cluster: str | None) -> tuple[str, str]:
+def _asked(admin: Admin, cluster: str | None) -> tuple[str, str | None]:
     """Ask a broker where its archive is, and whose it is."""
     metadata = read_cluster(admin)
     url = read_store_url(admin, metadata)
     if url is None:
         fail("the broker does not tell where its archive is", "say it with --store URL")
-    return url, cluster or metadata.cluster_id
+    return url, cluster or archive_cluster(admin, metadata)
 
 
-def _read(url: str, cluster: str | None) -> list[DeletedArchive]:
+def _read(url: str, cluster: str | None, *, option: str = STORE_OPTION) -> list[DeletedArchive]:
     async def work(opened: ObjectStore) -> list[DeletedArchive]:
         from service.app.system import SystemClock, SystemIds
 
-        clusters = [cluster] if cluster is not None else await clusters_in(opened)
+        clusters = [cluster] if cluster is not None else await find_clusters(opened, url=url)
         found: list[DeletedArchive] = []
         for each in clusters:
             topics = TopicObjects(opened, cluster_id=each, clock=SystemClock(), ids=SystemIds())
             found += await deleted_archives(opened, topics, cluster_id=each)
         return found
 
-    return run_on_store(url, work)
+    return run_on_store(url, work, option=option)
 
 
 def _wanted(found: list[DeletedArchive], topic: str, topic_id: TopicId | None) -> DeletedArchive:

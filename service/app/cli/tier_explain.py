@@ -16,6 +16,7 @@ from service.app.cli.connection import (
     kafka_errors,
     wall_ms,
 )
+from service.app.cli.failure import fail
 from service.app.cli.log_dirs import read_local_bytes
 from service.app.cli.output import Output, OutputOption, show_json
 from service.app.cli.prices import PricesOption, money_text, read_prices
@@ -32,6 +33,7 @@ from service.app.cli.topic_identity import (
     read_store_url,
 )
 from service.app.cli.topic_options import read_cluster
+from service.app.source_cluster import source_cluster
 from service.app.system import SystemClock, SystemIds
 from service.coordination.topic_cloning import ancestors_of
 from service.tiering.topic_objects import TopicObjects
@@ -65,12 +67,8 @@ def explain(
         url = store or read_store_url(admin, metadata)
         local_bytes = read_local_bytes(metadata, topic)
         scrub = read_scrub(admin, metadata, url=metrics)
-    paths = [
-        PartitionPath(cluster_id=identity.cluster_id, topic_id=identity.topic_id, partition=number)
-        for number in identity.partitions
-    ]
     sums = sums_of(partitions)
-    archive = _archive(url, paths, archived=sums["archived_records"], is_given=store is not None)
+    archive = _archive(url, identity, archived=sums["archived_records"], is_given=store is not None)
     range_bytes = int(settings.get(_RANGE_SETTING) or _RANGE_BYTES_DEFAULT)
     facts = {
         "topic": topic,
@@ -91,17 +89,25 @@ def explain(
 
 
 def _archive(
-    url: str | None, paths: list[PartitionPath], *, archived: int | None, is_given: bool
+    url: str | None, identity: TopicIdentity, *, archived: int | None, is_given: bool
 ) -> dict[int, ArchiveSums] | None:
     """Read what the newest roots say, by partition; None if that cannot be."""
-
-    async def work(opened: ObjectStore) -> dict[int, ArchiveSums]:
-        return await read_archive_sums(opened, paths, now_ms=wall_ms())
-
     if url is None:
         return None
+
+    async def work(opened: ObjectStore) -> dict[int, ArchiveSums]:
+        cluster_id = await source_cluster(opened, url, identity.cluster_id)
+        paths = [
+            PartitionPath(cluster_id=cluster_id, topic_id=identity.topic_id, partition=number)
+            for number in identity.partitions
+        ]
+        return await read_archive_sums(opened, paths, now_ms=wall_ms())
+
     if is_given:
-        return run_on_store(url, work)
+        found = run_on_store(url, work)
+        if archived and not found:
+            fail(f"{url} has nothing of this topic in it", "check the URL and its prefix")
+        return found
     try:
         found = on_store(url, work)
     except EverlogError:
@@ -112,16 +118,15 @@ def _archive(
 
 def _cloned_from(url: str | None, identity: TopicIdentity) -> list[str]:
     """Read what a topic was made from, its source first; nothing if that cannot be."""
+    if url is None:
+        return []
 
     async def work(opened: ObjectStore) -> list[str]:
-        objects = TopicObjects(
-            opened, cluster_id=identity.cluster_id, clock=SystemClock(), ids=SystemIds()
-        )
+        cluster_id = await source_cluster(opened, url, identity.cluster_id)
+        objects = TopicObjects(opened, cluster_id=cluster_id, clock=SystemClock(), ids=SystemIds())
         record = await objects.newest(identity.topic_id)
         return [] if record is None else [each.name for each in ancestors_of(record.extra)]
 
-    if url is None:
-        return []
     try:
         return on_store(url, work)
     except EverlogError:

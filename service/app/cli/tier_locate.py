@@ -20,10 +20,11 @@ from service.app.cli.failure import FAILURE_STATUS, fail, misuse
 from service.app.cli.marks import Marks, offsets_at_time, read_marks
 from service.app.cli.output import Output, OutputOption, show_json
 from service.app.cli.sizes import plural, size_text
-from service.app.cli.store_option import OptionalStoreOption, run_on_store
+from service.app.cli.store_option import BROKERS_STORE, OptionalStoreOption, run_on_store
 from service.app.cli.times import instant_ms, instant_text
 from service.app.cli.topic_identity import ask_topic_id, read_identity, read_store_url
 from service.app.cli.topic_options import check_partition, find_topic, read_cluster
+from service.app.source_cluster import source_cluster
 from service.tiering.archive_listing import read_root, root_names
 from service.tiering.locating import Location, Locator
 
@@ -118,10 +119,16 @@ def _online(target: Target, bootstrap: str) -> tuple[Answer, str]:
             if found is None:
                 fail(f"{target.topic}/{target.partition} has no record as late as that", "")
             target = Target(topic=target.topic, partition=target.partition, offset=found)
-    path = PartitionPath(
-        cluster_id=identity.cluster_id, topic_id=identity.topic_id, partition=target.partition
-    )
-    return run_on_store(url, lambda opened: _look_up(opened, path, target, marks)), url
+
+    async def work(opened: ObjectStore) -> Answer:
+        path = PartitionPath(
+            cluster_id=await source_cluster(opened, url, identity.cluster_id),
+            topic_id=identity.topic_id,
+            partition=target.partition,
+        )
+        return await _look_up(opened, path, target, marks)
+
+    return run_on_store(url, work, option=BROKERS_STORE), url
 
 
 def _unknown_store() -> NoReturn:

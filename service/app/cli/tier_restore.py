@@ -9,7 +9,7 @@ from service.app.cli.failure import FAILURE_STATUS, fail, misuse
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.progress import Progress
 from service.app.cli.sizes import count_text, size_text
-from service.app.cli.store_option import StoreOption
+from service.app.cli.store_option import StoreOption, check_store
 from service.app.cli.times import instant_ms
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def restore(
     from service.telemetry.logs import configure_logs
 
     order = RestoreOrder(
-        store_url=_absolute(store),
+        store_url=check_store(store),
         data_dir=str(data_dir.absolute()),
         cluster_id=cluster,
         broker_id=NodeId(broker_id),
@@ -85,16 +85,6 @@ def _restored(order: "RestoreOrder") -> "RestoreReport":
             return restore_cluster(order, RestoreProgress(on_change=draw))
     except EverlogError as error:
         fail(str(error), "")
-
-
-def _absolute(store: str) -> str:
-    from everlog.model.errors import RejectedError
-    from everlog.stores.url import absolute_url
-
-    try:
-        return absolute_url(store)
-    except RejectedError as error:
-        misuse(f"--store: {error}", "")
 
 
 def _instant(text: str | None, *, now_ms: int) -> int | None:

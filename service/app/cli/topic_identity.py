@@ -8,9 +8,11 @@ from everlog.model.ids import TopicId
 from everlog.stores.url import DirectoryLocation, parse_store_url
 from service.app.cli.client_library import Admin, Cluster, kafka, kafka_admin
 from service.app.cli.connection import REQUEST_SECONDS_MAX, connect_admin, kafka_errors
+from service.app.cli.failure import fail
 from service.app.cli.log_dirs import read_log_dir
 from service.app.cli.topic_options import find_topic, read_cluster
 
+_SOURCE = "archive.read.only.cluster"
 _STORE_DIR = "store"
 """Below the data directory of a broker without ``store.url``."""
 
@@ -20,10 +22,11 @@ class TopicIdentity:
     """A topic as the names of its objects have it.
 
     Attributes:
+        cluster_id: Whose archive it is in; None if that is for the store to tell.
         partitions: Their numbers.
     """
 
-    cluster_id: str
+    cluster_id: str | None
     topic_id: TopicId
     partitions: list[int]
 
@@ -43,7 +46,7 @@ def read_identity(admin: Admin, metadata: Cluster, name: str) -> TopicIdentity:
     uuid = described[name].result().topic_id
     halves = (uuid.get_most_significant_bits(), uuid.get_least_significant_bits())
     return TopicIdentity(
-        cluster_id=metadata.cluster_id,
+        cluster_id=archive_cluster(admin, metadata),
         topic_id=TopicId(b"".join((each % (1 << 64)).to_bytes(8, "big") for each in halves)),
         partitions=sorted(topic.partitions),
     )
@@ -61,6 +64,29 @@ def read_store_url(admin: Admin, metadata: Cluster) -> str | None:
     location = parse_store_url(url)
     is_relative = isinstance(location, DirectoryLocation) and not os.path.isabs(location.path)
     return None if is_relative else url
+
+
+def archive_cluster(admin: Admin, metadata: Cluster) -> str | None:
+    """Ask whose archive a broker serves; None if it serves the only one of its store."""
+    settings = broker_settings(admin, metadata)
+    return settings.get(_SOURCE) or None if _is_read_only(settings) else metadata.cluster_id
+
+
+def check_writable(admin: Admin, metadata: Cluster) -> None:
+    """End if a broker only reads.
+
+    For what the client library passes on without the broker's words, or tries for long.
+    """
+    settings = broker_settings(admin, metadata)
+    if _is_read_only(settings):
+        fail(
+            f"this broker is read-only, it serves the archive in {settings['store.url']}",
+            "write to a broker of the cluster that has it, with --bootstrap",
+        )
+
+
+def _is_read_only(settings: dict[str, str | None]) -> bool:
+    return settings.get("archive.read.only") == "true"
 
 
 def broker_settings(admin: Admin, metadata: Cluster) -> dict[str, str | None]:

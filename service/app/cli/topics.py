@@ -21,6 +21,7 @@ from service.app.cli.output import Column, Output, OutputOption, Table, show, sh
 from service.app.cli.plain_command import PlainCommand
 from service.app.cli.sizes import count_text, plural
 from service.app.cli.times import duration_text, instant_text
+from service.app.cli.topic_identity import check_writable
 from service.app.cli.topic_options import (
     alter_settings,
     check_name,
@@ -210,6 +211,7 @@ def delete(
 
     def check(admin: Admin) -> None:
         metadata = read_cluster(admin)
+        check_writable(admin, metadata)
         for name in names:
             find_topic(metadata, name)
         for name, settings in read_settings(admin, names).items():

@@ -77,7 +77,10 @@ class WriteRefusals:
     """
 
     def __init__(self, cluster_id: str) -> None:
-        self._why = f"this broker reads the archive of cluster {cluster_id} and cannot write"
+        self._why = (
+            f"this broker is read-only, it serves the archive of cluster {cluster_id}; "
+            "write to a broker of that cluster"
+        )
 
     def produce(self, _: RequestContext, request: ProduceRequest) -> ProduceResponse:
         """Refuse as Kafka refuses who may not write to a topic: every producer gives up then."""

@@ -17,12 +17,15 @@ def test_directories_and_buckets_are_taken_as_stores(url: str) -> None:
     assert BROKER_SETTINGS["store.url"].parse(url) == url
 
 
-@pytest.mark.parametrize(
-    "url", ["", "bucket", "s3://", "file://", "gs://bucket", "s3:/bucket", "s3://["]
-)
+@pytest.mark.parametrize("url", ["", "s3://", "file://", "gs://bucket", "s3://["])
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(InvalidConfigError, match="write file:///directory or s3://bucket/prefix"):
         BROKER_SETTINGS["store.url"].parse(url)
+
+
+def test_a_path_is_told_the_url_that_it_would_be() -> None:
+    with pytest.raises(InvalidConfigError, match="write file:///srv/an%20archive or s3://"):
+        BROKER_SETTINGS["store.url"].parse("/srv/an archive")
 
 
 def test_credentials_do_not_belong_into_a_url() -> None:

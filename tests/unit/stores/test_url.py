@@ -63,7 +63,8 @@ def test_a_url_names_a_place(url: str, location: StoreLocation) -> None:
     ("url", "says"),
     [
         ("", "use file:///dir, s3://bucket/prefix"),
-        ("/var/lib/cold", "use file:///dir"),
+        ("/var/lib/a cold one", "write file:///var/lib/a%20cold%20one$"),
+        ("cold", f"write file://{Path.cwd()}/cold$"),
         ("gs://bucket", "gs:// is no kind of store: use file:///dir"),
         ("s3://[", "is not a URL"),
         ("file://", "file:// needs a directory"),

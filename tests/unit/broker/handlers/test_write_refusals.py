@@ -32,7 +32,10 @@ from service.protocol.messages.produce import (
 )
 from tests.unit.broker.handlers.town import context
 
-WHY = "this broker reads the archive of cluster abc and cannot write"
+WHY = (
+    "this broker is read-only, it serves the archive of cluster abc; "
+    "write to a broker of that cluster"
+)
 
 
 def answer(key: ApiKey, request: Any, *, version: int) -> Any:
@@ -54,7 +57,7 @@ def test_each_produced_batch_is_refused_and_told_why() -> None:
 
 
 def test_who_wants_no_answer_to_a_batch_loses_the_connection() -> None:
-    with pytest.raises(ConnectionClosingError, match="cannot write"):
+    with pytest.raises(ConnectionClosingError, match="is read-only"):
         answer(ApiKey.PRODUCE, produce(0), version=9)
 
 

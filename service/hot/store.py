@@ -216,6 +216,7 @@ class HotStore:
         ]:  # one write of a file at a time, the newest start last
             content = encode_log_start(log.log_start)
             await self._in_thread(self._disk.write_file_atomically, path, content)
+        log.on_change()
         await self.release(log, log.log_start)
 
     async def release(self, log: HotLog, before: Offset) -> list[Segment]:

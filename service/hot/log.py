@@ -41,8 +41,8 @@ class HotLog:
     Attributes:
         on_advance: Called after `log_end` or `synced_end` has risen.
         on_failure: Called once when the disk has refused a write.
-        on_sealed: Called when a segment has been sealed and synced.
-        on_cleanable: Called then too, if the topic is compacted.
+        on_change: Called when a segment has been sealed and synced, or records were deleted.
+        on_cleanable: Called at a seal, too, if the topic is compacted.
         committed_end: Tells the offset up to which nothing can be undone any more.
         is_held: Whether segments are just being replaced; none is released meanwhile.
         written_at: Where the log end is: a segment, and bytes of it.
@@ -67,7 +67,7 @@ class HotLog:
         self.failure: DiskError | None = None
         self.on_advance: Callable[[], None] = lambda: None
         self.on_failure: Callable[[LogFailedError], None] = lambda _: None
-        self.on_sealed: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
         self.on_cleanable: Callable[[], None] = lambda: None
         self.committed_end: Callable[[], Offset] = lambda: self.durable_end
         self.is_held = False
@@ -334,7 +334,7 @@ class HotLog:
             self.synced_end = Offset(step.segment.next_offset)
             self.synced_at = (step.segment, step.segment.size)
         step.segment.index = None
-        self.on_sealed()
+        self.on_change()
         if self.config.cleaning is not None:
             self.on_cleanable()
 

@@ -250,11 +250,11 @@ class HotStore:
     async def set_log_start(self, log: HotLog, offset: Offset) -> None:
         """Raise the first offset of the log, durably; segments below it are removed."""
         log.raise_log_start(offset)
-        path = f"{log.directory}/{LOG_START}"
         # One write of a file at a time, the newest start last.
         async with self._starts[log.partition]:
-            content = encode_log_start(log.log_start)
+            path, content = f"{log.directory}/{LOG_START}", encode_log_start(log.log_start)
             await self._in_thread(self._disk.write_file_atomically, path, content)
+        log.on_change()
         await self.release(log, log.log_start)
 
     async def release(self, log: HotLog, before: Offset) -> list[Segment]:

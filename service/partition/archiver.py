@@ -105,7 +105,7 @@ class Archiver:
             archive.hot = hot = await self._restart(archive, tiered, is_new=is_new)
         self._adopt(archive, tiered)
         self._entries[partition] = _Entry(archive)
-        hot.on_sealed = archive.small_objects.wake = lambda: self.wake(partition)
+        hot.on_change = archive.small_objects.wake = lambda: self.wake(partition)
         self._lag_watch.follow(partition, archive)
         if archive.has_work:
             self.wake(partition)

@@ -7,6 +7,7 @@ from everlog.format.topic_record import TopicRecord
 from everlog.model.errors import CorruptionError, RejectedError
 from everlog.model.ids import TopicId
 from everlog.stores.errors import ObjectMissingError
+from service.model.topic_config import is_held
 from service.partition.restored_topics import FoundTopic
 from service.tiering.topic_objects import TopicNames, TopicObjects
 
@@ -43,6 +44,7 @@ class RecordSearch:
     async def _read(self, topic_id: TopicId, names: TopicNames) -> FoundTopic:
         at_ms, notes = self._at_ms, list[str]()
         oldest: TopicRecord | None = None
+        held = False
         for key in reversed(names.records):
             try:
                 record = await self._objects.read(key)
@@ -51,9 +53,13 @@ class RecordSearch:
                 continue
             except RejectedError as error:
                 return FoundTopic(topic_id=topic_id, record=None, tiers={}, problem=str(error))
+            held = is_held(record.config) if oldest is None else held
             oldest = record
             if at_ms is None or record.created_ms <= at_ms:
-                return FoundTopic(topic_id=topic_id, record=record, tiers={}, notes=notes)
+                return FoundTopic(
+                    topic_id=topic_id, record=record, tiers={}, notes=notes, held=held
+                )
+        is_later = oldest is not None
         return FoundTopic(
-            topic_id=topic_id, record=oldest, tiers={}, notes=notes, is_later=oldest is not None
+            topic_id=topic_id, record=oldest, tiers={}, notes=notes, is_later=is_later, held=held
         )

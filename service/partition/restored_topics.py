@@ -14,7 +14,8 @@ from service.coordination.topic_errors import InvalidTopicNameError
 from service.coordination.topic_names import check_topic_name
 from service.coordination.topic_plan import PARTITIONS_MAX
 from service.model.config_definition import InvalidConfigError, Setting
-from service.model.topic_settings import RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
+from service.model.topic_config import is_held
+from service.model.topic_settings import HOLD, RETIRED_TOPIC_SETTINGS, TOPIC_SETTINGS
 from service.tiering.partition_names import RESTORE_EPOCH_STEP
 from service.tiering.partition_restore import RestoredTier, Source
 
@@ -63,6 +64,7 @@ class FoundTopic:
         is_tiered: Whether it has an archive.
         epoch: A leader epoch that it has been in.
         is_from_cut: Whether nothing but a cut knows it.
+        held: Whether it is on hold by its newest record, whatever time is restored.
     """
 
     topic_id: TopicId
@@ -74,6 +76,7 @@ class FoundTopic:
     is_tiered: bool = True
     epoch: LeaderEpoch = _NEVER_LED
     is_from_cut: bool = False
+    held: bool = False
 
     @property
     def was_deleted(self) -> bool:
@@ -123,6 +126,9 @@ def _outcome(topic: FoundTopic, *, keeps_name: bool) -> TopicOutcome:
     name, name_note = _name(topic, keeps_name=keeps_name)
     config, config_notes = readable_config({} if record is None else record.config)
     notes += [*name_note, *config_notes]
+    if topic.held and not is_held(config) and "compact" not in config.get("cleanup.policy", ""):
+        config[HOLD] = "true"
+        notes.append(f"it was put on hold later ({HOLD}=true), and stays so until it is released")
     for number, tier in sorted(topic.tiers.items()):
         if isinstance(tier, RestoredTier):
             told = (*tier.notes, *_clone_notes(record, number, tier.source))

@@ -297,7 +297,7 @@ class Verifier:
         info = ObjectInfo(key=object_key(key.text), size=0, modified_ms=0, checksum_crc32c=None)
         try:
             finding = await drive_async(
-                census.finding(info), partial(self._manifests.page, key.path)
+                census.finding(info), partial(self._manifests.page, root.path)
             )
         except (ObjectMissingError, CorruptionError, UnsupportedFormatError):
             return False

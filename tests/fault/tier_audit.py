@@ -14,8 +14,8 @@ from pathlib import Path
 from everlog.format.checksum import crc32c
 from everlog.format.entries import Entry, entry_of
 from everlog.format.lookup import entries_at
-from everlog.format.meta_keys import CutKey, TopicRecordKey, parse_meta_key
-from everlog.format.object_keys import ClusterKey, PartitionPath
+from everlog.format.meta_keys import CutKey, DeletedTopicKey, TopicRecordKey, parse_meta_key
+from everlog.format.object_keys import ClusterKey, PartitionPath, SegmentKey
 from everlog.format.page import Page
 from everlog.format.page_refs import PageId
 from everlog.format.pointer import Pointer, claimed, decode_pointer
@@ -112,7 +112,8 @@ async def audit_tiers(
         seen |= await _Partition(path, pointer, store, found).check()
     if names is None:
         names = {info.key async for info in list_all(store, "")}
-    seen |= {name for name in names if isinstance(parse_meta_key(name), TopicRecordKey | CutKey)}
+    told = TopicRecordKey | DeletedTopicKey | CutKey
+    seen |= {name for name in names if isinstance(parse_meta_key(name), told)}
     found.problems += [f"{name} is no object of any tier" for name in sorted(names - seen)]
     return found
 
@@ -164,7 +165,7 @@ class _Partition:
                 self._complain(f"{entry.key(self._path).text} does not begin at {at}")
             at = entry.offsets.end
             self._found.segments += 1
-            await self._check_object(entry)
+            await self._check_object(entry, entry.key(root.home_of(entry)))
         if not at == root.tiered_end == self._pointer.tiered_end:
             self._complain(f"it ends at {at}, its pointer says {self._pointer.tiered_end}")
 
@@ -179,8 +180,7 @@ class _Partition:
     async def _page(self, page: PageId) -> Page:
         return await self._manifests.page(self._path, page)
 
-    async def _check_object(self, entry: Entry) -> None:
-        key = entry.key(self._path)
+    async def _check_object(self, entry: Entry, key: SegmentKey) -> None:
         self._found.live.append(key.text)
         try:
             body = await self._store.read_all(object_key(key.text), size_max=entry.size_bytes)

@@ -1,5 +1,6 @@
 """A real broker whose topic gets a clone, is deleted, and whose clone goes on with its objects."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from hashlib import sha256
@@ -10,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from tests.fault.broker_process import BrokerProcess
+from tests.fault.tier_audit import audit
 from tests.integration.command import Command
 from tests.waiting import WAIT_SECONDS_MAX, wait_until
 from tests.walk.broker_facts import metric
@@ -91,6 +93,9 @@ def test_a_clone_outlives_its_source_and_the_bucket_ends_empty(tmp_path: Path) -
         larger = digest(broker.bootstrap, "copy")
         assert larger[0] == whole[0] + 40
         assert digest(broker.bootstrap, "source") == whole
+        broker.stop()
+        assert asyncio.run(audit(broker.data_dir)).problems == []
+        broker.start()
 
         admin.delete_topics(["source"])["source"].result(30)
         log = broker.log_path

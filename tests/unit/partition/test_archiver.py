@@ -179,16 +179,18 @@ async def test_retention_by_time_drops_the_head_and_its_objects_after_a_grace(
     assert partition.hot.local_start >= partition.hot.active.base_offset
 
 
-async def test_deleted_records_leave_the_tier_at_the_next_look(
-    running: Site, metadata: Metadata
+async def test_deleted_records_leave_the_tier_long_before_the_next_look(
+    tmp_path: Path, metadata: Metadata, objects: MemoryObjectStore
 ) -> None:
-    partition = await filled(running, SEGMENTS)
-    await archived(running, partition)
-    await running.hot.set_log_start(partition.hot, Offset(10))
-    node = tier_path(partition.id)
-    async with asyncio.timeout(20):
-        while decode_pointer((await metadata.store.get(node))[0]).tiered_start != 10:
-            await asyncio.sleep(0.005)
+    looks = {"log.retention.check.interval.ms": "3600000"}
+    async with site(tmp_path, metadata, store=objects, settings=looks) as running:
+        partition = await filled(running, SEGMENTS)
+        await archived(running, partition)
+        await running.hot.set_log_start(partition.hot, Offset(10))
+        node = tier_path(partition.id)
+        async with asyncio.timeout(20):
+            while decode_pointer((await metadata.store.get(node))[0]).tiered_start != 10:
+                await asyncio.sleep(0.005)
 
 
 async def test_an_untiered_topic_expires_on_its_disk(running: Site, clock: HastyClock) -> None:

@@ -59,13 +59,19 @@ class Bucket:
         return ArchiveMaker(self.store, path)
 
     async def record(
-        self, name: str, *, partitions: int = 1, version: int = 0, owner: int = 0
+        self,
+        name: str,
+        *,
+        partitions: int = 1,
+        version: int = 0,
+        owner: int = 0,
+        config: dict[str, str] | None = None,
     ) -> None:
         record = TopicRecord(
             name=TopicName(name),
             topic_id=topic_id(name),
             partitions=partitions,
-            config={},
+            config=config or {},
             created_ms=self.clock.now_ms,
         )
         await self.objects.put(record, owner=owner, version=version)
@@ -251,6 +257,18 @@ async def test_an_earlier_time_knows_what_there_was_and_how_it_was() -> None:
     assert found["a"].partitions == 1
     assert found["later"].restored is None
     assert found["later"].problem is None
+
+
+async def test_a_hold_is_not_undone_by_going_back_to_before_it() -> None:
+    bucket = Bucket()
+    await bucket.add("a")
+    at_ms = bucket.clock.now_ms
+    bucket.clock.now_ms += 5
+    await bucket.record("a", version=1, config={"archive.hold": "true", "retention.ms": "1"})
+    outcome = (await bucket.restored(at_ms=at_ms))["a"]
+    assert outcome.restored is not None
+    assert outcome.restored.config == {"archive.hold": "true"}
+    assert "on hold" in outcome.notes[-1]
 
 
 async def test_new_roots_are_stored_last_and_only_for_what_is_restored() -> None:

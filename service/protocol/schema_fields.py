@@ -39,6 +39,10 @@ class Shape(Protocol):
     FIELDS: ClassVar[Mapping[str, "Field"]]
 
 
+PRIVATE_TAG_FIRST = 10_000
+"""Kafka numbers its tags from 0, field by field."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One declared field.
@@ -59,6 +63,11 @@ class Field:
     ignorable: bool = True
     element: "Field | None" = None
     shape: type[Shape] | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the field is Everlog's own; others pass over a tag that they do not know."""
+        return self.tag is not None and self.tag >= PRIVATE_TAG_FIRST
 
     def is_nullable(self, version: int) -> bool:
         """Whether null is a value of the field in this version."""

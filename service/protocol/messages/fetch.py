@@ -9,6 +9,7 @@ from service.protocol.api import ApiKey
 from service.protocol.primitives import Buffer
 from service.protocol.schema import Request, Response, Struct
 from service.protocol.schema_fields import (
+    PRIVATE_TAG_FIRST,
     array,
     int8,
     int16,
@@ -29,7 +30,7 @@ class ReplicaState(Struct):
 
 
 class FetchPartition(Struct):
-    """Where to read one partition."""
+    """Where to read one partition; replicas of Everlog add up to where they have it safely."""
 
     partition: int = int32()
     current_leader_epoch: int = int32("9+", default=-1)
@@ -38,6 +39,7 @@ class FetchPartition(Struct):
     log_start_offset: int = int64("5+", default=-1)
     partition_max_bytes: int = int32()
     replica_directory_id: bytes = uuid("17+", tag=0)
+    synced_end: int = int64("12+", tag=PRIVATE_TAG_FIRST, default=-1)
 
 
 class FetchTopic(Struct):

@@ -84,7 +84,7 @@ def _differences(shape: type[Shape], peer_fields: dict[str, Any], version: int) 
     ours = {
         _name(name, peer_fields): field
         for name, field in shape.FIELDS.items()
-        if version in field.versions
+        if version in field.versions and not field.is_private
     }
     theirs = {name: peer for name, peer in peer_fields.items() if peer.for_version_q(version)}
     found = [f"{shape.__name__}.{name}" for name in ours.keys() ^ theirs.keys()]

@@ -40,13 +40,13 @@ _blobs = st.binary(max_size=5) | st.just(b"\xff" * 300)
 
 @cache
 def structs(shape: type[Shape], version: int) -> st.SearchStrategy[Any]:
-    """Values of a struct or message whose fields beyond the version have their defaults."""
+    """Values of a struct or message; fields that others do not know there have their defaults."""
     return st.builds(
         shape,
         **{
             name: values(name, field, version)
             for name, field in shape.FIELDS.items()
-            if version in field.versions
+            if version in field.versions and not field.is_private
         },
     )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from service.protocol.api import VERSIONS, ApiKey, is_flexible
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.api_versions import ApiVersionsResponse
+from service.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from service.protocol.primitives import Buffer
 from service.protocol.registry import message_classes
 from service.protocol.schema import Message, reader
@@ -139,6 +140,20 @@ def test_unknown_tags_are_ignored(message: type[Message]) -> None:
             assert frame[-1] == 0, version
             tagged = frame[:-1] + b"\x02\x63\x03abc\xe4\x01\x00"
             assert reader(message, version)(tagged, 0) == (message(), len(tagged)), version
+
+
+@pytest.mark.parametrize("version", [12, 15, 17])
+def test_others_pass_over_what_replicas_add(version: int) -> None:
+    plain, more = (
+        FetchRequest(
+            topics=[FetchTopic(partitions=[FetchPartition(fetch_offset=5, synced_end=end)])]
+        )
+        for end in (-1, 4)
+    )
+    frame = encoded(more, version)
+    assert reader(FetchRequest, version)(frame, 0)[0] == more
+    theirs = kafka_python_oracle.decode(FetchRequest, frame, version)
+    assert theirs == kafka_python_oracle.theirs(plain, version)
 
 
 def test_the_stray_bytes_of_librdkafka_are_ignored() -> None:

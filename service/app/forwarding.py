@@ -9,7 +9,8 @@ from service.app.peers import Peers
 from service.broker.context import FORWARDER, Handler, RequestContext
 from service.broker.metadata_view import Images
 from service.model.serving import ConnectionClosingError
-from service.net.peer_client import PeerClient, PeerLostError
+from service.net.peer_client import PeerClient
+from service.net.peer_connection import PeerLostError
 from service.protocol.api import ApiKey
 from service.protocol.schema import Request, Response
 

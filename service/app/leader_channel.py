@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from everlog.model.ids import NodeId, PartitionId, TopicId
 from everlog.model.offsets import Offset
 from service.model.broker_config import BrokerConfig
-from service.net.peer_client import PeerClient, PeerLostError
+from service.net.peer_client import PeerClient
+from service.net.peer_connection import PeerLostError
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
     FetchPartition,

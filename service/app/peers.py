@@ -4,7 +4,8 @@ from everlog.model.ids import NodeId
 from service.app.seams import Seams
 from service.broker.metadata_view import Images
 from service.model.broker_config import BrokerConfig
-from service.net.peer_client import PeerClient, PeerLimits
+from service.net.peer_client import PeerClient
+from service.net.peer_connection import PeerLimits
 
 
 class Peers:
@@ -17,6 +18,8 @@ class Peers:
     def __init__(self, config: BrokerConfig, seams: Seams, *, images: Images) -> None:
         self._listener = config.inter_broker_listener_name
         self._network = seams.network
+        self._clock = seams.clock
+        self._ids = seams.ids
         self._images = images
 
     def client(self, broker_id: NodeId, *, name: str) -> PeerClient | None:
@@ -31,4 +34,6 @@ class Peers:
             port=endpoint.port,
             client_id=name,
             limits=PeerLimits(),
+            clock=self._clock,
+            ids=self._ids,
         )

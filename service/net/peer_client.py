@@ -1,190 +1,150 @@
-"""Sends requests to one other broker over one connection, and matches the responses."""
+"""Asks one other broker: connects when needed, and not too often when that fails."""
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass
-from typing import cast
 
-from typing_extensions import override
-
-from everlog.model.errors import RetriableError
+from everlog.model.clock import Clock, IdSource
+from everlog.stores.backoff import RetryPolicy, wait_s
 from service.model.network import Network
-from service.protocol.codec import decode_response, encode_request
-from service.protocol.errors import ProtocolError
-from service.protocol.frame_memory import FrameMemory
-from service.protocol.framing import FRAME_BYTES_MAX, STAGING_BYTES, FrameReceiver
+from service.net.peer_connection import PeerConnection, PeerLimits, PeerLostError
 from service.protocol.schema import Request, Response
 
-
-class PeerLostError(RetriableError):
-    """The other broker does not answer; whether it did what was asked is unknown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerLimits:
-    """What one connection may cost.
-
-    Attributes:
-        connect_seconds: An attempt to connect is given up after so long.
-        frame_bytes_max: A larger response ends the connection.
-        in_flight_max: More requests wait for an answer to one of them.
-    """
-
-    connect_seconds: float = 10.0
-    frame_bytes_max: int = FRAME_BYTES_MAX
-    in_flight_max: int = 100
+RECONNECTING = RetryPolicy(transient_wait_s_min=0.05, transient_wait_s_max=1.0)
+"""Kafka's ``reconnect.backoff.ms`` and ``reconnect.backoff.max.ms``."""
 
 
 class PeerClient:
-    """One connection, opened when there is something to ask and again after it was lost."""
+    """Sends requests to one other broker over one connection, and matches the responses.
+
+    A response waits for those before it, so who asks for what takes a while, such as a Fetch that
+    waits for records, has a client of its own.
+    """
 
     def __init__(
-        self, *, network: Network, host: str, port: int, client_id: str, limits: PeerLimits
+        self,
+        *,
+        network: Network,
+        host: str,
+        port: int,
+        client_id: str,
+        limits: PeerLimits,
+        clock: Clock,
+        ids: IdSource,
     ) -> None:
         self._network = network
         self._host = host
         self._port = port
         self._client_id = client_id
         self._limits = limits
-        self._line: _Line | None = None
+        self._clock = clock
+        self._ids = ids
+        self._places = asyncio.Semaphore(limits.requests_in_flight_max)
         self._connecting = asyncio.Lock()
-        self._slots = asyncio.Semaphore(limits.in_flight_max)
+        self._connection: PeerConnection | None = None
+        self._attempt: asyncio.Timeout | None = None
+        self._attempts = 0
+        self._next_attempt = 0.0
+        self._failure: PeerLostError | None = None
         self._is_closed = False
 
     async def request(self, message: Request, *, version: int, timeout_seconds: float) -> Response:
-        """Send a request, and return its response; records are the caller's to keep.
+        """Send a request, and return its response.
+
+        Bytes and records are slices of the received frame, which is the caller's for as long as it
+        keeps one of them.
+
+        Args:
+            message: What to ask; not a Produce without acknowledgement, which has no response.
+            version: Of the request and its response.
+            timeout_seconds: For all of it: a place among the requests in flight, a connection, and
+                the response.
 
         Raises:
-            PeerLostError: There is no connection, no answer in time, or none that can be read. The
-                connection is over then: a late answer must not be taken for another one.
+            PeerLostError: There is no connection or no response in time, or none that can be read.
+                If the request was sent, its connection is closed, so that no late response is taken
+                for another, and all that were in flight with it are lost. That happens at its time
+                also if nobody waits for it any more.
+            ProtocolError: The version does not exist, or cannot carry the message; nothing is sent.
         """
-        async with self._slots:
-            line = await self._connected()
-            answer = line.send(message, version)
-            try:
-                async with asyncio.timeout(timeout_seconds):
-                    return await answer
-            except TimeoutError as error:
-                reason = f"no answer within {timeout_seconds:g} s"
-                line.end(reason)
-                raise self._lost(reason) from error
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._send(message, version, deadline)
+        except TimeoutError as error:
+            raise self._lost(f"not asked within {timeout_seconds:g} s") from error
+        return await response
 
     def close(self) -> None:
-        """End the connection; whoever waits gets a `PeerLostError`."""
+        """End the connection; whoever waits, or asks later, gets a `PeerLostError`."""
+        if self._is_closed:
+            return
         self._is_closed = True
-        if self._line is not None:
-            self._line.end("this side has closed the connection")
+        if self._connection is not None:
+            self._connection.end("this side has closed the connection")
+        if self._attempt is not None:
+            # Ends the wait for it, which is a time-out without a time.
+            self._attempt.reschedule(asyncio.get_running_loop().time())
 
-    async def _connected(self) -> "_Line":
+    async def _send(
+        self, message: Request, version: int, deadline: float
+    ) -> "asyncio.Future[Response]":
+        await self._places.acquire()
+        try:
+            connection = await self._connected()
+            return connection.send(message, version=version, deadline=deadline)
+        except BaseException:
+            # Nothing was sent; no response will give the place back.
+            self._places.release()
+            raise
+
+    async def _connected(self) -> PeerConnection:
+        known = self._failure
         async with self._connecting:
             if self._is_closed:
                 raise self._lost("this side has closed the connection")
-            if self._line is None or self._line.is_over:
-                try:
-                    async with asyncio.timeout(self._limits.connect_seconds):
-                        _, self._line = await self._network.connect(
-                            self._new_line, self._host, self._port
-                        )
-                except (OSError, TimeoutError) as error:
-                    raise self._lost(str(error) or "no connection in time") from error
-            return self._line
+            if self._connection is not None and self._connection.is_open:
+                return self._connection
+            if self._failure is not known:
+                # Whoever has waited for an attempt shares its end, and makes none of its own.
+                raise PeerLostError(str(self._failure))
+            try:
+                async with asyncio.timeout(None) as self._attempt:
+                    return await self._connect()
+            except OSError as error:
+                self._failure = self._lost(str(error) or "no connection in time")
+                raise self._failure from error
+            finally:
+                self._attempt = None
 
-    def _new_line(self) -> "_Line":
-        return _Line(self._where, self._client_id, self._limits.frame_bytes_max)
+    async def _connect(self) -> PeerConnection:
+        last = self._connection
+        if last is None or last.has_answered:
+            self._attempts = 0
+        else:
+            await asyncio.sleep(self._next_attempt - self._clock.monotonic())
+        connection = self._connection = PeerConnection(
+            name=self._name,
+            client_id=self._client_id,
+            limits=self._limits,
+            on_settled=self._places.release,
+        )
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds_max):
+                await self._network.connect(lambda: connection, self._host, self._port)
+        finally:
+            # An attempt counts as failed until there is a response: a broker that takes connections
+            # only to close them is not asked again and again either.
+            self._attempts += 1
+            wait = wait_s(
+                RECONNECTING, failures=self._attempts, throttled=False, chance=self._ids.uniform()
+            )
+            self._next_attempt = self._clock.monotonic() + wait
+        if not connection.is_open:
+            raise ConnectionResetError("it has closed the connection")
+        return connection
 
     @property
-    def _where(self) -> str:
+    def _name(self) -> str:
         return f"{self._host}:{self._port}"
 
     def _lost(self, reason: str) -> PeerLostError:
-        return PeerLostError(f"broker at {self._where}: {reason}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A request that has no answer yet; brokers answer in order."""
-
-    correlation_id: int
-    api_key: int
-    version: int
-    answer: "asyncio.Future[Response]"
-
-
-class _Line(asyncio.BufferedProtocol):
-    """The protocol object of one connection."""
-
-    def __init__(self, where: str, client_id: str, frame_bytes_max: int) -> None:
-        self._where = where
-        self._client_id = client_id
-        self._receiver = FrameReceiver(
-            bytearray(STAGING_BYTES), FrameMemory(), frame_bytes_max=frame_bytes_max
-        )
-        self._sent: deque[_Sent] = deque()
-        self._next_id = 0
-        self._transport: asyncio.Transport
-        self.is_over = False
-
-    def send(self, message: Request, version: int) -> "asyncio.Future[Response]":
-        """Send a request; the future gets its response, or a `PeerLostError`."""
-        sent = _Sent(
-            self._next_id,
-            int(message.API_KEY),
-            version,
-            asyncio.get_running_loop().create_future(),
-        )
-        self._next_id = (self._next_id + 1) & 0x7FFFFFFF
-        buffers = encode_request(
-            message, sent.api_key, version, sent.correlation_id, self._client_id
-        )
-        if self.is_over:
-            sent.answer.set_exception(PeerLostError(f"broker at {self._where} has gone"))
-            return sent.answer
-        self._sent.append(sent)
-        self._transport.writelines(buffers)
-        return sent.answer
-
-    def end(self, reason: str) -> None:
-        """Close the connection; what was not answered never will be."""
-        if not self.is_over:
-            self.is_over = True
-            self._transport.abort()
-        self._fail(PeerLostError(f"broker at {self._where}: {reason}"))
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    @override
-    def get_buffer(self, sizehint: int) -> memoryview:
-        del sizehint
-        return self._receiver.buffer()
-
-    @override
-    def buffer_updated(self, nbytes: int) -> None:
-        try:
-            for frame in self._receiver.received(nbytes):
-                self._take(frame)
-        except ProtocolError as error:
-            self.end(str(error))
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_over = True
-        self._fail(PeerLostError(f"broker at {self._where}: {exc or 'it has hung up'}"))
-
-    def _take(self, frame: memoryview) -> None:
-        if not self._sent:
-            raise ProtocolError("an answer to nothing")
-        sent = self._sent[0]
-        correlation_id, response = decode_response(frame, sent.api_key, sent.version)
-        if correlation_id != sent.correlation_id:
-            raise ProtocolError(f"the answer to {correlation_id} instead of the next")
-        self._sent.popleft()
-        if not sent.answer.done():
-            sent.answer.set_result(response)
-
-    def _fail(self, error: PeerLostError) -> None:
-        sent, self._sent = self._sent, deque()
-        for each in sent:
-            if not each.answer.done():
-                each.answer.set_exception(error)
+        return PeerLostError(f"broker at {self._name}: {reason}")

@@ -85,15 +85,24 @@ def encode_request(
     return _sized(write(message, head), head)
 
 
-def decode_response(frame: Buffer, api_key: int, version: int) -> tuple[int, Response]:
-    """Read a response; return (correlation id, message).
+def decode_response(
+    frame: Buffer, api_key: int, version: int, *, elements_max: int = Response.ELEMENTS_MAX
+) -> tuple[int, Response]:
+    """Read a response; return (correlation id, message). Bytes and records are slices of the frame.
+
+    Args:
+        frame: The response without its size.
+        api_key: Of the request that it answers.
+        version: Of that request.
+        elements_max: More, over all its arrays and tags together, are refused; each takes about a
+            microsecond to read.
 
     Raises:
         ProtocolError: The bytes are no such response.
     """
     correlation_id, position = decode_response_header(frame, api_key, version)
     _, response_class = message_classes(ApiKey(api_key))
-    return correlation_id, reader(response_class, version)(frame, position)[0]
+    return correlation_id, reader(response_class, version)(frame, position, elements_max)[0]
 
 
 def _sized(buffers: list[Buffer], head: bytearray) -> list[Buffer]:

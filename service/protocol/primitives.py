@@ -131,8 +131,8 @@ def refuse_null(field: str) -> NoReturn:
 
 
 def refuse_elements() -> NoReturn:
-    """Refuse a request that would take too long to read."""
-    raise ProtocolError(f"more than {ARRAY_ELEMENTS_MAX} elements in one request")
+    """Refuse a message that would take too long to read."""
+    raise ProtocolError(f"too many: a request may bring no more than {ARRAY_ELEMENTS_MAX} elements")
 
 
 def refuse_tag(field: str, end: int, position: int) -> NoReturn:

@@ -17,7 +17,7 @@ byte from the wire gets into it.
 from collections.abc import Callable, Mapping
 from struct import error as StructError  # noqa: N812  # it is an exception, and should look it
 from sys import maxsize
-from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
 from service.protocol.api import VERSIONS, ApiKey, is_flexible
 from service.protocol.errors import EncodeError, ProtocolError
@@ -85,15 +85,33 @@ class Request(Message):
 
 
 class Response(Message):
-    """The body of a response, from a server that was chosen: its size alone bounds the work."""
+    """The body of a response, from a server that was chosen: its size alone bounds the work.
+
+    Who does not trust it that far gives the reader a bound.
+    """
 
 
 MessageT = TypeVar("MessageT", bound=Message)
-Reader = Callable[[Buffer, int], tuple[MessageT, int]]
-"""Reads a message at a position of a frame; returns it, and the position after it.
+ReadT_co = TypeVar("ReadT_co", bound=Message, covariant=True)
 
-Bytes and records are slices of the frame. Raises `ProtocolError`, whatever the frame holds.
-"""
+
+class Reader(Protocol[ReadT_co]):
+    """Reads one version of a message."""
+
+    def __call__(
+        self, frame: Buffer, position: int, elements_max: int = ...
+    ) -> tuple[ReadT_co, int]:
+        """Read a message at a position of a frame; return it, and the position after it.
+
+        Bytes and records are slices of the frame. Without ``elements_max`` the bound is that of
+        the message's class.
+
+        Raises:
+            ProtocolError: The frame holds something else, whatever it is.
+        """
+        ...
+
+
 Writer = Callable[[MessageT, bytearray], list[Buffer]]
 """Appends a message to a bytearray; returns the buffers to send, that bytearray first.
 
@@ -131,12 +149,14 @@ def writer(message: type[MessageT], version: int) -> Writer[MessageT]:
 
 def _compile_reader(message: type[MessageT], version: int) -> Reader[MessageT]:
     source = ReaderSource(version, flexible=_is_flexible(message, version))
-    text, constants = source.message(message, elements_max=message.ELEMENTS_MAX)
+    text, constants = source.message(message)
     generated = cast("Reader[MessageT]", _run(text, constants, "read"))
 
-    def read(frame: Buffer, position: int) -> tuple[MessageT, int]:
+    def read(
+        frame: Buffer, position: int, elements_max: int = message.ELEMENTS_MAX
+    ) -> tuple[MessageT, int]:
         try:
-            return generated(frame, position)
+            return generated(frame, position, elements_max)
         except (IndexError, StructError) as error:
             raise ProtocolError(f"{message.__name__} v{version} ends early") from error
         except UnicodeDecodeError as error:

@@ -16,7 +16,7 @@ from service.protocol.schema_source import Source
 
 
 class ReaderSource:
-    """Generates ``read(d, p) -> (message, position)`` for one version of one message."""
+    """Generates ``read(d, p, left) -> (message, position)`` for one version of one message."""
 
     def __init__(self, version: int, *, flexible: bool) -> None:
         self._version = version
@@ -36,14 +36,13 @@ class ReaderSource:
             }
         )
 
-    def message(self, shape: type[Shape], *, elements_max: int) -> tuple[str, dict[str, object]]:
+    def message(self, shape: type[Shape]) -> tuple[str, dict[str, object]]:
         """Return the function's text and the constants that it needs."""
         source = self._source
-        with source.block("def read(d, p):"):
+        with source.block("def read(d, p, left):"):
             with source.block("if type(d) is not memoryview:"):
                 source.line("d = memoryview(d)")
             source.line("end = len(d)")
-            source.line(f"left = {elements_max}")
             made = self._struct(shape)
             self._flush()
             source.line(f"return {made}, p")

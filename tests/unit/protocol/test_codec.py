@@ -122,6 +122,15 @@ def test_a_version_that_does_not_exist_is_not_written() -> None:
         encode_response(HeartbeatResponse(), ApiKey.HEARTBEAT, 5, 1)
 
 
+@pytest.mark.rule("REL-5.16")
+def test_a_response_of_more_elements_than_its_reader_allows_is_refused() -> None:
+    keys = [ApiVersion(api_key=number) for number in range(3)]
+    frame = body_of(encode_response(ApiVersionsResponse(api_keys=keys), ApiKey.API_VERSIONS, 3, 1))
+    assert decode_response(frame, ApiKey.API_VERSIONS, 3, elements_max=3)[0] == 1
+    with pytest.raises(ProtocolError):
+        decode_response(frame, ApiKey.API_VERSIONS, 3, elements_max=2)
+
+
 def test_a_response_that_ends_early_is_refused() -> None:
     frame = body_of(encode_response(HeartbeatResponse(), ApiKey.HEARTBEAT, 4, 1))
     for size in range(len(frame)):

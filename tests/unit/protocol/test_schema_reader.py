@@ -8,7 +8,11 @@ import pytest
 from service.protocol.errors import ProtocolError
 from service.protocol.messages.fetch import FetchRequest, FetchResponse
 from service.protocol.messages.join_group import JoinGroupRequest
-from service.protocol.messages.metadata import MetadataRequest, MetadataResponse
+from service.protocol.messages.metadata import (
+    MetadataRequest,
+    MetadataResponse,
+    MetadataResponseTopic,
+)
 from service.protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -190,6 +194,16 @@ def test_a_response_may_have_more_elements_than_a_request() -> None:
     count = ARRAY_ELEMENTS_MAX + 1
     frame = count.to_bytes(4, "big") + bytes(10 * count) + bytes(4)
     assert len(reader(MetadataResponse, 0)(frame, 0)[0].brokers) == count
+
+
+def test_who_reads_a_response_may_bound_its_elements() -> None:
+    frame = encoded(MetadataResponse(topics=[MetadataResponseTopic()] * 10), 9)
+    assert len(reader(MetadataResponse, 9)(frame, 0, 10)[0].topics) == 10
+    with pytest.raises(ProtocolError, match="too many"):
+        reader(MetadataResponse, 9)(frame, 0, 9)
+    tagged = frame[:-1] + b"\x01\x00\x00"
+    with pytest.raises(ProtocolError, match="too many"):
+        reader(MetadataResponse, 9)(tagged, 0, 10)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

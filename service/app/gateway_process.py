@@ -1,9 +1,11 @@
 """Starts the gateway beside a broker, and starts it again when it ends."""
 
 import asyncio
+import errno
 import os
 import socket
 import sys
+import time
 from contextlib import suppress
 
 import structlog
@@ -12,6 +14,11 @@ from service.model.network import CannotListenError
 
 RESTART_SECONDS = 1.0
 STOP_SECONDS_MAX = 3.0
+
+LEAVING_SECONDS_MAX = 2.0
+"""A gateway sees the end of its owner at once, and lets the port go within so long."""
+
+LEAVING_POLL_SECONDS = 0.02
 
 _log = structlog.get_logger(__name__)
 
@@ -29,10 +36,7 @@ class GatewayProcess:
         Raises:
             CannotListenError: It cannot be bound.
         """
-        try:
-            self._socket = socket.create_server((host, port), backlog=128)
-        except OSError as error:
-            raise CannotListenError(host, port, error) from error
+        self._socket = _bound(host, port)
         self._logs = logs
         self._socket.setblocking(False)  # noqa: FBT003  (the library's own signature)
         self.port: int = self._socket.getsockname()[1]
@@ -82,6 +86,18 @@ class GatewayProcess:
             os.close(ours)
             if process.returncode is None:
                 await _end(process)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Bind a port, which the gateway of a broker that was just killed may still have."""
+    deadline = time.monotonic() + LEAVING_SECONDS_MAX
+    while True:
+        try:
+            return socket.create_server((host, port), backlog=128)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise CannotListenError(host, port, error) from error
+        time.sleep(LEAVING_POLL_SECONDS)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -1,8 +1,10 @@
 """The end of the gateway, as its owner sees it."""
 
+import socket
+import threading
 from typing import Any, cast
 
-from service.app.gateway_process import _end
+from service.app.gateway_process import GatewayProcess, _end
 
 
 class GoneProcess:
@@ -25,3 +27,15 @@ async def test_a_gateway_that_ended_while_the_loop_was_busy_does_not_fail_the_st
     process = GoneProcess()
     await _end(cast("Any", process))
     assert process.waits == 2
+
+
+def test_a_port_that_is_just_being_let_go_is_waited_for() -> None:
+    """As when a broker is started anew right after it was killed: its gateway is still leaving."""
+    leaving = socket.create_server(("127.0.0.1", 0))
+    port = leaving.getsockname()[1]
+    letting_go = threading.Timer(0.2, leaving.close)
+    letting_go.start()
+    gateway = GatewayProcess("127.0.0.1", port, logs=("info", "text"))
+    letting_go.join()
+    assert gateway.port == port
+    gateway.close()

@@ -16,6 +16,9 @@ from service.replication.leader import LeaderReplicas
 TICK_SECONDS = 0.25
 """How soon a follower that has caught up is in sync, and one that hangs is not."""
 
+IDLE_TICK_SECONDS = 2.0
+"""How soon the first partition that has followers is noticed; ten thousand without cost little."""
+
 WriteIsr = Callable[[IsrChange], Awaitable[PartitionState | None]]
 
 _log = structlog.get_logger(__name__)
@@ -34,13 +37,14 @@ class IsrKeeping:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for partition in list(self._table.partitions):
+                replicated = [each for each in self._table.partitions if each.replicas.followers]
+                for partition in replicated:
                     self._look(partition, tasks)
-                await asyncio.sleep(TICK_SECONDS)
+                await asyncio.sleep(TICK_SECONDS if replicated else IDLE_TICK_SECONDS)
 
     def _look(self, partition: Partition, tasks: asyncio.TaskGroup) -> None:
         replicas = partition.replicas
-        if not replicas.followers or replicas in self._writing:
+        if replicas in self._writing:
             return
         # A proposal whose outcome nobody knows is tried again, as it was (KAFKA-12686).
         state = replicas.pending or replicas.propose(

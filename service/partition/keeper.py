@@ -100,7 +100,8 @@ class PartitionKeeper:
             await asyncio.sleep(RETRY_SECONDS)
             if self._unopened:
                 self._work.put_nowait(self._open_unopened)
-            if any(partition.hot.failure for partition in self._table.partitions):
+            is_failed = any(partition.hot.failure for partition in self._table.partitions)
+            if is_failed or self._roles.failed_followers:
                 self._work.put_nowait(self._reopen_failed)
 
     async def _open_unopened(self) -> None:
@@ -114,6 +115,11 @@ class PartitionKeeper:
                 await self._roles.reopen(partition)
             except EverlogError as error:
                 self._on_broken(partition.topic, partition.id, error)
+        for followed in self._roles.failed_followers:
+            try:
+                await self._roles.refollow(followed)
+            except EverlogError as error:
+                self._on_broken(followed.topic, followed.id, error)
 
     async def _apply(self, delta: ImageDelta) -> None:
         self._image = delta.image

@@ -117,17 +117,7 @@ class ReplicaRoles:
         if followed is not None and followed.leader_epoch == held.state.leader_epoch:
             followed.state = held.state
             return
-        hot, committed = await self._take_log(held, config)
-        self._fetching.follow(
-            FollowerPartition(
-                topic=held.topic,
-                partition_id=held.partition,
-                state=held.state,
-                hot=hot,
-                store=self._store,
-                committed=committed,
-            )
-        )
+        self._follow(held, *await self._take_log(held, config))
 
     async def leave(self, partition_id: PartitionId) -> HotLog | None:
         """Be nothing to a partition any more; return its log, if it was open."""
@@ -157,6 +147,25 @@ class ReplicaRoles:
         both = await self._tiers.open(served.id, state.leader_epoch, hot, served.config)
         self._serve(held, both, served.config, served.high_watermark)
 
+    @property
+    def failed_followers(self) -> list[FollowerPartition]:
+        """Those whose log the disk has refused."""
+        return [each for each in self._fetching.partitions if each.hot.failure is not None]
+
+    async def refollow(self, followed: FollowerPartition) -> None:
+        """Open such a log again, and follow on; what is lost of it is copied again.
+
+        Raises:
+            EverlogError: The disk still refuses.
+        """
+        self._fetching.leave(followed.id)
+        hot, committed = await followed.release(), followed.high_watermark
+        try:
+            hot = await self._store.reopen(hot, term=followed.leader_epoch)
+        finally:
+            held = Held(followed.topic, followed.id, followed.state)
+            self._follow(held, hot, committed)
+
     def reconfigure(self, partitions: Iterable[PartitionId], config: TopicConfig) -> None:
         """Take on new settings of a topic."""
         for partition_id in partitions:
@@ -166,6 +175,18 @@ class ReplicaRoles:
                 self._tiers.reconfigure(partition_id, config)
             elif followed is not None:
                 followed.reconfigure(config)
+
+    def _follow(self, held: Held, hot: HotLog, committed: Offset) -> None:
+        self._fetching.follow(
+            FollowerPartition(
+                topic=held.topic,
+                partition_id=held.partition,
+                state=held.state,
+                hot=hot,
+                store=self._store,
+                committed=committed,
+            )
+        )
 
     def _served(self, partition_id: PartitionId) -> Partition | None:
         return self._table.by_id(partition_id.topic_id, partition_id.partition)

@@ -169,6 +169,7 @@ async def town() -> AsyncIterator[Town]:
             stage, store, disk, clock, table, keeper, tiers, tasks, DiskGate(clock), broken
         )
         yield place
+        await roles._fetching.close()
         working.cancel()
     await place.store.close()
 

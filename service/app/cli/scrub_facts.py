@@ -20,8 +20,8 @@ MetricsOption = Annotated[
         envvar="EVERLOG_METRICS",
         metavar="URL",
         help=(
-            "The broker's /metrics, for what its scrubber has seen. Found by itself if admin.port "
-            "is set; else the broker's log names it."
+            "The broker's /metrics, for what its scrubber has seen. Found by itself if the broker "
+            "was started with --set admin.port=PORT; else broker_ready in its log has the address."
         ),
     ),
 ]
@@ -38,11 +38,26 @@ Scrub = dict[str, float]
 
 def read_scrub(admin: Admin, metadata: Cluster, *, url: str | None) -> Scrub | None:
     """Return what a scrubber has seen; None if it is off, or its page is not known or silent."""
-    if url is not None and not url.startswith(("http://", "https://")):
+    page = find_page(broker_settings(admin, metadata), url=url)
+    return None if page is None else read_page(page)
+
+
+def find_page(settings: dict[str, str | None], *, url: str | None) -> str | None:
+    """Return where a broker's metrics are; None if its port is a free one, which it does not tell.
+
+    Args:
+        settings: Of the broker.
+        url: What ``--metrics`` says.
+    """
+    if url is None:
+        return _own_page(settings)
+    if not url.startswith(("http://", "https://")):
         misuse(f"--metrics {url!r} is no page", "write http://HOST:PORT/metrics")
-    page = url or _own_page(broker_settings(admin, metadata))
-    if page is None:
-        return None
+    return url
+
+
+def read_page(page: str) -> Scrub | None:
+    """Return what a scrubber has seen; None if it is off, or nobody answers as a broker does."""
     try:
         with urlopen(page, timeout=SECONDS_MAX) as answer:  # noqa: S310  (http alone, see above)
             text = answer.read(_PAGE_BYTES_MAX).decode()

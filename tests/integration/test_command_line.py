@@ -19,6 +19,7 @@ _UNTIERED = "remote.storage.enable=false"
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running_server(num_partitions=2) as running:
+        Command(running.bootstrap).out("topic", "create", "taken")
         yield running
 
 
@@ -186,6 +187,8 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
         (["consume", "absent"], 1, "topic absent does not exist"),
         (["topic", "describe", "absent"], 1, "topic absent does not exist"),
         (["topic", "create", "t", "-c", "nope=1"], 1, "nope"),
+        (["topic", "create", "taken"], 1, '"everlog topic alter taken", or take another name'),
+        (["tier", "clone", "taken", "taken"], 1, "give the clone another name"),
         (["group", "describe", "absent"], 1, "group absent does not exist"),
         (["consume", "t", "-o", "json", "--format", "%v"], 2, "leave out one of them"),
         (["consume", "t", "--from", "10", "--to", "5"], 2, "nothing lies between"),

@@ -57,6 +57,8 @@ def test_a_deleted_topic_is_back_with_its_archive_and_goes_on(
     assert consumed(everlog, "flights") == LINES
     everlog.out("produce", "flights", stdin=b"another\n")
     assert consumed(everlog, "flights") == LINES + b"another\n"
+    taken = tier.refusal("undelete", gone["topic_id"], "--as", "flights", status=1)
+    assert taken.endswith("under another name, with --as NAME\n")
     settings = everlog.facts("topic", "describe", "flights")["settings"]
     assert settings["segment.bytes"] == "1048576"
     assert "archive.undelete" not in settings

@@ -162,7 +162,14 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
     ("words", "status", "part"),
     [
         (["topc"], 2, "did you mean topic?"),
-        (["topic", "lst"], 2, "'list'"),
+        (["topic", "lst"], 2, "no such command 'lst'; did you mean 'list'?\n"),
+        (["group", "seek", "g", "--to", "1", "--topic", "taken", "-p", "9"], 1, "no partition 9"),
+        (["produce", "__consumer_offsets"], 1, "is written by the broker itself"),
+        (
+            ["tier", "explain", "taken", "--prices", "/no"],
+            2,
+            "/no: No such file or directory; give",
+        ),
         (["topic", "list", "--nope"], 2, "--help"),
         (["consume"], 2, "TOPIC"),
         (["consume", "t", "--from", "soon"], 2, "'soon' is no place in a log"),

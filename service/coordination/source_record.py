@@ -44,5 +44,5 @@ async def refuse_follower(store: MetadataStore) -> None:
     if known is not None:
         raise StartRefusedError(
             f"this data directory only reads the archive of cluster {known}: start with "
-            "--read-only, or give another --data-dir"
+            "everlog broker --read-only, or give another --data-dir"
         )

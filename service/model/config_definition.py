@@ -182,7 +182,7 @@ def by_name(settings: Iterable[Setting]) -> Mapping[str, Setting]:
 def unknown_name(name: str, known: Iterable[str]) -> InvalidConfigError:
     """Make the error for a setting that does not exist, naming the one that may be meant."""
     near = get_close_matches(name, list(known), n=1)
-    meant = f"did you mean {near[0]}?" if near else "`everlog config list` shows those that do."
+    meant = f"did you mean {near[0]}?" if near else "`everlog config list` shows those that do"
     return InvalidConfigError(name, None, f"no such setting exists; {meant}")
 
 

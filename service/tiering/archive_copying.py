@@ -198,7 +198,7 @@ class ArchiveCopier:
             if owner is not None and owner.text not in names:
                 raise RejectedError(
                     f"a restore has taken the target over ({owner.text}), and the source does not "
-                    "know that: what is there goes its own way now; copy to another place"
+                    "know that: what is there goes its own way now; give --to an empty place"
                 )
 
     async def _check_marker(self, key: ClusterKey) -> None:
@@ -212,7 +212,8 @@ class ArchiveCopier:
         if ours != theirs:
             raise RejectedError(
                 f"the target holds another archive of cluster {key.cluster_id} "
-                f"(store {theirs.store_id}, the source is {ours.store_id}): copy to another place"
+                f"(store {theirs.store_id}, the source is {ours.store_id}): "
+                "give --to an empty place"
             )
 
     async def _copy_meta(self, meta: Sequence[ObjectInfo], counts: CopyCounts) -> int:

@@ -19,6 +19,7 @@ _UNTIERED = "remote.storage.enable=false"
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running_server(num_partitions=2) as running:
+        Command(running.bootstrap).out("topic", "create", "taken")
         yield running
 
 
@@ -161,7 +162,14 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
     ("words", "status", "part"),
     [
         (["topc"], 2, "did you mean topic?"),
-        (["topic", "lst"], 2, "'list'"),
+        (["topic", "lst"], 2, "no such command 'lst'; did you mean 'list'?\n"),
+        (["group", "seek", "g", "--to", "1", "--topic", "taken", "-p", "9"], 1, "no partition 9"),
+        (["produce", "__consumer_offsets"], 1, "is written by the broker itself"),
+        (
+            ["tier", "explain", "taken", "--prices", "/no"],
+            2,
+            "/no: No such file or directory; give",
+        ),
         (["topic", "list", "--nope"], 2, "--help"),
         (["consume"], 2, "TOPIC"),
         (["consume", "t", "--from", "soon"], 2, "'soon' is no place in a log"),
@@ -186,6 +194,8 @@ def test_settings_are_listed_with_where_they_are_from(everlog: Command) -> None:
         (["consume", "absent"], 1, "topic absent does not exist"),
         (["topic", "describe", "absent"], 1, "topic absent does not exist"),
         (["topic", "create", "t", "-c", "nope=1"], 1, "nope"),
+        (["topic", "create", "taken"], 1, '"everlog topic alter taken", or take another name'),
+        (["tier", "clone", "taken", "taken"], 1, "give the clone another name"),
         (["group", "describe", "absent"], 1, "group absent does not exist"),
         (["consume", "t", "-o", "json", "--format", "%v"], 2, "leave out one of them"),
         (["consume", "t", "--from", "10", "--to", "5"], 2, "nothing lies between"),

@@ -71,7 +71,8 @@ def test_a_broker_whose_port_is_taken_is_told_of_its_own_settings(tmp_path: Path
             f'"data.dir" = "{tmp_path}/data"\nlisteners = "PLAINTEXT://127.0.0.1:{port}"\n'
         )
         said = refusal("broker", "--config", str(file))
-    assert said.endswith("stop that process, or choose another port with listeners")
+    advice = "choose another port with listeners (--set listeners=PLAINTEXT://HOST:PORT)"
+    assert said.endswith(advice)
 
 
 def test_a_mistake_is_blamed_on_the_option_or_the_file_that_it_is_in(tmp_path: Path) -> None:

@@ -180,6 +180,13 @@ def test_a_restore_from_a_mistyped_archive_makes_no_data_directory(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_restore_that_restores_nothing_ends_with_1(url: str, tmp_path: Path) -> None:
+    words = ["tier", "restore", "--data-dir", str(tmp_path / "new"), "--store", url]
+    done = Command("127.0.0.1:1").run(*words, "--at", "2001-01-01", "--dry-run")
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"\nnothing was restored; everlog tier cuts shows " in done.stdout
+
+
 def test_the_doctor_leaves_nothing_behind_also_when_it_is_stopped(tmp_path: Path) -> None:
     everlog = Command("127.0.0.1:1")
     store = tmp_path / "store"

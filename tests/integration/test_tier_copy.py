@@ -90,6 +90,8 @@ def test_buckets_of_one_server_are_copied_there(
     assert [each["object_list"] for each in pruned["partition_list"]] == [[]]
     words = ANYWHERE.out("copy", "--from", first, "--to", second, "--prune", "--yes")
     assert words == "removed 0 objects, 0 B\n"
+    missing = ANYWHERE.refusal("copy", "--from", files, "--to", f"{files}-no", "--prune", status=1)
+    assert missing.startswith(f"everlog: --to {files}-no: there is no directory")
 
 
 def test_what_cannot_be_copied_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -109,4 +111,6 @@ def test_what_cannot_be_copied_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "only buckets" in refusal(*both, "--storage-class", "GLACIER_IR")
     assert "24h" in refusal(*both, "--prune", "--grace", "soon")
     (tmp_path / "old").mkdir()
+    (tmp_path / "file").touch()
+    assert "is a file" in refusal("--from", old, "--to", f"file://{tmp_path}/file")
     assert "check its URL" in refusal(*both, status=1)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from everlog.testing.ports import free_port
 from tests.conformance.waiting import wait_until_true
 from tests.fault.broker_process import BrokerProcess
 from tests.integration.test_scrubbing import change_a_byte
@@ -23,6 +24,9 @@ def test_a_round_is_asked_for_and_followed_and_damage_ends_with_1(tmp_path: Path
         wait_until_true(lambda: "segments_released" in running.log_tail())
         wait_until_true(lambda: not metric(running.log_path, "everlog_tier_lag_bytes"))
         tier, page = Tier(running.bootstrap), page_of(running)
+        assert "with --set admin.port=PORT" in tier.refusal("scrub", status=1)
+        silent = tier.refusal("scrub", "--metrics", "http://127.0.0.1:1/metrics", status=1)
+        assert "http://127.0.0.1:1/metrics does not answer" in silent
         assert "add --now" in tier.refusal("scrub", "--watch", "--metrics", page, status=1)
         assert "no round since" in tier.out("scrub", "--metrics", page)
         facts = tier.facts("scrub", "--now", "--watch", "--metrics", page)
@@ -34,6 +38,13 @@ def test_a_round_is_asked_for_and_followed_and_damage_ends_with_1(tmp_path: Path
         wait_until_true(lambda: metric(running.log_path, "everlog_tier_scrub_unsound_objects"))
         done = tier.facts("scrub", "--watch", "--metrics", page, status=1)
         assert done["unsound_objects"] == 1
+        running.stop()
+
+
+def test_a_page_at_a_port_that_is_set_is_found(tmp_path: Path) -> None:
+    port = free_port()
+    with BrokerProcess(tmp_path, {**SETTINGS, "admin.port": str(port)}) as running:
+        assert Tier(running.bootstrap).facts("scrub")["looks"] == 0
         running.stop()
 
 

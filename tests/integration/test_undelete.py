@@ -57,6 +57,8 @@ def test_a_deleted_topic_is_back_with_its_archive_and_goes_on(
     assert consumed(everlog, "flights") == LINES
     everlog.out("produce", "flights", stdin=b"another\n")
     assert consumed(everlog, "flights") == LINES + b"another\n"
+    taken = tier.refusal("undelete", gone["topic_id"], "--as", "flights", status=1)
+    assert taken.endswith("under another name, with --as NAME\n")
     settings = everlog.facts("topic", "describe", "flights")["settings"]
     assert settings["segment.bytes"] == "1048576"
     assert "archive.undelete" not in settings
@@ -94,4 +96,27 @@ def test_a_topic_on_hold_is_neither_deleted_nor_cut(server: RunningServer) -> No
     assert "On hold, nothing archived is removed: evidence" in tier.out("status")
     assert tier.facts("explain", "evidence")["held"] is True
     assert "released" in tier.out("hold", "evidence", "--release")
+    assert tier.out("hold", "evidence", "--release") == "evidence is not on hold\n"
     everlog.out("topic", "delete", "evidence", "--yes")
+
+
+def test_a_release_says_before_it_acts_how_much_retention_deletes(server: RunningServer) -> None:
+    everlog, tier = Command(server.bootstrap), Tier(server.bootstrap)
+    everlog.out("topic", "create", "evidence", "-p", "2", *SETTINGS)
+    tier.out("hold", "evidence")
+    everlog.out("produce", "evidence", "-p", "1", stdin=LINES)
+    wait_until(lambda: tier.facts("status", "evidence")[1]["upload_lag"] == 0, server.log_tail)
+    assert "retention has nothing to delete" in tier.out("hold", "evidence", "--release")
+    tier.out("hold", "evidence")
+    everlog.out("topic", "alter", "evidence", "--set", "retention.bytes=0")
+    trial = tier.facts("hold", "evidence", "--release", "--dry-run")
+    (lost,) = trial["may_delete"]["partition_list"]
+    assert (lost["partition"], lost["start"], lost["end"]) == (1, 0, 8_000)
+    assert trial["may_delete"]["objects"] == lost["objects"] >= 1
+    assert trial["may_delete"]["bytes"] == lost["bytes"] > 8_000
+    assert (trial["held"], trial["dry_run"]) == (True, True)
+    assert tier.facts("explain", "evidence")["held"] is True
+    said = tier.out("hold", "evidence", "--release")
+    assert said.startswith("retention may delete up to ")
+    assert "of evidence now\n" in said
+    wait_until(lambda: tier.facts("status", "evidence")[1]["start"] == 8_000, server.log_tail)

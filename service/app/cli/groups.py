@@ -265,7 +265,11 @@ def _chosen_marks(
         if not partitions or key[1] in partitions
     }
     if not marks:
-        fail("there is no such partition", '"everlog topic describe" shows those that are there')
+        wanted = ", ".join(str(each) for each in partitions or ())
+        fail(
+            f"{', '.join(topics)} has no partition {wanted}",
+            '"everlog topic describe" shows those that are there',
+        )
     return marks
 
 

@@ -16,22 +16,26 @@ _VERSION = 4
 
 def read_local_bytes(metadata: Cluster, topic: str) -> int | None:
     """Add up the bytes that the leaders of a topic have on their disks; None if one is silent."""
+    found = read_partition_bytes(metadata, topic)
+    return None if found is None else sum(found.values())
+
+
+def read_partition_bytes(metadata: Cluster, topic: str) -> dict[int, int] | None:
+    """Return the bytes that each leader of a topic has on its disk; None if one is silent."""
     by_leader: dict[int, list[int]] = {}
     for number, partition in metadata.topics[topic].partitions.items():
         by_leader.setdefault(partition.leader, []).append(number)
-    total = 0
+    found: dict[int, int] = {}
     for leader, numbers in by_leader.items():
         wanted = DescribableLogDirTopic(topic=topic, partitions=sorted(numbers))
         directories = _ask(metadata, leader, [wanted])
         if directories is None:
             return None
-        total += sum(
-            partition.partition_size
-            for directory in directories
-            for each in directory.topics
-            for partition in each.partitions
-        )
-    return total
+        for directory in directories:
+            for each in directory.topics:
+                for partition in each.partitions:
+                    found[partition.partition_index] = partition.partition_size
+    return found
 
 
 def read_log_dir(metadata: Cluster, broker: int) -> str | None:

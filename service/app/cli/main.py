@@ -121,4 +121,5 @@ def _explain(error: typer.TyperException) -> NoReturn:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "everlog"
     problem = explain_option(error) or text[0].lower() + text[1:].rstrip(".")
-    misuse(problem, f'"{path} --help" shows how')
+    problem, _, meant = problem.partition(". Did you mean ")
+    misuse(problem, f"did you mean {meant}" if meant else f'"{path} --help" shows how')

@@ -93,7 +93,9 @@ def read_prices(path: Path | None) -> Prices:
         return Prices()
     try:
         table = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        misuse(f"--prices {path}: {error.strerror}", "give a TOML file that can be read")
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         misuse(f"--prices {path}: {error}", "write name = value lines, as TOML")
     return prices_of(table, where=f"--prices {path}")
 

@@ -27,6 +27,7 @@ from service.app.cli.target import Target, read_target, reason
 from service.app.cli.topic_identity import check_writable
 from service.app.cli.topic_options import check_name, check_partition, read_cluster, read_pairs
 from service.app.cli.typed_input import heeding_signals
+from service.model.cluster import INTERNAL_TOPICS
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The client's own limit; what a topic takes (``max.message.bytes``) is for the broker to say."""
@@ -130,6 +131,8 @@ def produce(
 def _target(admin: Admin, topic: str, partition: int | None, key_sep: str | None) -> Target:
     """Find out where the records go; end if none of them can."""
     check_writable(admin, read_cluster(admin))
+    if topic in INTERNAL_TOPICS:
+        fail(f"{topic} is written by the broker itself", "give another topic")
     target = read_target(admin, topic)
     if partition is not None and target.partitions:
         check_partition(topic, partition, target.partitions)

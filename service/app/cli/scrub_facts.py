@@ -20,8 +20,8 @@ MetricsOption = Annotated[
         envvar="EVERLOG_METRICS",
         metavar="URL",
         help=(
-            "The broker's /metrics, for what its scrubber has seen. Found by itself if admin.port "
-            "is set; else the broker's log names it."
+            "The broker's /metrics, for what its scrubber has seen. Found by itself if the broker "
+            "was started with --set admin.port=PORT; else broker_ready in its log has the address."
         ),
     ),
 ]
@@ -39,17 +39,32 @@ Scrub = dict[str, float]
 
 def read_scrub(admin: Admin, metadata: Cluster, *, url: str | None) -> Scrub | None:
     """Return what a scrubber has seen; None if it is off, or its page is not known or silent."""
-    page = read_page(admin, metadata, url=url)
-    return None if page is None else samples_of(page)
+    text = read_metrics(admin, metadata, url=url)
+    return None if text is None else samples_of(text)
 
 
-def read_page(admin: Admin, metadata: Cluster, *, url: str | None) -> str | None:
-    """Return the page of a broker's metrics; None if it is not known or silent."""
-    if url is not None and not url.startswith(("http://", "https://")):
+def read_metrics(admin: Admin, metadata: Cluster, *, url: str | None) -> str | None:
+    """Return what a broker's metrics are; None if their page is not known or silent."""
+    page = find_page(broker_settings(admin, metadata), url=url)
+    return None if page is None else read_page(page)
+
+
+def find_page(settings: dict[str, str | None], *, url: str | None) -> str | None:
+    """Return where a broker's metrics are; None if its port is a free one, which it does not tell.
+
+    Args:
+        settings: Of the broker.
+        url: What ``--metrics`` says.
+    """
+    if url is None:
+        return _own_page(settings)
+    if not url.startswith(("http://", "https://")):
         misuse(f"--metrics {url!r} is no page", "write http://HOST:PORT/metrics")
-    page = url or _own_page(broker_settings(admin, metadata))
-    if page is None:
-        return None
+    return url
+
+
+def read_page(page: str) -> str | None:
+    """Return what is on the page; None if nobody answers as a broker does."""
     try:
         with urlopen(page, timeout=SECONDS_MAX) as answer:  # noqa: S310  (http alone, see above)
             text: str = answer.read(_PAGE_BYTES_MAX).decode()
@@ -58,14 +73,14 @@ def read_page(admin: Admin, metadata: Cluster, *, url: str | None) -> str | None
         return None
 
 
-def samples_of(page: str) -> Scrub | None:
-    """Find the samples on a page; None if scrubbing is off."""
-    return {name: float(value) for name, value in _SAMPLE.findall(page)} or None
+def samples_of(text: str) -> Scrub | None:
+    """Find what a scrubber has seen on a page; None if it is off."""
+    return {name: float(value) for name, value in _SAMPLE.findall(text)} or None
 
 
-def damage_text(page: str) -> str | None:
+def damage_text(text: str) -> str | None:
     """Say what readers and the scrubber have found damaged or missing; None if it is nothing."""
-    found = _DAMAGED.search(page)
+    found = _DAMAGED.search(text)
     damaged = 0 if found is None else int(float(found[1]))
     if not damaged:
         return None

@@ -242,5 +242,6 @@ def _greet(
 def _setting_of(port: int, config: "BrokerConfig", http_port: int | None) -> str:
     """Return what somebody writes to have another port than that."""
     if port in [address.port for address in config.listeners]:
-        return "listeners" if http_port is None else "--port or listeners"
+        setting = "listeners (--set listeners=PLAINTEXT://HOST:PORT)"
+        return setting if http_port is None else f"--port or {setting}"
     return "--http-port" if port == http_port else "admin.host and admin.port"

@@ -7,7 +7,6 @@ import typer
 from service.app.cli.client_library import Admin, Cluster, kafka_admin
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
-    CHANGE_SECONDS_MAX,
     BootstrapOption,
     connect_admin,
     kafka_errors,
@@ -16,7 +15,13 @@ from service.app.cli.marks import Key, Marks, read_marks
 from service.app.cli.output import Column, Output, OutputOption, Table, show, show_json
 from service.app.cli.progress import Progress
 from service.app.cli.sizes import count_text, plural
-from service.app.cli.topic_options import check_name, find_topic, read_cluster, read_pairs
+from service.app.cli.topic_options import (
+    check_name,
+    create_topic,
+    find_topic,
+    read_cluster,
+    read_pairs,
+)
 
 
 def clone(
@@ -48,7 +53,7 @@ def clone(
         partitions = len(find_topic(read_cluster(admin), source).partitions)
         with Progress("cloning") as progress:
             progress.draw(plural(partitions, "partition"), done=0, total=partitions)
-            admin.create_topics([wanted], request_timeout=CHANGE_SECONDS_MAX)[name].result()
+            create_topic(admin, wanted, advice="give the clone another name")
         rows = _rows(admin, read_cluster(admin), source, name)
     if output is Output.JSON:
         show_json({"topic": name, "source": source, "partition_list": rows})

@@ -1,6 +1,7 @@
 """``everlog tier copy``: an archive in another store, once or for ever; needs no broker."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ from service.app.cli.progress import Progress
 from service.app.cli.sizes import plural
 from service.app.cli.store_option import (
     STORE_VARIABLE,
+    check_store,
     check_url,
     opened_store,
     root_cause,
@@ -62,8 +64,9 @@ FromOption = Annotated[
     str,
     typer.Option(FROM, envvar=STORE_VARIABLE, metavar="URL", help=f"The archive: {_FORM}."),
 ]
+TO = "--to"
 ToOption = Annotated[
-    str, typer.Option("--to", metavar="URL", help="The copy: another one, empty or copied before.")
+    str, typer.Option(TO, metavar="URL", help="The copy: another one, empty or copied before.")
 ]
 
 ClassOption = Annotated[
@@ -192,13 +195,15 @@ def _grace_ms(text: str) -> int:
 
 def _check_urls(source: str, target: str) -> None:
     """See that there are two stores, neither of which is the other."""
-    from everlog.stores.url import MemoryLocation, parse_store_url
+    from everlog.stores.url import DirectoryLocation, MemoryLocation, parse_store_url
 
     places = []
-    for option, url in ((FROM, source), ("--to", target)):
+    for option, url in ((FROM, source), (TO, target)):
         place = parse_store_url(check_url(url, option=option))
         if isinstance(place, MemoryLocation):
             misuse(f"{option}: memory:// is gone when the command ends", f"write {_FORM}")
+        if isinstance(place, DirectoryLocation) and os.path.isfile(place.path):
+            misuse(f"{option} {url}: {place.path} is a file", "give a directory")
         places.append(place)
     if places[0] == places[1]:
         misuse("--from and --to are the same store", "copy to another one")
@@ -362,6 +367,7 @@ def _prune(order: _Order, *, grace_ms: int, is_real: bool) -> None:
 
         found = []
         await find_clusters(source, url=order.source_url)
+        check_store(order.target_url, option=TO)
         async with opened_store(order.target_url) as target:
             paths = await partitions_in(target, order.scope.has)
             with Progress("comparing", has_end=True) as progress:

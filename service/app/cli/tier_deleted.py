@@ -14,7 +14,6 @@ from service.app.cli.archived_topics import ClusterOption, find_clusters, topic_
 from service.app.cli.client_library import Admin, kafka_admin
 from service.app.cli.connection import (
     BOOTSTRAP_DEFAULT,
-    CHANGE_SECONDS_MAX,
     BootstrapOption,
     connect_admin,
     kafka_errors,
@@ -31,7 +30,7 @@ from service.app.cli.store_option import (
 )
 from service.app.cli.times import age_text, instant_text
 from service.app.cli.topic_identity import archive_cluster, check_writable, read_store_url
-from service.app.cli.topic_options import check_name, read_cluster, read_pairs
+from service.app.cli.topic_options import check_name, create_topic, read_cluster, read_pairs
 from service.tiering.deleted_archives import DeletedArchive, deleted_archives
 from service.tiering.topic_objects import TopicObjects
 
@@ -105,8 +104,8 @@ def undelete(
             topic_id, name = found.topic_id, name or _name(found, topic)
         wish = {**overrides, _UNDELETE: id_text(topic_id)}
         wanted = kafka_admin().NewTopic(name, -1, -1, config=wish)
-        admin.create_topics([wanted], request_timeout=CHANGE_SECONDS_MAX)[name].result()
-        partitions = len(read_cluster(admin).topics[name].partitions)
+        advice = "bring it back under another name, with --as NAME"
+        partitions = len(create_topic(admin, wanted, advice=advice).partitions)
     facts = {"topic": name, "topic_id": id_text(topic_id), "partitions": partitions}
     if output is Output.JSON:
         show_json(facts)

@@ -64,7 +64,8 @@ def restore(
     configure_logs(level="warning", form="text")
     report = _restored(order)
     _print(report, order, output)
-    if any(each.problem is not None for each in report.topics):
+    has_none = not any(each.restored is not None for each in report.topics)
+    if has_none or any(each.problem is not None for each in report.topics):
         raise typer.Exit(FAILURE_STATUS)
 
 
@@ -151,7 +152,7 @@ def summary(
     """Say how it ended and what to do next."""
     done = [each for each in facts if each["restored"]]
     if not done:
-        return "nothing was restored"
+        return "nothing was restored; everlog tier cuts shows the times that --at can go back to"
     partitions = _counted(sum(each["partitions"] for each in done), "partition")
     size = size_text(sum(each["bytes"] for each in done))
     what = f"{_counted(len(done), 'topic')}, {partitions}, {size} in {report.seconds:.1f} s"

@@ -17,7 +17,14 @@ from service.app.cli.connection import (
 from service.app.cli.failure import FAILURE_STATUS, fail
 from service.app.cli.output import Output, OutputOption, show_json
 from service.app.cli.progress import Progress
-from service.app.cli.scrub_facts import MetricsOption, Scrub, read_scrub, scrub_text
+from service.app.cli.scrub_facts import (
+    MetricsOption,
+    Scrub,
+    find_page,
+    read_page,
+    samples_of,
+    scrub_text,
+)
 from service.app.cli.sizes import plural, size_text
 from service.app.cli.times import age_text, instant_text
 from service.app.cli.topic_identity import broker_settings
@@ -31,6 +38,8 @@ BEGIN_SECONDS_MAX = 30.0
 
 SILENCE_SECONDS_MAX = 60.0
 """How long its page may be silent before nobody waits any more."""
+
+_ADDRESS_IN_LOG = "broker_ready in the broker's log has the address"
 
 SINCE = "archive.scrub.since.ms"
 _BYTES_PER_DAY, _ROUND_MS = "archive.scrub.bytes.per.day", "archive.scrub.round.ms"
@@ -50,13 +59,25 @@ class _Scene:
         found = self.scrub_or_none()
         if found is None:
             fail(
-                "the broker's /metrics page is not known, or does not answer",
-                "give it with --metrics http://HOST:PORT/metrics; the broker's log names it",
+                f"{self.page()} does not answer as the metrics of a broker",
+                f"{_ADDRESS_IN_LOG}; the port of everlog dev --http-port is another one",
             )
         return found
 
     def scrub_or_none(self) -> Scrub | None:
-        return read_scrub(self.admin, self.metadata, url=self.metrics)
+        text = read_page(self.page())
+        return None if text is None else samples_of(text)
+
+    def page(self) -> str:
+        """Return where the broker's metrics are; end if nobody tells."""
+        page = find_page(self.settings, url=self.metrics)
+        if page is None:
+            fail(
+                "the broker serves its metrics at a free port, and does not tell which",
+                "start it (everlog dev or everlog broker) with --set admin.port=PORT, or say "
+                f"--metrics http://HOST:PORT/metrics: {_ADDRESS_IN_LOG}",
+            )
+        return page
 
 
 def scrub(

@@ -14,7 +14,7 @@ from service.app.cli.output import Column, Output, OutputOption, Table, show, sh
 from service.app.cli.scrub_facts import (
     MetricsOption,
     damage_text,
-    read_page,
+    read_metrics,
     samples_of,
     scrub_text,
 )
@@ -41,7 +41,7 @@ def status(
         if output is Output.JSON:
             show_json(facts)
             return
-        page = read_page(admin, metadata, url=metrics) or ""
+        page = read_metrics(admin, metadata, url=metrics) or ""
     if not facts:
         print("no topics yet; create one with: everlog topic create NAME --partitions 3")
         return

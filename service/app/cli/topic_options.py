@@ -4,8 +4,15 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from service.app.cli.client_library import Admin, Cluster, Topic, kafka_admin
-from service.app.cli.connection import REQUEST_SECONDS_MAX
+from service.app.cli.client_library import (
+    TOPIC_EXISTS,
+    Admin,
+    Cluster,
+    Topic,
+    kafka,
+    kafka_admin,
+)
+from service.app.cli.connection import CHANGE_SECONDS_MAX, REQUEST_SECONDS_MAX
 from service.app.cli.failure import fail, misuse
 from service.model.topic_settings import LOCK_MODE, NO_LOCK
 
@@ -62,6 +69,23 @@ def is_held(settings: Settings) -> bool:
 def is_locked(settings: Settings) -> bool:
     """Whether new objects of a topic's archive are locked."""
     return LOCK_MODE in settings and settings[LOCK_MODE].value not in {None, NO_LOCK}
+
+
+def create_topic(admin: Admin, topic: Any, *, advice: str) -> Topic:
+    """Create a topic and return it; end if its name is taken.
+
+    Args:
+        admin: Of the cluster.
+        topic: ``confluent_kafka.admin.NewTopic``.
+        advice: What to do if the name is taken.
+    """
+    try:
+        admin.create_topics([topic], request_timeout=CHANGE_SECONDS_MAX)[topic.topic].result()
+    except kafka().KafkaException as error:
+        if error.args[0].code() == TOPIC_EXISTS:
+            fail(f"topic {topic.topic} already exists", advice)
+        raise
+    return read_cluster(admin).topics[topic.topic]
 
 
 def alter_settings(admin: Admin, name: str, values: dict[str, str], unset: list[str]) -> None:

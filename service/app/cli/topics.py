@@ -25,6 +25,7 @@ from service.app.cli.topic_identity import check_writable
 from service.app.cli.topic_options import (
     alter_settings,
     check_name,
+    create_topic,
     find_topic,
     is_held,
     is_tiered,
@@ -115,8 +116,12 @@ def create(
     with kafka_errors(bootstrap):
         admin = connect_admin(bootstrap)
         read_cluster(admin)  # who does not answer this would be waited for much longer below
-        admin.create_topics([wanted], request_timeout=CHANGE_SECONDS_MAX)[name].result()
-        made = read_cluster(admin).topics[name]
+        made = create_topic(
+            admin,
+            wanted,
+            advice=f'see it with "everlog topic describe {name}", change it with "everlog topic '
+            f'alter {name}", or take another name',
+        )
     shape = _shape(made)
     facts = {"topic": name, **shape, "config": overrides}
     if output is Output.JSON:

@@ -23,7 +23,7 @@ async def test_a_directory_that_follows_never_becomes_one_that_writes() -> None:
     store = await EmbeddedStore.connect(await open_server())
     await refuse_follower(store)
     await keep_source(store, "first")
-    with pytest.raises(StartRefusedError, match="start with --read-only"):
+    with pytest.raises(StartRefusedError, match="start with everlog broker --read-only"):
         await refuse_follower(store)
 
 

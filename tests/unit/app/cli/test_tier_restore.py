@@ -84,4 +84,4 @@ def test_a_trial_says_that_nothing_has_changed() -> None:
 
 
 def test_where_nothing_could_be_restored_nothing_else_is_said() -> None:
-    assert said(outcome(problem="bits")) == "nothing was restored"
+    assert said(outcome(problem="bits")).startswith("nothing was restored; everlog tier cuts ")

@@ -21,7 +21,7 @@ QUIET_SECONDS = 2.0
 ROUNDS_PER_SECOND_MIN = 10.0
 """Fewer writes are those of consumers that commit their offsets now and then."""
 
-WAIT_SECONDS_MAX = 100e-6
+WAIT_SECONDS_MAX = 50e-6
 """A thread that waits longer for a turn, on average, has to share its processor."""
 
 QUIET_FACTOR = 2.0

@@ -44,6 +44,7 @@ from service.broker.handlers.sync_group import SyncGroupHandler
 from service.broker.handlers.write_refusals import write_refusals
 from service.broker.leaders import Leaders
 from service.broker.metadata_view import Images
+from service.broker.near_replicas import NearReplicas
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.topics import TopicRegistry
@@ -56,8 +57,10 @@ from service.partition.archive_follower import ArchiveFollower
 from service.partition.archived_table import BothTables
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import DiskGate
+from service.partition.followed_reading import WithFollowed
 from service.partition.keeper import PartitionKeeper
-from service.partition.readable import ReadableTable
+from service.partition.readable import FetchableTable, ReadableTable
+from service.partition.replica_fetching import ReplicaFetching
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 
@@ -70,6 +73,7 @@ class HandlerServices:
     images: Images
     partitions: PartitionTable
     follower: ArchiveFollower | None
+    copied: ReplicaFetching
     keeper: PartitionKeeper
     hot: HotStore
     disk_gate: DiskGate
@@ -145,23 +149,30 @@ def _data_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
 
 
 def _reading_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKey, Handler]:
-    follower = services.follower
+    follower, config = services.follower, services.config
     partitions: ReadableTable = services.partitions
     if follower is not None:
         partitions = BothTables(services.partitions, follower.table)
+    readable: FetchableTable = partitions
+    near: NearReplicas | None = None
+    if config.reads_from_followers:
+        readable = WithFollowed(partitions, services.copied, services.images)
+        near = NearReplicas(me=config.broker_id, images=services.images)
     return {
         ApiKey.FETCH: FetchHandler(
             partitions=partitions,
+            readable=readable,
+            near=near,
             leaders=leaders,
             sessions=FetchSessions(
                 cache=FetchSessionCache(
                     clock=services.clock,
                     ids=services.ids,
-                    slots=services.config.max_incremental_fetch_session_cache_slots,
+                    slots=config.max_incremental_fetch_session_cache_slots,
                 )
             ),
             spawn=services.spawn,
-            bytes_max=services.config.fetch_max_bytes,
+            bytes_max=config.fetch_max_bytes,
         ),
         ApiKey.LIST_OFFSETS: ListOffsetsHandler(partitions=partitions),
         ApiKey.OFFSET_FOR_LEADER_EPOCH: OffsetForLeaderEpochHandler(partitions=partitions),

@@ -27,6 +27,7 @@ from service.replication.fetching import (
 
 VERSION = 17
 NO_EPOCH = -1
+UNTOLD = -1
 
 _OTHER_TERM = frozenset(
     {
@@ -131,6 +132,8 @@ def _topics(asks: Sequence[FetchAsk], bytes_max: int) -> list[FetchTopic]:
                 log_start_offset=ask.log_start,
                 partition_max_bytes=bytes_max,
                 synced_end=ask.durable_end,
+                local_start=ask.local_start,
+                high_watermark=UNTOLD if ask.high_watermark is None else ask.high_watermark,
             )
         )
     return list(topics.values())

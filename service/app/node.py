@@ -162,13 +162,13 @@ class BrokerNode:
         if cold.follower is not None:
             own = self._visible
             self._visible = ArchivedImage(own, cold.follower.table, broker_id=broker.id)
-        keeper = await self._open_logs(broker, cold)
+        replicas = await self._open_logs(broker, cold)
         before = {"first_start": True} if identity.is_new else {"last_stop_was_clean": was_clean}
         _log.info("logs_opened", partitions=len(self.table), **before)
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
         await self.disk.measure()
         self._run(self.disk.run())
-        groups = self._serve(controller, keeper)
+        groups = self._serve(controller, replicas)
         if cold.follower is None:  # whoever follows has nothing to write down
             self._cuts = cluster_cuts(
                 site,
@@ -265,7 +265,7 @@ class BrokerNode:
             scrub_since_ms=self._scrub_since_ms,
         )
 
-    async def _open_logs(self, broker: Broker, cold: ColdSide) -> PartitionKeeper:
+    async def _open_logs(self, broker: Broker, cold: ColdSide) -> ReplicaSide:
         replicas = self._replicas = ReplicaSide(
             self._config,
             broker,
@@ -295,11 +295,11 @@ class BrokerNode:
                 check_ms=self._config.producer_id_expiration_check_interval_ms,
             )
         )
-        return keeper
+        return replicas
 
-    def _serve(self, controller: Controller, keeper: PartitionKeeper) -> GroupCoordinator:
+    def _serve(self, controller: Controller, replicas: ReplicaSide) -> GroupCoordinator:
         """Give requests their meaning; return who has the groups."""
-        link = self._link
+        link, keeper = self._link, replicas.keeper
         topics = topic_registry(
             self._config,
             self._seams,
@@ -322,6 +322,7 @@ class BrokerNode:
                 images=self._visible,
                 partitions=self.table,
                 follower=self._follower,
+                copied=replicas.fetching,
                 keeper=keeper,
                 hot=self.hot,
                 disk_gate=self.disk_gate,

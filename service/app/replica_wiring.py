@@ -67,6 +67,7 @@ class ReplicaSide:
             fetching=self.fetching,
             clock=clock,
             lag_seconds_max=config.replica_lag_time_max_ms / 1000,
+            are_read=config.reads_from_followers,
         )
         self.keeper = PartitionKeeper(
             broker_id=broker.id,

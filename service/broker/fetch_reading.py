@@ -11,7 +11,7 @@ from service.broker.error_mapping import code_of
 from service.broker.leaders import Leaders
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
 from service.partition.errors import NotLeaderError, StaleLeaderEpochError
-from service.partition.readable import ReadablePartition, ReadableTable
+from service.partition.readable import FetchablePartition, FetchableTable
 from service.partition.waiters import ReadWaiters
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
@@ -20,7 +20,7 @@ from service.protocol.messages.fetch import (
     LeaderIdAndEpoch,
     PartitionData,
 )
-from service.replication.divergence import NO_EPOCH, diverging
+from service.replication.divergence import NO_EPOCH
 
 READ_COMMITTED = 1
 
@@ -38,6 +38,9 @@ class Wanted:
         leader_epoch: What the client believes; None when it does not say.
         fetched_epoch: Of the last batch that the reader has (KIP-595); None when it does not say.
         durable_end: Below it a replica has everything, safely; None when it does not say.
+        local_start: From there on a replica has it on its disk; -1 when it does not say.
+        known_high_watermark: What a replica knows to be committed; None when it does not want to
+            hear of more before there are records.
         is_noted: Whether the leader knows that.
         slow: Whether a read is under way that the request need not wait for.
         held: Bytes that such a read may bring, or has brought.
@@ -52,6 +55,8 @@ class Wanted:
     leader_epoch: int | None
     fetched_epoch: int | None
     durable_end: int | None = None
+    local_start: int = -1
+    known_high_watermark: int | None = None
     is_noted: bool = False
     slow: bool = False
     held: int = 0
@@ -73,8 +78,8 @@ class Pass:
         results: In the order of the request.
         size: Bytes of all records.
         held: Bytes of all slow reads.
-        is_urgent: Whether something has to be told at once: a log that diverges, or an error other
-            than that of a store or a disk.
+        is_urgent: Whether something has to be told at once: a log that diverges, a nearer replica,
+            what is committed, or an error other than that of a store or a disk.
         is_faulty: Whether there is an error of a store or a disk, which has to be told soon.
         leaders: Nodes that the results name as leaders.
     """
@@ -86,6 +91,12 @@ class Pass:
     is_faulty: bool
     leaders: list[int]
 
+
+Nearest = Callable[[FetchablePartition, int], NodeId | None]
+"""Given a partition and an offset, names the replica that is nearer to a consumer, if one is."""
+
+STAYS: Nearest = lambda _partition, _offset: None  # noqa: E731
+"""Of who fetches from whom it has asked."""
 
 StartSlowRead = Callable[[Wanted, Awaitable[LogSlice]], None]
 
@@ -100,25 +111,28 @@ class FetchReading:
         bytes_max: Soft limit for the whole response.
         isolation: 1 for read committed.
         replica: Who fetches, if not a consumer: it gets what is not committed, too.
+        nearest: Chooses the replica that a consumer reads from instead of this one, if any.
         start_slow_read: Takes over a read that is not at hand; it sets ``ready`` later.
     """
 
     def __init__(
         self,
         *,
-        partitions: ReadableTable,
+        partitions: FetchableTable,
         leaders: Leaders,
         wanted: list[Wanted],
         bytes_max: int,
         isolation: int,
         start_slow_read: StartSlowRead,
         replica: Replica | None = None,
+        nearest: Nearest = STAYS,
     ) -> None:
         self._partitions = partitions
         self._leaders = leaders
         self.wanted = wanted
         self._bytes_max = bytes_max
         self._replica = replica
+        self._nearest = nearest
         self._committed = isolation == READ_COMMITTED and replica is None
         self._start_slow_read = start_slow_read
 
@@ -139,7 +153,7 @@ class FetchReading:
                 self._refuse(each, result, made, error)
         return made
 
-    def find(self, each: Wanted) -> ReadablePartition:
+    def find(self, each: Wanted) -> FetchablePartition:
         """Return the partition.
 
         Raises:
@@ -179,6 +193,12 @@ class FetchReading:
             self._note(each, partition, self._replica)
             result.high_watermark = partition.high_watermark
             result.local_start = partition.local_start
+            known = each.known_high_watermark
+            made.is_urgent |= known is not None and known < partition.high_watermark
+        elif (nearest := self._nearest(partition, each.offset)) is not None:
+            result.preferred_read_replica = nearest
+            made.is_urgent = True
+            return
         found = self._slice(each, partition, made)
         if found:
             result.records = found.records
@@ -189,27 +209,34 @@ class FetchReading:
                 ]
             made.size += len(found)
 
-    def _note(self, each: Wanted, partition: ReadablePartition, replica: Replica) -> None:
+    def _note(self, each: Wanted, partition: FetchablePartition, replica: Replica) -> None:
         """Tell the partition how far a replica is, once a request and in this term (REL-I3)."""
         if each.is_noted:
             return
         each.is_noted = True
         durable_end = each.offset if each.durable_end is None else each.durable_end
         partition.fetched(
-            replica.node_id, durable_end=Offset(durable_end), broker_epoch=replica.broker_epoch
+            replica.node_id,
+            durable_end=Offset(durable_end),
+            local_start=Offset(each.local_start),
+            broker_epoch=replica.broker_epoch,
         )
 
-    def waiters(self, each: Wanted) -> ReadWaiters:
+    def waiters(self, each: Wanted) -> tuple[ReadWaiters, ...]:
         """Return whom to wait with; raises like `find`."""
         partition = self.find(each)
-        return partition.read_waiters if self._replica is None else partition.replica_waiters
+        if self._replica is None:
+            return (partition.read_waiters,)
+        if each.known_high_watermark is None:
+            return (partition.replica_waiters,)
+        return partition.replica_waiters, partition.read_waiters
 
-    def _end(self, partition: ReadablePartition) -> Offset:
+    def _end(self, partition: FetchablePartition) -> Offset:
         if self._replica is not None:
             return partition.log_end
         return partition.last_stable_offset if self._committed else partition.high_watermark
 
-    def _slice(self, each: Wanted, partition: ReadablePartition, made: Pass) -> LogSlice:
+    def _slice(self, each: Wanted, partition: FetchablePartition, made: Pass) -> LogSlice:
         if each.slow:
             return EMPTY_SLICE
         left = min(each.bytes_max, self._bytes_max - made.size)
@@ -245,14 +272,14 @@ class FetchReading:
         self._start_slow_read(each, work)
 
 
-def _describe(result: PartitionData, partition: ReadablePartition) -> None:
+def _describe(result: PartitionData, partition: FetchablePartition) -> None:
     result.high_watermark = partition.high_watermark
     result.last_stable_offset = partition.last_stable_offset
     result.log_start_offset = partition.log_start
 
 
 def _diverges(
-    each: Wanted, result: PartitionData, partition: ReadablePartition, *, is_replica: bool
+    each: Wanted, result: PartitionData, partition: FetchablePartition, *, is_replica: bool
 ) -> bool:
     """Whether the reader holds an epoch beyond the end that this log knows for it.
 
@@ -264,10 +291,7 @@ def _diverges(
     if each.offset < partition.log_start:
         result.error_code = ErrorCode.OFFSET_OUT_OF_RANGE
         return True
-    start = partition.log_start
-    parted = diverging(
-        each.fetched_epoch, each.offset, end_of=partition.end_of_epoch, log_start=start
-    )
+    parted = partition.diverging(each.fetched_epoch, each.offset)
     if parted is None:
         return False
     if parted[0] == NO_EPOCH and not is_replica:

@@ -28,7 +28,9 @@ class FollowedPartition:
         "fetched_epoch",
         "high_watermark",
         "index",
+        "known_high_watermark",
         "leader_epoch",
+        "local_start",
         "log_start",
         "offset",
         "stable_offset",
@@ -49,9 +51,11 @@ class FollowedPartition:
         """Take on where to read from now on."""
         self.offset = asked.fetch_offset
         self.bytes_max = asked.partition_max_bytes
-        self.leader_epoch = optional_epoch(asked.current_leader_epoch)
-        self.fetched_epoch = optional_epoch(asked.last_fetched_epoch)
-        self.durable_end = asked.synced_end if asked.synced_end >= 0 else None
+        self.leader_epoch = optional(asked.current_leader_epoch)
+        self.fetched_epoch = optional(asked.last_fetched_epoch)
+        self.durable_end = optional(asked.synced_end)
+        self.local_start = asked.local_start
+        self.known_high_watermark = optional(asked.high_watermark)
 
     def wanted(self) -> Wanted:
         """Return what one request wants of it; it is that request's own."""
@@ -64,11 +68,14 @@ class FollowedPartition:
             leader_epoch=self.leader_epoch,
             fetched_epoch=self.fetched_epoch,
             durable_end=self.durable_end,
+            local_start=self.local_start,
+            known_high_watermark=self.known_high_watermark,
         )
 
     def tell(self, result: PartitionData) -> bool:
         """Whether a response has to hold the result, which counts as told from now on."""
-        if result.error_code or result.diverging_epoch is not None:
+        is_sent_on = result.preferred_read_replica >= 0
+        if result.error_code or result.diverging_epoch is not None or is_sent_on:
             # Once the error is over, the client shall hear of it whatever the offsets are then.
             self.high_watermark = _NEVER_TOLD
             return True
@@ -155,9 +162,9 @@ def next_epoch(epoch: int) -> int:
     return 1 if epoch == EPOCH_MAX else epoch + 1
 
 
-def optional_epoch(epoch: int) -> int | None:
-    """Read a leader epoch of which -1 stands for none."""
-    return None if epoch < 0 else epoch
+def optional(number: int) -> int | None:
+    """Read an epoch or an offset of which -1 stands for none."""
+    return None if number < 0 else number
 
 
 def by_topic(wanted: list[Wanted], results: list[PartitionData]) -> list[FetchableTopicResponse]:

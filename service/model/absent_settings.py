@@ -55,7 +55,6 @@ _ABSENT: Mapping[str, str] = {
     "connections.max.reauth.ms": _NO_SECURITY,
     "log.message.format.version": "there is one format of messages; leave it out",
     "auto.leader.rebalance.enable": "leaders are not moved back by themselves; leave it out",
-    "replica.selector.class": _NO_PLUGINS,
     "create.topic.policy.class.name": _NO_PLUGINS,
     "alter.config.policy.class.name": _NO_PLUGINS,
     "metric.reporters": "metrics are at /metrics on admin.port; leave it out",

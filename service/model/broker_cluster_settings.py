@@ -13,11 +13,15 @@ from service.model.setting_type import (
     SettingType,
 )
 
+LEADER_SELECTOR = "org.apache.kafka.common.replica.LeaderSelector"
+RACK_AWARE_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+
 WEEK_MINUTES = 7 * DAY_MS // MINUTE_MS
 
 _boolean = partial(Setting, type=SettingType.BOOLEAN)
 _string = partial(Setting, type=SettingType.STRING)
 _int = partial(Setting, type=SettingType.INT)
+_class = partial(Setting, type=SettingType.CLASS)
 _short = partial(Setting, type=SettingType.SHORT)
 _long = partial(Setting, type=SettingType.LONG)
 
@@ -136,6 +140,16 @@ _REPLICATION = (
         default=30 * SECOND_MS,
         low=1,
         documentation="How long a broker waits for an answer of another, in milliseconds.",
+    ),
+    _class(
+        name="replica.selector.class",
+        default=None,
+        choices=(LEADER_SELECTOR, RACK_AWARE_SELECTOR),
+        documentation=(
+            "Which replica consumers read from: the leader, or with RackAwareReplicaSelector "
+            "one in the rack that they name (client.rack), as broker.rack says; all brokers of a "
+            "cluster need the same."
+        ),
     ),
 )
 

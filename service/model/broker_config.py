@@ -8,6 +8,7 @@ from typing import Any, Self
 from everlog.model.errors import RejectedError
 from everlog.model.ids import NodeId
 from service.model.absent_settings import absent_setting_advice
+from service.model.broker_cluster_settings import RACK_AWARE_SELECTOR
 from service.model.broker_rules import (
     broker_contradictions,
     listen_addresses,
@@ -168,6 +169,7 @@ class BrokerConfig:
     replica_fetch_wait_max_ms: int
     replica_fetch_backoff_ms: int
     replica_socket_timeout_ms: int
+    replica_selector_class: str | None
     group_min_session_timeout_ms: int
     group_max_session_timeout_ms: int
     group_initial_rebalance_delay_ms: int
@@ -226,6 +228,11 @@ class BrokerConfig:
             )
             for each in self.advertised_listeners
         )
+
+    @property
+    def reads_from_followers(self) -> bool:
+        """Whether consumers read from replicas in their own racks (KIP-392)."""
+        return self.replica_selector_class == RACK_AWARE_SELECTOR
 
     def replication_factor(self, *, registered_brokers: int) -> int:
         """Return how many replicas a topic gets that asks for no number of them.

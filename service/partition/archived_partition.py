@@ -12,6 +12,7 @@ from service.partition.errors import EpochsNotAtHandError
 from service.partition.readable import check_leader_epoch
 from service.partition.time_scan import find_by_scan
 from service.partition.waiters import ReadWaiters
+from service.replication.divergence import diverging
 from service.replication.leader import NotReplicaError
 from service.tiering.cold_log import ColdLog
 from service.tiering.followed_tier import FollowedTier
@@ -84,16 +85,23 @@ class ArchivedPartition:
         """Nobody follows what only the archive has."""
         return self.read_waiters
 
-    def fetched(self, follower: NodeId, *, durable_end: Offset, broker_epoch: int) -> None:
+    def fetched(
+        self, follower: NodeId, *, durable_end: Offset, local_start: Offset, broker_epoch: int
+    ) -> None:
         """Refuse to be followed.
 
         Raises:
             NotReplicaError: Always.
         """
-        del durable_end, broker_epoch
+        del durable_end, local_start, broker_epoch
         raise NotReplicaError(
             f"{self.topic}-{self.index} is read-only: broker {follower} is no replica"
         )
+
+    def holding(self, offset: int) -> list[NodeId]:
+        """Return nobody: there are no followers."""
+        del offset
+        return []
 
     @property
     def is_wanted(self) -> bool:
@@ -128,6 +136,14 @@ class ArchivedPartition:
         if epoch > self.leader_epoch or self.tier.pointer.root is None:
             return None
         return self._lineage().end_of(epoch, log_end=self.log_end)
+
+    def diverging(self, epoch: int, offset: int) -> tuple[int, int] | None:
+        """Return where a reader's log parts from this one; see `divergence.diverging`.
+
+        Raises:
+            EpochsNotAtHandError: `load_epochs` comes first.
+        """
+        return diverging(epoch, offset, end_of=self.end_of_epoch, log_start=self.log_start)
 
     def epoch_of(self, offset: int) -> LeaderEpoch | None:
         """Return the term in which ``offset`` was written; None when that is not at hand."""

@@ -14,6 +14,7 @@ from service.hot.store import HotStore
 from service.model.cluster import PartitionState
 from service.model.topic_config import TopicConfig
 from service.partition.topic_rules import hot_config
+from service.partition.waiters import ReadWaiters
 from service.replication.divergence import truncation_point
 from service.replication.fetching import FetchAnswer, FetchAsk, FetchFault
 
@@ -30,11 +31,13 @@ class FollowerPartition:
         hot: This broker's log; nobody else writes to it.
         store: Where it is kept.
         committed: What this broker knows to be committed.
+        is_read: Whether consumers may read from it: it wants to know soon what is committed then.
 
     Attributes:
         hot: The log, which is another one after it was cut.
         high_watermark: As far as this broker knows.
         on_progress: Called when more is safe on the disk, or never will be.
+        read_waiters: Told when more is committed, or when this is no follower any more.
     """
 
     def __init__(
@@ -46,14 +49,17 @@ class FollowerPartition:
         hot: HotLog,
         store: HotStore,
         committed: Offset,
+        is_read: bool = False,
     ) -> None:
         self.topic = topic
         self.id = partition_id
         self.state = state
         self.high_watermark = committed
         self.on_progress: Callable[[], None] = lambda: None
+        self.read_waiters = ReadWaiters()
         self._store = store
         self._leaders_mark = committed
+        self._is_read = is_read
         self._turn = asyncio.Lock()
         self._is_left = False
         self._use(hot)
@@ -87,6 +93,8 @@ class FollowerPartition:
             last_epoch=hot.epochs.latest,
             log_start=hot.log_start,
             durable_end=hot.durable_end,
+            local_start=hot.local_start,
+            high_watermark=self.high_watermark if self._is_read else None,
         )
 
     async def take(self, answer: FetchAnswer) -> None:
@@ -106,6 +114,7 @@ class FollowerPartition:
         """Give the log away; nothing is done to it from here on."""
         async with self._turn:
             self._is_left = True
+            self.read_waiters.wake_all()
             return self.hot
 
     async def _take(self, answer: FetchAnswer) -> None:
@@ -166,6 +175,8 @@ class FollowerPartition:
         self._advance()
 
     def _advance(self) -> None:
-        known = min(self._leaders_mark, self.hot.durable_end)
-        self.high_watermark = Offset(max(self.high_watermark, known))
+        known = Offset(min(self._leaders_mark, self.hot.durable_end))
+        if known > self.high_watermark:
+            self.high_watermark = known
+            self.read_waiters.wake_all()
         self.on_progress()

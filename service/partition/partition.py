@@ -36,6 +36,7 @@ from service.partition.time_scan import find_by_scan
 from service.partition.topic_rules import batch_limits, hot_config
 from service.partition.unified_log import UnifiedLog
 from service.partition.waiters import AppendWaiters, ReadWaiters
+from service.replication.divergence import diverging
 from service.replication.leader import LeaderReplicas
 
 NOTHING = Offset(0)
@@ -174,6 +175,10 @@ class Partition:
             return None
         return self.hot.epochs.end_of(epoch, log_end=self.hot.log_end)
 
+    def diverging(self, epoch: int, offset: int) -> tuple[int, int] | None:
+        """Return where a reader's log parts from this one; see `divergence.diverging`."""
+        return diverging(epoch, offset, end_of=self.end_of_epoch, log_start=self.log_start)
+
     def epoch_of(self, offset: int) -> LeaderEpoch | None:
         """Return the term in which ``offset`` was written."""
         return self.hot.epochs.epoch_of(offset)
@@ -288,7 +293,9 @@ class Partition:
                 f"and needs {self.replicas.isr_min}"
             )
 
-    def fetched(self, follower: NodeId, *, durable_end: Offset, broker_epoch: int) -> None:
+    def fetched(
+        self, follower: NodeId, *, durable_end: Offset, local_start: Offset, broker_epoch: int
+    ) -> None:
         """Take note of what a follower has; it has asked in this term.
 
         Raises:
@@ -297,11 +304,16 @@ class Partition:
         self.replicas.fetched(
             follower,
             durable_end=durable_end,
+            local_start=local_start,
             broker_epoch=broker_epoch,
             leader_end=self.hot.durable_end,
             now=self._clock.monotonic(),
         )
         self.commit()
+
+    def holding(self, offset: int) -> list[NodeId]:
+        """Return the in-sync followers that have an offset on their disks, the furthest first."""
+        return self.replicas.holding(offset)
 
     def commit(self) -> None:
         """Let the high watermark rise to what all have that are in sync."""

@@ -1,6 +1,6 @@
-"""What can be read: a partition that this broker leads, or one whose archive it follows."""
+"""What can be read: a partition that this broker leads, or copies, or whose archive it follows."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from everlog.model.ids import NodeId, TopicName
@@ -10,8 +10,8 @@ from service.partition.errors import StaleLeaderEpochError, UnknownLeaderEpochEr
 from service.partition.waiters import ReadWaiters
 
 
-class ReadablePartition(Protocol):
-    """A partition as its readers see it."""
+class FetchablePartition(Protocol):
+    """A partition as those see it who fetch."""
 
     @property
     def topic(self) -> TopicName:
@@ -30,7 +30,7 @@ class ReadablePartition(Protocol):
 
     @property
     def read_waiters(self) -> ReadWaiters:
-        """Told when there is something new."""
+        """Told when there is something new, or when more is committed."""
         ...
 
     @property
@@ -63,11 +63,6 @@ class ReadablePartition(Protocol):
         """Offset up to which every transaction is decided."""
         ...
 
-    @property
-    def tiered_end(self) -> Offset:
-        """Offset up to which the object store holds the log."""
-        ...
-
     def check_epoch(self, epoch: int | None) -> None:
         """Compare the leader epoch that a client believes in with the real one (KIP-320).
 
@@ -75,6 +70,54 @@ class ReadablePartition(Protocol):
             StaleLeaderEpochError: The client's is older.
             UnknownLeaderEpochError: The client's is newer.
         """
+        ...
+
+    def diverging(self, epoch: int, offset: int) -> tuple[int, int] | None:
+        """Return where a reader's log parts from this one; see `divergence.diverging`.
+
+        Args:
+            epoch: Of the last batch that the reader has.
+            offset: Where its log ends.
+        """
+        ...
+
+    def fetched(
+        self, follower: NodeId, *, durable_end: Offset, local_start: Offset, broker_epoch: int
+    ) -> None:
+        """Take note of what a follower has; it has asked in this term.
+
+        Raises:
+            NotReplicaError: It is no replica, or an earlier registration of one.
+        """
+        ...
+
+    def holding(self, offset: int) -> Sequence[NodeId]:
+        """Return the in-sync followers that have an offset on their disks, the furthest first."""
+        ...
+
+    def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:
+        """Return batches from ``offset`` on; see `LogReader.read`."""
+        ...
+
+
+class FetchableTable(Protocol):
+    """Finds the partition that is fetched from."""
+
+    def by_name(self, topic: str, index: int) -> FetchablePartition | None:
+        """Return the partition of that name, if it is served here."""
+        ...
+
+    def by_id(self, topic_id: bytes, index: int) -> FetchablePartition | None:
+        """Return the partition of the topic with that id, if it is served here."""
+        ...
+
+
+class ReadablePartition(FetchablePartition, Protocol):
+    """A partition of which everything can be asked."""
+
+    @property
+    def tiered_end(self) -> Offset:
+        """Offset up to which the object store holds the log."""
         ...
 
     def check_end_known(self) -> None:
@@ -98,18 +141,6 @@ class ReadablePartition(Protocol):
 
     def epoch_of(self, offset: int) -> LeaderEpoch | None:
         """Return the term in which ``offset`` was written; None when that is not at hand."""
-        ...
-
-    def fetched(self, follower: NodeId, *, durable_end: Offset, broker_epoch: int) -> None:
-        """Take note of what a follower has; it has asked in this term.
-
-        Raises:
-            NotReplicaError: It is no replica, or an earlier registration of one.
-        """
-        ...
-
-    def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice | Awaitable[LogSlice]:
-        """Return batches from ``offset`` on; see `LogReader.read`."""
         ...
 
     async def find_newest(self, end: Offset) -> TimestampOffset | None:
@@ -141,7 +172,7 @@ class ReadableTable(Protocol):
         ...
 
 
-def check_leader_epoch(partition: ReadablePartition, epoch: int | None) -> None:
+def check_leader_epoch(partition: FetchablePartition, epoch: int | None) -> None:
     """Do what `ReadablePartition.check_epoch` says."""
     ours = partition.leader_epoch
     if epoch is None or epoch == ours:

@@ -69,6 +69,7 @@ class ReplicaRoles:
         broker_id: This broker.
         fetching: Copies what is followed.
         lag_seconds_max: For how long a follower may be behind before it is not in sync.
+        are_read: Whether consumers may read from what is followed.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class ReplicaRoles:
         fetching: ReplicaFetching,
         clock: Clock,
         lag_seconds_max: float,
+        are_read: bool = False,
     ) -> None:
         self._broker_id = broker_id
         self._store = store
@@ -89,6 +91,7 @@ class ReplicaRoles:
         self._fetching = fetching
         self._clock = clock
         self._lag_seconds_max = lag_seconds_max
+        self._are_read = are_read
 
     async def lead(self, held: Held, config: TopicConfig) -> None:
         """Lead a partition in a term, or take note of what is new in that.
@@ -185,6 +188,7 @@ class ReplicaRoles:
                 hot=hot,
                 store=self._store,
                 committed=committed,
+                is_read=self._are_read,
             )
         )
 

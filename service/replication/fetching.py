@@ -27,6 +27,9 @@ class FetchAsk:
         last_epoch: Of its last batch; None without one.
         log_start: Where its own log starts.
         durable_end: Below it everything is safe on its disk.
+        local_start: From there on it is on its disk.
+        high_watermark: What it knows to be committed, if it wants to hear of more at once; None if
+            that can wait until there are records.
     """
 
     partition: PartitionId
@@ -35,6 +38,8 @@ class FetchAsk:
     last_epoch: LeaderEpoch | None
     log_start: Offset
     durable_end: Offset
+    local_start: Offset
+    high_watermark: Offset | None = None
 
 
 class FetchFault(Enum):

@@ -8,7 +8,7 @@ from everlog.model.offsets import Offset
 from service.model.cluster import PartitionState
 from service.replication.high_watermark import high_watermark
 from service.replication.isr import is_joining, lagging, may_join, with_isr
-from service.replication.progress import Progress
+from service.replication.progress import NOWHERE, Progress
 
 
 class NotReplicaError(FencedError):
@@ -73,6 +73,7 @@ class LeaderReplicas:
         follower: NodeId,
         *,
         durable_end: Offset,
+        local_start: Offset = NOWHERE,
         broker_epoch: int,
         leader_end: Offset,
         now: float,
@@ -86,8 +87,21 @@ class LeaderReplicas:
         if before is None or broker_epoch < before.broker_epoch:
             raise NotReplicaError(f"broker {follower} in its epoch {broker_epoch} is no replica")
         self._followers[follower] = before.after_fetch(
-            durable_end=durable_end, broker_epoch=broker_epoch, leader_end=leader_end, now=now
+            durable_end=durable_end,
+            local_start=local_start,
+            broker_epoch=broker_epoch,
+            leader_end=leader_end,
+            now=now,
         )
+
+    def holding(self, offset: int) -> list[NodeId]:
+        """Return the in-sync followers that have an offset on their disks, the furthest first."""
+        ends = {
+            each: progress.durable_end
+            for each, progress in self._followers.items()
+            if each in self.state.isr and progress.holds(offset)
+        }
+        return sorted(ends, key=lambda each: (-ends[each], each))
 
     def high_watermark(self, current: Offset, *, durable_end: Offset, now: float) -> Offset:
         """Return up to where the partition is committed; it never goes back."""

@@ -14,6 +14,7 @@ class Progress:
 
     Attributes:
         durable_end: Below it the follower has everything, safely: synced with ``flush=always``.
+        local_start: From there on it has it on its disk.
         broker_epoch: The registration with which it fetched last; -1 before.
         caught_up_at: When it last had all that the leader had; before its first fetch, when the
             term began.
@@ -22,13 +23,24 @@ class Progress:
     """
 
     durable_end: Offset = NOWHERE
+    local_start: Offset = NOWHERE
     broker_epoch: int = -1
     caught_up_at: float
     asked_at: float
     leader_end: Offset = NOWHERE
 
+    def holds(self, offset: int) -> bool:
+        """Whether a consumer who wants this offset next finds it on the follower's disk."""
+        return 0 <= self.local_start <= offset <= self.durable_end
+
     def after_fetch(
-        self, *, durable_end: Offset, broker_epoch: int, leader_end: Offset, now: float
+        self,
+        *,
+        durable_end: Offset,
+        local_start: Offset = NOWHERE,
+        broker_epoch: int,
+        leader_end: Offset,
+        now: float,
     ) -> "Progress":
         """Return what is known after a fetch in the leader's own term.
 
@@ -43,6 +55,7 @@ class Progress:
         return replace(
             self,
             durable_end=durable_end,
+            local_start=local_start,
             broker_epoch=broker_epoch,
             caught_up_at=caught_up_at,
             asked_at=now,

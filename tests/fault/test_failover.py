@@ -4,7 +4,7 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -25,9 +25,13 @@ LOCAL_BYTES_MAX = 4 * SEGMENT_BYTES
 
 @contextmanager
 def running_cluster(
-    directory: Path, zookeeper: ZooKeeperEnsemble, *, size: int = 3
+    directory: Path,
+    zookeeper: ZooKeeperEnsemble,
+    *,
+    size: int = 3,
+    settings_of: Callable[[int], dict[str, str]] = lambda _: {},
 ) -> Iterator[list[BrokerProcess]]:
-    """Run brokers of one cluster, with one store."""
+    """Run brokers of one cluster, with one store; some settings go by the number of a broker."""
     root = f"/clusters/{uuid.uuid4().hex}"
     with ExitStack() as stack:
         brokers = []
@@ -41,6 +45,7 @@ def running_cluster(
                 "replica.lag.time.max.ms": "2000",
                 "replica.fetch.backoff.ms": "100",
                 "log.retention.check.interval.ms": "200",
+                **settings_of(number),
             }
             broker = BrokerProcess(place, settings, store=f"file://{directory}/store")
             brokers.append(stack.enter_context(broker))

@@ -12,12 +12,13 @@ from typing import Any
 from everlog.model.errors import EverlogError
 from everlog.model.ids import NodeId
 from service.broker.context import RequestContext
-from service.broker.fetch_reading import FetchReading, Pass, Replica, Wanted
+from service.broker.fetch_reading import STAYS, FetchReading, Nearest, Pass, Replica, Wanted
 from service.broker.fetch_sessions import FetchSessions, SessionRefusedError, SessionView
 from service.broker.leaders import Leaders
+from service.broker.near_replicas import NearReplicas
 from service.model.log import LogSlice
 from service.model.serving import Deferred
-from service.partition.readable import ReadableTable
+from service.partition.readable import FetchableTable
 from service.protocol.messages.fetch import FetchRequest, FetchResponse, NodeEndpoint
 
 FETCH_BYTES_MAX = 55 * 1024 * 1024
@@ -117,7 +118,8 @@ class _Waiting(Deferred):
 
     def _watch(self) -> None:
         for each in self.reading.wanted:
-            self.reading.waiters(each).add(self.wake)
+            for waiters in self.reading.waiters(each):
+                waiters.add(self.wake)
 
     def _stop(self) -> None:
         self._alarm.wakes = None
@@ -126,7 +128,8 @@ class _Waiting(Deferred):
             self._timer = None
         for each in self.reading.wanted:
             try:
-                self.reading.waiters(each).discard(self.wake)
+                for waiters in self.reading.waiters(each):
+                    waiters.discard(self.wake)
             except EverlogError:
                 continue  # the partition has gone, and its waiters with it
 
@@ -135,7 +138,9 @@ class FetchHandler:
     """Serves consumers, and replicas.
 
     Args:
-        partitions: Those that this broker serves.
+        partitions: Those that this broker serves to replicas.
+        readable: Those that it serves to consumers.
+        near: Finds replicas that are nearer to a consumer.
         leaders: Tells who leads the others.
         sessions: Incremental fetch sessions (KIP-227).
         spawn: Starts the task of a slow read under an owner.
@@ -145,7 +150,9 @@ class FetchHandler:
     def __init__(
         self,
         *,
-        partitions: ReadableTable,
+        partitions: FetchableTable,
+        readable: FetchableTable | None = None,
+        near: NearReplicas | None = None,
         leaders: Leaders,
         sessions: FetchSessions,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -153,6 +160,8 @@ class FetchHandler:
         fault_ms: int = STORAGE_ERROR_MS,
     ) -> None:
         self._partitions = partitions
+        self._readable = readable or partitions
+        self._near = near
         self._leaders = leaders
         self._sessions = sessions
         self._spawn = spawn
@@ -165,13 +174,15 @@ class FetchHandler:
         except SessionRefusedError as error:
             return FetchResponse(error_code=error.code)
         alarm = _Alarm()
+        replica = _replica_of(request)
         reading = FetchReading(
-            partitions=self._partitions,
+            partitions=self._readable if replica is None else self._partitions,
             leaders=self._leaders,
             wanted=view.wanted,
             bytes_max=max(0, min(request.max_bytes, self._bytes_max)),
             isolation=request.isolation_level,
-            replica=_replica_of(request),
+            replica=replica,
+            nearest=self._nearest(context, request),
             start_slow_read=partial(self._start_slow_read, alarm),
         )
         made = reading.run()
@@ -193,6 +204,11 @@ class FetchHandler:
         )
         waiting.wait(wait_ms)
         return waiting
+
+    def _nearest(self, context: RequestContext, request: FetchRequest) -> Nearest:
+        if self._near is None or not request.rack_id:
+            return STAYS
+        return self._near.of(request.rack_id, context.listener)
 
     def _start_slow_read(self, alarm: _Alarm, each: Wanted, work: Awaitable[LogSlice]) -> None:
         self._spawn(_read_slowly(each, work, alarm))

@@ -30,7 +30,11 @@ class ReplicaState(Struct):
 
 
 class FetchPartition(Struct):
-    """Where to read one partition; replicas of Everlog add up to where they have it safely."""
+    """Where to read one partition.
+
+    Replicas of Everlog add up to where they have it safely, from where on it is on their disks,
+    and what they know to be committed, if they want to be told as soon as that is more.
+    """
 
     partition: int = int32()
     current_leader_epoch: int = int32("9+", default=-1)
@@ -40,6 +44,8 @@ class FetchPartition(Struct):
     partition_max_bytes: int = int32()
     replica_directory_id: bytes = uuid("17+", tag=0)
     synced_end: int = int64("12+", tag=PRIVATE_TAG_FIRST, default=-1)
+    local_start: int = int64("12+", tag=PRIVATE_TAG_FIRST + 1, default=-1)
+    high_watermark: int = int64("12+", tag=PRIVATE_TAG_FIRST + 2, default=-1)
 
 
 class FetchTopic(Struct):

@@ -99,6 +99,7 @@ async def test_it_asks_for_what_it_lacks_and_says_what_it_has(follower: Follower
         last_epoch=None,
         log_start=Offset(0),
         durable_end=Offset(0),
+        local_start=Offset(0),
     )
     await follower.told(0, 1, term=3)
     asked = follower.followed.ask()

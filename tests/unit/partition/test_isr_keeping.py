@@ -41,7 +41,7 @@ class Led:
             return await self.changes.get()
 
     def fetch(self, end: int) -> None:
-        self.partition.fetched(B, durable_end=Offset(end), broker_epoch=4)
+        self.partition.fetched(B, durable_end=Offset(end), local_start=Offset(0), broker_epoch=4)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from service.model.cluster import PartitionState
 from service.replication.leader import LeaderReplicas, NotReplicaError
 from tests.unit.replication.test_isr import STATE, A, B, C
 
+D = NodeId(4)
+
 LAG = 10.0
 
 
@@ -42,6 +44,27 @@ class Led:
 
     def propose(self) -> PartitionState | None:
         return self.replicas.propose(self.committed, now=self.now)
+
+
+@pytest.mark.rule("KIP-392")
+def test_a_consumer_may_be_sent_to_followers_that_are_in_sync_and_have_what_it_wants() -> None:
+    led = Led(replace(STATE, replicas=(A, B, C, D), isr=(A, B, C)))
+    led.end = Offset(9)
+    for follower, start, end in ((B, 2, 7), (C, 4, 9), (D, 0, 9)):
+        led.replicas.fetched(
+            follower,
+            durable_end=Offset(end),
+            local_start=Offset(start),
+            broker_epoch=4,
+            leader_end=led.end,
+            now=led.now,
+        )
+    assert led.replicas.holding(1) == [], "of those that are in sync nobody has it on a disk"
+    assert led.replicas.holding(3) == [B]
+    assert led.replicas.holding(7) == [C, B], "also who waits at the end; the furthest first"
+    assert led.replicas.holding(8) == [C]
+    led.fetch(C, 9)
+    assert led.replicas.holding(8) == [], "who does not say where its disk starts is no choice"
 
 
 def test_a_partition_of_one_replica_is_committed_as_it_is_durable() -> None:

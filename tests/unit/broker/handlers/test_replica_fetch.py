@@ -8,6 +8,7 @@ import pytest
 from everlog.model.ids import NodeId
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import walk
+from service.model.serving import Deferred
 from service.partition.partition import Partition
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
@@ -142,6 +143,19 @@ async def test_a_replica_that_waits_is_woken_by_what_is_written_and_not_committe
         await filled(partition, 1)
         assert offsets(only(await answered(waiting))) == [0]
         assert partition.high_watermark == 0
+
+
+@pytest.mark.rule("KIP-392")
+async def test_a_replica_that_tells_what_it_knows_to_be_committed_hears_of_more_at_once() -> None:
+    async with town() as place:
+        partition = await led(place)
+        await filled(partition, 1)
+        request = asking(partition, 1, synced_end=0, high_watermark=0)
+        request.min_bytes, request.max_wait_ms = 1, 60_000
+        waiting = place.fetch_handler()(context(VERSION), request)
+        assert isinstance(waiting, Deferred)
+        await told(place, asking(partition, 1, synced_end=1))
+        assert only(await answered(waiting)).high_watermark == 1
 
 
 @pytest.mark.rule("TIER-19")

@@ -15,6 +15,7 @@ from service.broker.fetch_sessions import FetchSessions
 from service.broker.handlers.fetch import STORAGE_ERROR_MS, FetchHandler
 from service.broker.handlers.produce import ProduceHandler
 from service.broker.leaders import Leaders
+from service.broker.near_replicas import NearReplicas
 from service.hot.log import HotLog
 from service.hot.store import HotStore
 from service.model.cluster import ClusterImage
@@ -96,11 +97,16 @@ class Town:
         )
 
     def fetch_handler(
-        self, *, bytes_max: int = 1 << 20, fault_ms: int = STORAGE_ERROR_MS
+        self,
+        *,
+        bytes_max: int = 1 << 20,
+        fault_ms: int = STORAGE_ERROR_MS,
+        near: NearReplicas | None = None,
     ) -> FetchHandler:
         cache = FetchSessionCache(clock=self.clock, ids=SeededIds())
         return FetchHandler(
             partitions=self.table,
+            near=near,
             leaders=Leaders(images=self.images),
             sessions=FetchSessions(cache=cache),
             spawn=self.tasks.create_task,

@@ -37,6 +37,7 @@ class IdempotentLoad:
         numbers_max: After so many it is still until it is stopped.
         patience_seconds: A record that was not acknowledged for so long is given up.
         queue_records: How many may wait in the client.
+        acks: As the client has it; a producer without ``all`` is not idempotent.
 
     Attributes:
         sent: Records that were given to the client, for each partition.
@@ -54,8 +55,11 @@ class IdempotentLoad:
         batch_bytes: int = BATCH_BYTES_MAX,
         patience_seconds: float = 120,
         queue_records: int = 20_000,
+        acks: str = "all",
     ) -> None:
         self.sent = 0
+        self._answered_at = time.monotonic()
+        self._gap = 0.0
         self._patience_seconds = patience_seconds
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
         self._payload_bytes = payload_bytes
@@ -66,7 +70,8 @@ class IdempotentLoad:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
-                "enable.idempotence": True,
+                "acks": acks,
+                "enable.idempotence": acks == "all",
                 "linger.ms": 2,
                 "batch.size": batch_bytes,
                 "reconnect.backoff.ms": 20,
@@ -89,6 +94,11 @@ class IdempotentLoad:
         """Wait until another record is acknowledged."""
         self._progress.clear()
         assert self._progress.wait(PROGRESS_SECONDS_MAX), "nothing is acknowledged any more"
+
+    def longest_gap(self) -> float:
+        """Return the longest time between two acknowledgements since the last call, in seconds."""
+        gap, self._gap = max(self._gap, time.monotonic() - self._answered_at), 0.0
+        return gap
 
     def stop(self) -> None:
         """Stop, and wait until every record has been answered."""
@@ -136,6 +146,8 @@ class IdempotentLoad:
         offset = message.offset()
         assert offset is not None
         self.acknowledged.offsets[partition][int(key)] = offset
+        now = time.monotonic()
+        self._gap, self._answered_at = max(self._gap, now - self._answered_at), now
         self._progress.set()
 
 

@@ -50,6 +50,7 @@ from service.partition.cluster_cuts import ClusterCuts
 from service.partition.contact import Contact
 from service.partition.disk_gate import DiskGate
 from service.partition.disk_watch import DiskWatch
+from service.partition.replica_fetching import ReplicaFetching
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
@@ -136,6 +137,11 @@ class BrokerNode:
     def request_counts(self) -> dict[ApiKey, int]:
         """Requests that have come, by API."""
         return self._dispatcher.request_counts
+
+    @property
+    def followed(self) -> ReplicaFetching | None:
+        """What copies from other brokers; None before the logs are open."""
+        return None if self._replicas is None else self._replicas.fetching
 
     @property
     def listeners(self) -> Collection[ClientListener]:
@@ -283,7 +289,7 @@ class BrokerNode:
             metadata=self._store,
             hot=self.hot,
             table=self.table,
-            tiers=cold.archiver,
+            cold=cold,
             tasks=self._tasks,
         )
         keeper = replicas.keeper

@@ -12,11 +12,12 @@ import structlog
 
 from service.app.cluster_topics import ClusterTopics
 from service.app.cut_wiring import cluster_cuts
-from service.app.disk_wiring import disk_watch
+from service.app.departure import Departure
+from service.app.disk_wiring import disk_watch, hot_store
 from service.app.forwarding import controller_link
 from service.app.handlers import HandlerServices, build_handlers
 from service.app.joining import join_cluster
-from service.app.node_failures import end_process, report_defect
+from service.app.node_failures import RefusalReports, report_defect
 from service.app.node_limits import group_limits, listener_limits
 from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
 from service.app.peers import Peers
@@ -24,7 +25,7 @@ from service.app.replica_wiring import ReplicaSide
 from service.app.seams import Seams
 from service.app.tier_site import TierSite
 from service.app.tier_wiring import ColdSide
-from service.app.topic_wiring import topic_registry
+from service.app.topic_wiring import election_rules, topic_registry
 from service.broker.dispatch import Dispatcher
 from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
@@ -36,7 +37,6 @@ from service.coordination.metadata_store import MetadataStore
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.registration import BrokerDescription
 from service.groups.coordinator import GroupCoordinator
-from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Broker, ClusterImage, Endpoint
 from service.model.serving import Peer
@@ -52,7 +52,6 @@ from service.partition.keeper import PartitionKeeper
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
-from service.telemetry.logs import Limited
 from service.telemetry.stray_cancellation import begin_unbroken
 
 _log = structlog.get_logger(__name__)
@@ -93,7 +92,6 @@ class BrokerNode:
         self._link = controller_link(config.broker_id, self._peers, lambda: self._images.image)
         self._listeners: dict[str, ClientListener] = {}
         self._dispatcher = Dispatcher(handlers={}, on_defect=report_defect)
-        self._complaints = Limited()
         self.is_ready = False
         self.cold: ColdSide | None = None
         self.disk_gate = DiskGate(seams.clock)
@@ -101,18 +99,10 @@ class BrokerNode:
         self.groups: GroupCoordinator | None = None
         self._cuts: ClusterCuts | None = None
         self._replicas: ReplicaSide | None = None
+        self._departure: Departure | None = None
         self.table = PartitionTable()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
-        self.hot = HotStore(
-            data_dir=config.data_dir,
-            disk=seams.disk,
-            clock=seams.clock,
-            flush_executor=seams.flush_executor,
-            read_executor=seams.read_executor,
-            on_fatal=end_process,
-            flush_threads=config.flush_threads,
-            open_files_max=config.files_open_max,
-        )
+        self.hot = hot_store(config, seams)
 
     @property
     def image(self) -> ClusterImage:
@@ -178,10 +168,25 @@ class BrokerNode:
                 groups=groups,
             )
             self._run(self._cuts.run())
+        self._departure = Departure(
+            self._config,
+            broker,
+            store=self._store,
+            images=self._images,
+            controller=controller,
+            clock=self._seams.clock,
+            replicas=replicas,
+        )
         for listener in self._listeners.values():
             await listener.start()
         self.is_ready = True
         return endpoints
+
+    async def hand_over(self) -> None:
+        """Have others take over while this broker still serves; see `Departure`."""
+        self.is_ready = False
+        if self._departure is not None:
+            await self._departure.hand_over()
 
     async def stop(self) -> None:
         """Stop serving, make everything durable, and leave the cluster."""
@@ -204,6 +209,7 @@ class BrokerNode:
         """Bind every listener; nothing is accepted yet, so the ports are only held."""
         ports: dict[str, int] = {}
         limits = listener_limits(self._config)
+        on_refused = RefusalReports(self._seams.clock)
         for address in self._config.listeners:
             listener = ClientListener(
                 name=address.listener,
@@ -212,7 +218,7 @@ class BrokerNode:
                 budget=self.budget,
                 clock=self._seams.clock,
                 limits=limits,
-                on_refused=self._report_refusal,
+                on_refused=on_refused,
             )
             self._listeners[address.listener] = listener
             ports[address.listener] = await listener.bind(address.host, address.port, self._tasks)
@@ -243,7 +249,12 @@ class BrokerNode:
 
     async def _lead(self, broker: Broker) -> Controller:
         """Become the controller, and get a new term for everything that this broker leads."""
-        controller = Controller(store=self._store, images=self._images, broker=broker)
+        controller = Controller(
+            store=self._store,
+            images=self._images,
+            broker=broker,
+            rules_of=election_rules(self._topic_defaults),
+        )
         self._run(self._images.run())
         self._run(controller.run())
         await self._images.wait_for(lambda image: image.controller_id is not None)
@@ -371,15 +382,6 @@ class BrokerNode:
     @property
     def _follower(self) -> ArchiveFollower | None:
         return None if self.cold is None else self.cold.follower
-
-    def _report_refusal(self, peer: Peer, reason: Exception) -> None:
-        if isinstance(reason, OSError):
-            return  # the client has gone; that is its right
-        held_back = self._complaints.admit(peer.host, self._seams.clock.monotonic())
-        if held_back is not None:
-            _log.warning(
-                "connection_closed", client=peer.host, reason=str(reason), held_back=held_back
-            )
 
     def _topic_defaults(self) -> dict[str, Value]:
         return self._config.layers(self._images.image.broker_configs).topic_defaults()

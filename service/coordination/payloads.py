@@ -189,6 +189,7 @@ def broker_payload(broker: Broker) -> Payload:
         "directory_id": id_text(broker.directory_id),
         "boot_id": broker.boot_id,
         "rack": broker.rack,
+        **({"draining": True} if broker.draining else {}),
     }
 
 
@@ -209,6 +210,7 @@ def read_broker(payload: Payload, broker_id: NodeId) -> Broker:
         directory_id=id_bytes(payload["directory_id"]),
         boot_id=payload["boot_id"],
         rack=payload["rack"],
+        draining=payload.get("draining", False),
     )
 
 

@@ -153,6 +153,29 @@ _REPLICATION = (
     ),
 )
 
+_STOPPING = (
+    _boolean(
+        name="controlled.shutdown.enable",
+        default=True,
+        documentation="Whether a broker hands over what it leads before it stops.",
+    ),
+    _int(
+        name="controlled.shutdown.max.retries",
+        default=3,
+        low=0,
+        documentation=(
+            "How often a broker that stops tries to hand over what it leads; after that it stops "
+            "all the same."
+        ),
+    ),
+    _long(
+        name="controlled.shutdown.retry.backoff.ms",
+        default=5 * SECOND_MS,
+        low=1,
+        documentation="How long it waits each time until others have taken over, in milliseconds.",
+    ),
+)
+
 _GROUPS = (
     _int(
         name="group.min.session.timeout.ms",
@@ -254,4 +277,4 @@ _GROUPS = (
     ),
 )
 
-CLUSTER_SETTINGS = (*_WATCHING, *_TOPICS, *_REPLICATION, *_GROUPS)
+CLUSTER_SETTINGS = (*_WATCHING, *_TOPICS, *_REPLICATION, *_STOPPING, *_GROUPS)

@@ -44,6 +44,7 @@ class Broker:
         directory_id: Names the data directory; another one holds none of the old one's logs.
         boot_id: Of the operating system's start: while it is the same, no power was cut.
         rack: Where it stands, as the operator calls it.
+        draining: Whether it is about to stop: it leads on until others can, and is not elected.
     """
 
     id: NodeId
@@ -52,6 +53,16 @@ class Broker:
     directory_id: bytes
     boot_id: str
     rack: str | None
+    draining: bool = False
+
+    @property
+    def stored_epoch(self) -> int:
+        """What the node of its epoch is at while this registration holds.
+
+        Draining raises it, so that nothing is stored any more that relies on a broker that stays
+        (KIP-841).
+        """
+        return self.epoch + 1 if self.draining else self.epoch
 
     def endpoint(self, listener: str) -> Endpoint | None:
         """Return where the broker is reached by the listener of that name."""

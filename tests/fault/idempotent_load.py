@@ -40,6 +40,7 @@ class IdempotentLoad:
 
     Attributes:
         sent: Records that were given to the client, for each partition.
+        gap_seconds: The longest time without an acknowledgement since `begin_gap`.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class IdempotentLoad:
         queue_records: int = 20_000,
     ) -> None:
         self.sent = 0
+        self.gap_seconds = 0.0
+        self._acknowledged_at: float | None = None
         self._patience_seconds = patience_seconds
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
         self._payload_bytes = payload_bytes
@@ -89,6 +92,11 @@ class IdempotentLoad:
         """Wait until another record is acknowledged."""
         self._progress.clear()
         assert self._progress.wait(PROGRESS_SECONDS_MAX), "nothing is acknowledged any more"
+
+    def begin_gap(self) -> None:
+        """Forget how long there was nothing so far."""
+        self._acknowledged_at = None
+        self.gap_seconds = 0.0
 
     def stop(self) -> None:
         """Stop, and wait until every record has been answered."""
@@ -136,6 +144,10 @@ class IdempotentLoad:
         offset = message.offset()
         assert offset is not None
         self.acknowledged.offsets[partition][int(key)] = offset
+        now = time.monotonic()
+        if self._acknowledged_at is not None:
+            self.gap_seconds = max(self.gap_seconds, now - self._acknowledged_at)
+        self._acknowledged_at = now
         self._progress.set()
 
 

@@ -67,6 +67,17 @@ def in_sync(admin: AdminClient, topic: str) -> int:
     return min(len(each.isrs) for each in found.partitions.values())
 
 
+def create(admin: AdminClient, topic: str, partitions: int = 1, **config: str) -> None:
+    """Create a topic with three replicas, and wait until all are in sync."""
+    for created in admin.create_topics([NewTopic(topic, partitions, 3, config=config)]).values():
+        created.result(WAIT_SECONDS_MAX)
+    wait_until(lambda: in_sync(admin, topic) == 3, "not all are in sync")
+
+
+def texts(seconds: Sequence[float]) -> str:
+    return ", ".join(f"{each:.2f}" for each in seconds)
+
+
 def local_bytes(broker: BrokerProcess) -> int:
     """Return what a broker has of the topic on its disk; 400 records of it are some 64 KiB."""
     logs = (each for each in (broker.data_dir / "logs").rglob("*.log"))
@@ -81,10 +92,7 @@ def test_killed_leaders_take_no_acknowledged_record_with_them(
     with running_cluster(tmp_path, zookeeper) as brokers:
         admin = AdminClient({"bootstrap.servers": bootstrap(brokers)})
         config = {"segment.bytes": str(SEGMENT_BYTES), "local.retention.bytes": "1"}
-        new = NewTopic(TOPIC, 1, 3, config=config)
-        for created in admin.create_topics([new]).values():
-            created.result(WAIT_SECONDS_MAX)
-        wait_until(lambda: in_sync(admin, TOPIC) == 3, "not all are in sync")
+        create(admin, TOPIC, **config)
         load = IdempotentLoad(bootstrap(brokers), TOPIC, 1, pause_s=0.001)
         load.start()
         gaps = []
@@ -104,7 +112,37 @@ def test_killed_leaders_take_no_acknowledged_record_with_them(
             lambda: all(local_bytes(broker) < LOCAL_BYTES_MAX for broker in brokers),
             "followers keep what the archive has",
         )
-        print(f"\nseconds without an acknowledgement: {', '.join(f'{gap:.2f}' for gap in gaps)}")
+        print(f"\nseconds without an acknowledgement: {texts(gaps)}")
+        found = read_numbers(bootstrap(brokers), TOPIC, 0)
+        assert violations(load.acknowledged.offsets[0], found) == []
+        assert not load.acknowledged.refused
+
+
+@pytest.mark.rule("REL-C9")
+def test_a_leader_that_is_asked_to_stop_hands_over_first(
+    tmp_path: Path, zookeeper: ZooKeeperEnsemble
+) -> None:
+    with running_cluster(tmp_path, zookeeper) as brokers:
+        admin = AdminClient({"bootstrap.servers": bootstrap(brokers)})
+        create(admin, TOPIC)
+        load = IdempotentLoad(bootstrap(brokers), TOPIC, 1, pause_s=0.001)
+        load.start()
+        gaps, stops = [], []
+        for _ in range(KILLS):
+            load.wait_for_progress()
+            leader = leader_of(admin, TOPIC)
+            assert leader is not None
+            load.begin_gap()
+            begun = time.monotonic()
+            brokers[leader - 1].stop()
+            stops.append(time.monotonic() - begun)
+            load.wait_for_progress()
+            gaps.append(load.gap_seconds)
+            assert "drained" in brokers[leader - 1].log_tail()
+            brokers[leader - 1].start()
+            wait_until(lambda: in_sync(admin, TOPIC) == 3, "it does not come back")
+        load.stop()
+        print(f"\nlongest seconds without an acknowledgement: {texts(gaps)}; stops: {texts(stops)}")
         found = read_numbers(bootstrap(brokers), TOPIC, 0)
         assert violations(load.acknowledged.offsets[0], found) == []
         assert not load.acknowledged.refused

@@ -122,6 +122,21 @@ async def test_a_broker_replaces_its_own_claim_of_a_session_that_lives_on() -> N
         assert await stage.store.exists(CONTROLLER) is not None
 
 
+async def test_whoever_stops_leaves_the_office_to_another_one_at_once() -> None:
+    server = await open_server()
+    async with running(server) as stage, running(server, broker_id=2) as other:
+        assert stage.controller.term == ControllerTerm(1)
+        await stage.controller.retire()
+        await other.images.wait_for(lambda image: image.controller_id == 2)
+        assert other.controller.term == ControllerTerm(2)
+        with pytest.raises(NotControllerError):
+            await stage.controller.perform(nothing)
+        await other.controller.retire()
+        await stage.images.wait_for(lambda image: image.controller_id is None)
+        await stage.controller.retire()
+        assert await stage.store.exists(CONTROLLER) is None, "it does not apply again"
+
+
 @pytest.mark.rule("REL-C2")
 async def test_a_controller_whose_epoch_has_passed_applies_again() -> None:
     async with running() as stage:

@@ -1,6 +1,7 @@
 """What the nodes hold, byte for byte, and what readers do about what they do not know."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,10 @@ def test_a_broker_is_written_as_documented() -> None:
         b'"directory_id":"AAAAAAAAAAAAAAAAAAAAAA","boot_id":"boot","rack":null}'
     )
     assert read_broker(unpack(written, "/x"), NodeId(7)) == broker
+    drained = replace(broker, draining=True)
+    written = pack(broker_payload(drained))
+    assert written.endswith(b'"rack":null,"draining":true}')
+    assert read_broker(unpack(written, "/x"), NodeId(7)) == drained
 
 
 def test_a_state_comes_back_and_shares_the_isr_of_a_partition_in_sync() -> None:

@@ -40,7 +40,8 @@ class IdempotentLoad:
 
     Attributes:
         sent: Records that were given to the client, for each partition.
-        gap_seconds: The longest time without an acknowledgement since `begin_gap`.
+        gap_seconds: The longest time without an acknowledgement, of any partition, since
+            `begin_gap`.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class IdempotentLoad:
     ) -> None:
         self.sent = 0
         self.gap_seconds = 0.0
-        self._acknowledged_at: float | None = None
+        self._acknowledged_at: dict[int, float] = {}
         self._patience_seconds = patience_seconds
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
         self._payload_bytes = payload_bytes
@@ -95,7 +96,7 @@ class IdempotentLoad:
 
     def begin_gap(self) -> None:
         """Forget how long there was nothing so far."""
-        self._acknowledged_at = None
+        self._acknowledged_at = {}
         self.gap_seconds = 0.0
 
     def stop(self) -> None:
@@ -145,9 +146,9 @@ class IdempotentLoad:
         assert offset is not None
         self.acknowledged.offsets[partition][int(key)] = offset
         now = time.monotonic()
-        if self._acknowledged_at is not None:
-            self.gap_seconds = max(self.gap_seconds, now - self._acknowledged_at)
-        self._acknowledged_at = now
+        before = self._acknowledged_at.get(partition, now)
+        self.gap_seconds = max(self.gap_seconds, now - before)
+        self._acknowledged_at[partition] = now
         self._progress.set()
 
 

@@ -55,6 +55,7 @@ from service.model.broker_config import BrokerConfig
 from service.model.disk import Disk
 from service.partition.archive_follower import ArchiveFollower
 from service.partition.archived_table import BothTables
+from service.partition.contact import Contact
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import DiskGate
 from service.partition.followed_reading import WithFollowed
@@ -77,6 +78,7 @@ class HandlerServices:
     keeper: PartitionKeeper
     hot: HotStore
     disk_gate: DiskGate
+    contact: Contact
     topics: TopicRegistry
     cluster_topics: ClusterTopics
     controller_link: ControllerLink
@@ -111,6 +113,7 @@ def build_handlers(services: HandlerServices) -> Handlers:
             unpacked_bytes_max=services.config.record_decompressed_max_bytes,
         ),
         disk=services.disk_gate,
+        contact=services.contact,
         clock=services.clock,
     )
     by_key: dict[ApiKey, Handler] = {

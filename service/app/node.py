@@ -15,11 +15,12 @@ from service.app.cut_wiring import cluster_cuts
 from service.app.departure import Departure
 from service.app.disk_wiring import disk_watch, hot_store
 from service.app.forwarding import controller_link
+from service.app.group_wiring import group_coordinator
 from service.app.handlers import HandlerServices, build_handlers
 from service.app.joining import join_cluster
 from service.app.node_failures import RefusalReports, report_defect
-from service.app.node_limits import group_limits, listener_limits
-from service.app.offsets_topic import ClusterOffsetsTopic, PartitionOffsetsLog
+from service.app.node_limits import listener_limits
+from service.app.offsets_topic import ClusterOffsetsTopic
 from service.app.peers import Peers
 from service.app.replica_wiring import ReplicaSide
 from service.app.seams import Seams
@@ -46,9 +47,9 @@ from service.net.listener import ClientListener
 from service.partition.archive_follower import ArchiveFollower
 from service.partition.archived_image import ArchivedImage
 from service.partition.cluster_cuts import ClusterCuts
+from service.partition.contact import Contact
 from service.partition.disk_gate import DiskGate
 from service.partition.disk_watch import DiskWatch
-from service.partition.keeper import PartitionKeeper
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
@@ -67,6 +68,7 @@ class BrokerNode:
         open_cold_side: Makes the cold side.
         tasks: Owns every task; one that fails takes the broker down.
         boot_id: Of the operating system's start.
+        silent_seconds: Time since anybody has answered for the metadata.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class BrokerNode:
         open_cold_side: Callable[[TierSite], Awaitable[ColdSide]],
         tasks: asyncio.TaskGroup,
         boot_id: str,
+        silent_seconds: Callable[[], float] = float,
     ) -> None:
         self._config = config
         self._seams = seams
@@ -85,6 +88,11 @@ class BrokerNode:
         self._open_cold_side = open_cold_side
         self._tasks = tasks
         self._boot_id = boot_id
+        self._contact = Contact(
+            silent_seconds=silent_seconds,
+            session_seconds=config.zookeeper_session_timeout_ms / 1000,
+            clock=seams.clock,
+        )
         self._background: list[asyncio.Task[None]] = []
         self._images = ImageFollower(store=store)
         self._visible: Images = lambda: self._images.image
@@ -326,7 +334,17 @@ class BrokerNode:
             partitions=self._config.offsets_topic_num_partitions,
             segment_bytes=self._config.offsets_topic_segment_bytes,
         )
-        groups = self.groups = self._coordinate(keeper)
+        groups = self.groups = group_coordinator(
+            self._config,
+            self._seams,
+            table=self.table,
+            images=self._images,
+            keeper=keeper,
+            disk=self.disk_gate,
+            contact=self._contact,
+            source=self._follower,
+        )
+        self._run(groups.run())
         built = build_handlers(
             HandlerServices(
                 config=self._config,
@@ -337,6 +355,7 @@ class BrokerNode:
                 keeper=keeper,
                 hot=self.hot,
                 disk_gate=self.disk_gate,
+                contact=self._contact,
                 topics=topics,
                 cluster_topics=cluster_topics,
                 controller_link=link,
@@ -355,28 +374,6 @@ class BrokerNode:
         )
         self._run(built.produce.run())
         self._dispatcher = Dispatcher(handlers=built.by_key, on_defect=report_defect)
-        return groups
-
-    def _coordinate(self, keeper: PartitionKeeper) -> GroupCoordinator:
-        """Begin to coordinate groups."""
-        groups = GroupCoordinator(
-            log=PartitionOffsetsLog(
-                partitions=self.table,
-                images=self._images,
-                disk=self.disk_gate,
-                clock=self._seams.clock,
-            ),
-            clock=self._seams.clock,
-            ids=self._seams.ids,
-            limits=group_limits(self._config),
-        )
-        keeper.on_applied(groups.leadership_changed)
-        self._images.subscribe(
-            lambda delta: groups.topics_deleted([topic.name for topic in delta.topics_deleted])
-        )
-        if self._follower is not None:
-            self._follower.on_deleted(groups.topics_deleted)
-        self._run(groups.run())
         return groups
 
     @property

@@ -18,6 +18,7 @@ from service.coordination.topic_plan import NewTopic
 from service.groups.partitioning import OFFSETS_TOPIC
 from service.groups.ports import OffsetsRecord
 from service.model.log import LogSlice, ReadBounds
+from service.partition.contact import Contact
 from service.partition.disk_gate import DiskGate
 from service.partition.errors import NotLeaderError, StaleLeaderEpochError
 from service.partition.partition import Partition
@@ -37,11 +38,18 @@ class PartitionOffsetsLog:
     """
 
     def __init__(
-        self, *, partitions: PartitionTable, images: ImageFollower, disk: DiskGate, clock: Clock
+        self,
+        *,
+        partitions: PartitionTable,
+        images: ImageFollower,
+        disk: DiskGate,
+        contact: Contact,
+        clock: Clock,
     ) -> None:
         self._table = partitions
         self._images = images
         self._disk = disk
+        self._contact = contact
         self._clock = clock
 
     @property
@@ -51,7 +59,9 @@ class PartitionOffsetsLog:
 
     def leads(self, partition: int) -> LeaderEpoch | None:
         found = self._table.by_name(OFFSETS_TOPIC, partition)
-        return None if found is None else found.leader_epoch
+        if found is None or not self._contact.leads(found):
+            return None
+        return found.leader_epoch
 
     def append(
         self,

@@ -91,6 +91,7 @@ async def _serve(
                 open_cold_side=(open_followed_side if config.archive_read_only else open_cold_side),
                 tasks=tasks,
                 boot_id=boot_id,
+                silent_seconds=metadata.silent_seconds,
             )
             endpoints = await node.start()
             admin = await start_admin(node, config, seams, metadata, watchdog)

@@ -106,6 +106,14 @@ class LeaderReplicas:
         }
         return sorted(ends, key=lambda each: (-ends[each], each))
 
+    def are_following(self, *, since: float) -> bool:
+        """Whether everybody who could be elected has fetched in this term since then."""
+        members = {*self.state.isr, *self.state.elr}
+        if self.pending is not None:
+            members.update(self.pending.isr)
+        others = (self._followers[each] for each in members if each in self._followers)
+        return all(each.broker_epoch >= 0 and each.asked_at >= since for each in others)
+
     def high_watermark(self, current: Offset, *, durable_end: Offset, now: float) -> Offset:
         """Return up to where the partition is committed; it never goes back."""
         if not self._followers:

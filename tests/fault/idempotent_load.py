@@ -37,11 +37,10 @@ class IdempotentLoad:
         numbers_max: After so many it is still until it is stopped.
         patience_seconds: A record that was not acknowledged for so long is given up.
         queue_records: How many may wait in the client.
+        acks: As the client has it; a producer without ``all`` is not idempotent.
 
     Attributes:
         sent: Records that were given to the client, for each partition.
-        gap_seconds: The longest time without an acknowledgement, of any partition, since
-            `begin_gap`.
     """
 
     def __init__(
@@ -56,10 +55,11 @@ class IdempotentLoad:
         batch_bytes: int = BATCH_BYTES_MAX,
         patience_seconds: float = 120,
         queue_records: int = 20_000,
+        acks: str = "all",
     ) -> None:
         self.sent = 0
-        self.gap_seconds = 0.0
-        self._acknowledged_at: dict[int, float] = {}
+        self._answered_at = dict.fromkeys(range(partitions), time.monotonic())
+        self._gap = 0.0
         self._patience_seconds = patience_seconds
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
         self._payload_bytes = payload_bytes
@@ -70,7 +70,8 @@ class IdempotentLoad:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
-                "enable.idempotence": True,
+                "acks": acks,
+                "enable.idempotence": acks == "all",
                 "linger.ms": 2,
                 "batch.size": batch_bytes,
                 "reconnect.backoff.ms": 20,
@@ -94,10 +95,15 @@ class IdempotentLoad:
         self._progress.clear()
         assert self._progress.wait(PROGRESS_SECONDS_MAX), "nothing is acknowledged any more"
 
-    def begin_gap(self) -> None:
-        """Forget how long there was nothing so far."""
-        self._acknowledged_at = {}
-        self.gap_seconds = 0.0
+    def longest_gap(self) -> float:
+        """Return the longest time between two acknowledgements since the last call, in seconds.
+
+        It is that of the partition that has waited for longest.
+        """
+        now = time.monotonic()
+        waited = (now - answered_at for answered_at in self._answered_at.values())
+        gap, self._gap = max(self._gap, *waited), 0.0
+        return gap
 
     def stop(self) -> None:
         """Stop, and wait until every record has been answered."""
@@ -146,9 +152,8 @@ class IdempotentLoad:
         assert offset is not None
         self.acknowledged.offsets[partition][int(key)] = offset
         now = time.monotonic()
-        before = self._acknowledged_at.get(partition, now)
-        self.gap_seconds = max(self.gap_seconds, now - before)
-        self._acknowledged_at[partition] = now
+        self._gap = max(self._gap, now - self._answered_at[partition])
+        self._answered_at[partition] = now
         self._progress.set()
 
 

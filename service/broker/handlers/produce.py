@@ -17,6 +17,7 @@ from service.broker.leaders import Leaders
 from service.coordination.topic_errors import InvalidTopicNameError
 from service.model.cluster import INTERNAL_TOPICS
 from service.model.serving import ConnectionClosingError, Deferred, HeldBack
+from service.partition.contact import Contact
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import REFUSED_SECONDS, DiskGate
 from service.partition.errors import DiskCrowdedError, NotLeaderError
@@ -84,6 +85,7 @@ class ProduceHandler:
         leaders: Tells who leads the others.
         deep: Appends to topics whose batches are opened first.
         disk: Has or has no room for a batch.
+        contact: Says whether a batch may be acknowledged that no other replica has.
         clock: For time-outs.
     """
 
@@ -94,12 +96,14 @@ class ProduceHandler:
         leaders: Leaders,
         deep: DeepValidation,
         disk: DiskGate,
+        contact: Contact,
         clock: Clock,
     ) -> None:
         self._partitions = partitions
         self._leaders = leaders
         self._deep = deep
         self._disk = disk
+        self._contact = contact
         self._clock = clock
         self._pending: dict[_Pending, None] = {}
 
@@ -172,6 +176,8 @@ class ProduceHandler:
             partition = self._partition(context, topic, data.index)
             if pending.everywhere:
                 partition.check_in_sync()
+            else:
+                self._contact.check(partition)
             records: Any = data.records
             wait = self._disk.take(0 if records is None else len(records))
             pending.hold_seconds = max(pending.hold_seconds, wait)

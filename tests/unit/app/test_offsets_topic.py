@@ -37,7 +37,11 @@ async def test_committed_offsets_are_taken_to_the_reserve_while_producers_are_re
     async with town() as place:
         led = await place.topic(OFFSETS_TOPIC, cleanup_policy="compact")
         log = PartitionOffsetsLog(
-            partitions=place.table, images=place.stage.images, disk=place.gate, clock=place.clock
+            partitions=place.table,
+            images=place.stage.images,
+            disk=place.gate,
+            contact=place.contact,
+            clock=place.clock,
         )
         room = DiskRoom(high=-100, high_step=1, critical=-10, critical_step=1, reserve=110)
         place.gate.adjust(Pressure(level=DiskLevel.REFUSE), room)

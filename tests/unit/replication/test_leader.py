@@ -67,6 +67,25 @@ def test_a_consumer_may_be_sent_to_followers_that_are_in_sync_and_have_what_it_w
     assert led.replicas.holding(8) == [], "who does not say where its disk starts is no choice"
 
 
+@pytest.mark.rule("REL-I8")
+def test_nobody_else_leads_while_all_that_could_be_elected_fetch_in_this_term() -> None:
+    led = Led(replace(STATE, replicas=(A, B, C, D), isr=(A, B), elr=(C,)))
+    led.now = 5.0
+    led.fetch(B, 0)
+    assert not led.replicas.are_following(since=0.0), "C has not fetched in this term"
+    led.fetch(C, 0)
+    assert led.replicas.are_following(since=5.0), "D cannot be elected"
+    led.now = 7.0
+    led.fetch(B, 0)
+    assert not led.replicas.are_following(since=6.0), "C has been silent since"
+
+
+@pytest.mark.rule("REL-I8")
+def test_nobody_else_leads_what_has_one_replica() -> None:
+    led = Led(replace(STATE, replicas=(A,), isr=(A,)), isr_min=1)
+    assert led.replicas.are_following(since=9.0)
+
+
 def test_a_partition_of_one_replica_is_committed_as_it_is_durable() -> None:
     led = Led(replace(STATE, replicas=(A,), isr=(A,)), isr_min=1)
     led.end = Offset(7)

@@ -27,9 +27,9 @@ FOLLOWER = NodeId(2)
 TERM = LeaderEpoch(4)
 
 
-async def led(place: Town) -> Partition:
+async def led(place: Town, topic: str = "t") -> Partition:
     """Lead a topic of two replicas, both in sync, in a later term than its creation."""
-    partition = await place.topic("t")
+    partition = await place.topic(topic)
     me = place.stage.broker.id
     state = replace(
         partition.replicas.state,

@@ -22,6 +22,7 @@ from service.model.cluster import ClusterImage
 from service.model.serving import Deferred
 from service.model.topic_config import TopicConfig
 from service.model.topic_values import DEFAULT_VALUES
+from service.partition.contact import Contact
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import DiskGate
 from service.partition.keeper import PartitionKeeper
@@ -38,6 +39,8 @@ from service.protocol.messages.produce import (
 from tests.simulation.clock import ManualClock, SeededIds
 from tests.simulation.disk import SimDisk
 from tests.unit.coordination.stage import Stage, running
+
+SESSION_SECONDS = 6.0
 
 
 class ColdSide:
@@ -76,6 +79,16 @@ class Town:
     tasks: asyncio.TaskGroup
     gate: DiskGate
     broken: list[Exception] = field(default_factory=list)
+    silent_seconds: float = 0.0
+
+    @property
+    def contact(self) -> Contact:
+        """Of a broker whose session ends after `SESSION_SECONDS` of silence."""
+        return Contact(
+            silent_seconds=lambda: self.silent_seconds,
+            session_seconds=SESSION_SECONDS,
+            clock=self.clock,
+        )
 
     def images(self) -> ClusterImage:
         return self.stage.image
@@ -93,6 +106,7 @@ class Town:
             leaders=Leaders(images=self.images),
             deep=DeepValidation(clock=self.clock, executor=None, unpacked_bytes_max=1 << 20),
             disk=self.gate,
+            contact=self.contact,
             clock=self.clock,
         )
 

@@ -169,6 +169,11 @@ def _cluster_metrics(node: BrokerNode) -> Iterator[Metric]:
         "Whether the cluster has a controller.",
         float(image.controller_id is not None),
     )
+    yield counter(
+        "everlog_unclean_elections",
+        "Leaders that this broker, as the controller, has elected though they were not in sync.",
+        node.elections.unclean,
+    )
     yield gauge("everlog_ready", "Whether clients are served.", float(node.is_ready))
 
 

@@ -34,6 +34,7 @@ from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.identity import Identity, establish_identity
+from service.coordination.leadership import ElectionStats
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.registration import BrokerDescription
@@ -109,6 +110,7 @@ class BrokerNode:
         self._replicas: ReplicaSide | None = None
         self._departure: Departure | None = None
         self.table = PartitionTable()
+        self.elections = ElectionStats()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
         self.hot = hot_store(config, seams)
 
@@ -262,6 +264,7 @@ class BrokerNode:
             images=self._images,
             broker=broker,
             rules_of=election_rules(self._topic_defaults),
+            stats=self.elections,
         )
         self._run(self._images.run())
         self._run(controller.run())

@@ -7,7 +7,7 @@ from service.app.lock_check import LockCheck
 from service.app.seams import Seams
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
-from service.coordination.elections import ElectionRules
+from service.coordination.elections import STRICT, ElectionRules
 from service.coordination.leadership import RulesOf
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.topic_plan import TopicDefaults
@@ -55,7 +55,9 @@ def election_rules(defaults: Callable[[], Mapping[str, Value]]) -> RulesOf:
             config = TopicConfig.resolve(topic.config, defaults())
         except InvalidConfigError:
             # Its partitions are reported where they are opened; nobody is eligible beyond its ISR.
-            return ElectionRules()
-        return ElectionRules(isr_min=config.min_insync_replicas)
+            return STRICT
+        return ElectionRules(
+            isr_min=config.min_insync_replicas, unclean=config.unclean_leader_election
+        )
 
     return rules_of

@@ -23,7 +23,7 @@ from service.coordination.controller_term import (
     NotControllerError,
 )
 from service.coordination.image_delta import ImageDelta
-from service.coordination.leadership import RulesOf, default_rules, hold_elections
+from service.coordination.leadership import ElectionStats, RulesOf, default_rules, hold_elections
 from service.coordination.metadata_store import (
     ConnectionLostError,
     Create,
@@ -84,10 +84,12 @@ class Controller:
         images: ImageFollower,
         broker: Broker,
         rules_of: RulesOf = default_rules,
+        stats: ElectionStats | None = None,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._retry_seconds = retry_seconds
         self._rules_of = rules_of
+        self._stats = stats or ElectionStats()
         self._has_retired = False
         self._store = store
         self._images = images
@@ -266,7 +268,9 @@ class Controller:
 
     async def _elect(self, term: ControllerTerm) -> None:
         """Give a new term to what was led by a broker that has gone, or has been started anew."""
-        await hold_elections(self._store, term, self._images.image, rules_of=self._rules_of)
+        await hold_elections(
+            self._store, term, self._images.image, rules_of=self._rules_of, stats=self._stats
+        )
 
     async def _leave(self, term: ControllerTerm) -> None:
         # Nobody else can have made that node while the epoch is this term's.
@@ -293,7 +297,7 @@ class Controller:
     def _on_delta(self, delta: ImageDelta) -> None:
         if self._term is None:
             return
-        if delta.brokers_changed or _concerns_draining(delta):
+        if delta.brokers_changed or _concerns_draining(delta) or _may_be_led_now(delta):
             self._queue.put_nowait(_Task(self._elect))
         if self._images.sequence - self._collected_at >= COLLECT_EVERY:
             self._collected_at = self._images.sequence
@@ -304,3 +308,9 @@ def _concerns_draining(delta: ImageDelta) -> bool:
     """Whether something has changed in what is led by a broker that waits to be relieved."""
     draining = {each.id for each in delta.image.brokers.values() if each.draining}
     return any(update.after.leader in draining for update in delta.partitions)
+
+
+def _may_be_led_now(delta: ImageDelta) -> bool:
+    """Whether settings have changed of what nobody leads: they may allow an unclean leader."""
+    topics = delta.image.topics.values() if delta.configs_changed else delta.topics_changed
+    return any(state.leader is None for topic in topics for state in topic.partitions)

@@ -57,9 +57,15 @@ class ElectionRules:
     Attributes:
         isr_min: ``min.insync.replicas``; with fewer members of its ISR nothing of a partition is
             committed, unless it has no more replicas.
+        unclean: Whether a replica that was not in sync may lead when no other is left.
     """
 
     isr_min: int = 1
+    unclean: bool = False
+
+
+STRICT = ElectionRules()
+"""Of a topic whose settings nobody has looked at."""
 
 
 def needs_election(
@@ -89,22 +95,29 @@ def decide(
     """Return the state that should be stored; None when nothing would be any different."""
     live, draining = electorate.live, electorate.draining
     if needs_election(state, live, draining):
-        return elect(state, live, isr_min=rules.isr_min, controller_epoch=controller_epoch)
+        return elect(state, live, rules, controller_epoch=controller_epoch)
     return without_absent(state, live, isr_min=rules.isr_min, controller_epoch=controller_epoch)
 
 
 def elect(
-    state: PartitionState, live: BrokerEpochs, *, controller_epoch: int, isr_min: int = 1
+    state: PartitionState,
+    live: BrokerEpochs,
+    rules: ElectionRules = STRICT,
+    *,
+    controller_epoch: int,
 ) -> PartitionState | None:
     """Return the state with a new term; None when nothing would be any different.
 
     The leader is the first replica that is alive and in sync, or else eligible (KIP-966). In-sync
     replicas that are not alive leave the ISR. With nobody to lead the ISR stays as it was: its
-    members alone have all records.
+    members alone have all records. Only where the topic allows it the first replica leads that is
+    alive, and what it lacks is lost.
     """
     leader = _next_leader(state, live)
+    if leader is None and rules.unclean:
+        leader = next((each for each in state.replicas if each in live), None)
     if leader is not None:
-        return _led_by(state, leader, live, isr_min=isr_min, controller_epoch=controller_epoch)
+        return led_by(state, leader, live, rules, controller_epoch=controller_epoch)
     if state.leader is None:
         return None
     return replace(
@@ -138,6 +151,32 @@ def without_absent(
     )
 
 
+def led_by(
+    state: PartitionState,
+    leader: NodeId,
+    live: BrokerEpochs,
+    rules: ElectionRules,
+    *,
+    controller_epoch: int,
+) -> PartitionState:
+    """Return the state with a new term of a replica that is alive."""
+    term = LeaderEpoch(state.leader_epoch + 1)
+    isr = tuple(r for r in state.isr if r in live) or (leader,)
+    is_clean = leader in {*state.isr, *state.elr}
+    return replace(
+        state,
+        leader=leader,
+        leader_epoch=term,
+        leader_broker_epoch=live[leader],
+        isr=isr,
+        # Those who would be eligible have what such a leader lacks, and lose it.
+        elr=_eligible(state, isr, rules.isr_min) if is_clean else (),
+        controller_epoch=controller_epoch,
+        unclean_epoch=state.unclean_epoch if is_clean else term,
+        version=state.version + 1,
+    )
+
+
 def first_term(
     replicas: tuple[NodeId, ...], live: BrokerEpochs, *, controller_epoch: int
 ) -> PartitionState:
@@ -155,25 +194,9 @@ def first_term(
     )
 
 
-def _led_by(
-    state: PartitionState,
-    leader: NodeId,
-    live: BrokerEpochs,
-    *,
-    isr_min: int,
-    controller_epoch: int,
-) -> PartitionState:
-    isr = tuple(r for r in state.isr if r in live) or (leader,)
-    return replace(
-        state,
-        leader=leader,
-        leader_epoch=LeaderEpoch(state.leader_epoch + 1),
-        leader_broker_epoch=live[leader],
-        isr=isr,
-        elr=_eligible(state, isr, isr_min),
-        controller_epoch=controller_epoch,
-        version=state.version + 1,
-    )
+def is_unclean(before: PartitionState, after: PartitionState) -> bool:
+    """Whether a new term has a leader that may lack what is committed."""
+    return after.unclean_epoch != before.unclean_epoch
 
 
 def _eligible(state: PartitionState, isr: tuple[NodeId, ...], isr_min: int) -> tuple[NodeId, ...]:

@@ -6,10 +6,17 @@ from itertools import islice
 
 import structlog
 
-from everlog.model.ids import NodeId, PartitionId, TopicId
+from everlog.model.ids import NodeId, PartitionId, TopicId, TopicName
 from service.coordination.changes import CHANGE_PARTITIONS_MAX, batches
 from service.coordination.controller_term import ControllerTerm, MetadataConflictError
-from service.coordination.elections import ElectionRules, Electorate, decide, is_settled
+from service.coordination.elections import (
+    STRICT,
+    ElectionRules,
+    Electorate,
+    decide,
+    is_settled,
+    is_unclean,
+)
 from service.coordination.image_reading import read_registered, read_states
 from service.coordination.metadata_store import MetadataStore, NodeError
 from service.coordination.topic_edits import new_state
@@ -27,7 +34,18 @@ _log = structlog.get_logger(__name__)
 
 def default_rules(_topic: TopicImage) -> ElectionRules:
     """Return the rules of a topic whose settings nobody has looked at."""
-    return ElectionRules()
+    return STRICT
+
+
+@dataclass(slots=True)
+class ElectionStats:
+    """What a controller has done since the start of its process.
+
+    Attributes:
+        unclean: Elections of leaders that were not in sync.
+    """
+
+    unclean: int = 0
 
 
 async def hold_elections(
@@ -36,6 +54,7 @@ async def hold_elections(
     image: ClusterImage,
     *,
     rules_of: RulesOf = default_rules,
+    stats: ElectionStats | None = None,
 ) -> int:
     """Elect where it is needed; return the number of the last change, -1 when there was none.
 
@@ -55,7 +74,7 @@ async def hold_elections(
     # Who has no leader waits for more than who only has a replica too many in its ISR.
     needy.sort(key=lambda each: electorate.has_leader(each[1]))
     waiting = iter(needy)
-    election = _Election(store, term, rules)
+    election = _Election(store, term, rules, image.names, stats or ElectionStats())
     sequence = -1
     while part := dict(islice(waiting, CHANGE_PARTITIONS_MAX)):
         sequence = max(sequence, await election.hold(part, electorate))
@@ -67,6 +86,8 @@ class _Election:
     store: MetadataStore
     term: ControllerTerm
     rules: Mapping[TopicId, ElectionRules]
+    names: Mapping[TopicId, TopicName]
+    stats: ElectionStats
 
     async def hold(self, states: States, electorate: Electorate) -> int:
         for _ in range(ATTEMPTS_MAX):
@@ -94,7 +115,25 @@ class _Election:
                 self.store, batch, leaders=_leaders(decided, electorate)
             )
         _report(states, decided)
+        for partition, after in decided.items():
+            if is_unclean(states[partition], after):
+                self._warn(partition, states[partition], after)
         return sequence
+
+    def _warn(self, partition: PartitionId, before: PartitionState, after: PartitionState) -> None:
+        self.stats.unclean += 1
+        _log.warning(
+            "unclean_leader_elected",
+            topic=self.names[partition.topic_id],
+            partition=partition.partition,
+            leader=after.leader,
+            leader_epoch=after.leader_epoch,
+            in_sync_before=before.isr,
+            advice=(
+                "acknowledged records that it lacks and that are not archived are lost; unset "
+                "unclean.leader.election.enable to wait for a replica in sync instead"
+            ),
+        )
 
 
 def _leaders(decided: States, electorate: Electorate) -> dict[NodeId, int]:

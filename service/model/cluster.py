@@ -83,6 +83,8 @@ class PartitionState:
         elr: Eligible leaders that have left the ISR below its minimum (KIP-966).
         controller_epoch: Of the controller that wrote it.
         version: Of the stored node: what the next write of it must expect. Kafka's partition epoch.
+        unclean_epoch: The last term whose leader was not in sync; what was known to be committed
+            before it no longer is. None if there has been no such term.
         extra: Keys written by a newer version; a rewrite keeps them.
     """
 
@@ -94,6 +96,7 @@ class PartitionState:
     elr: tuple[NodeId, ...] = ()
     controller_epoch: int
     version: int
+    unclean_epoch: LeaderEpoch | None = None
     extra: Mapping[str, object] = field(default_factory=lambda: NOTHING)
 
     def is_led_by(self, broker_id: NodeId, broker_epoch: int) -> bool:

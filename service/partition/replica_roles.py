@@ -129,7 +129,13 @@ class ReplicaRoles:
         if followed is not None and followed.leader_epoch == held.state.leader_epoch:
             followed.state = held.state
             return
-        self._follow(held, *await self._take_log(held, config))
+        known = followed or self._served(held.partition)
+        hot, committed = await self._take_log(held, config)
+        unclean_epoch = held.state.unclean_epoch
+        if unclean_epoch is not None and known is not None and known.leader_epoch < unclean_epoch:
+            # Its leader lacked some of that, and this log is to be cut like any other.
+            committed = NOTHING
+        self._follow(held, hot, committed)
 
     async def leave(self, partition_id: PartitionId) -> HotLog | None:
         """Be nothing to a partition any more; return its log, if it was open."""

@@ -15,6 +15,7 @@ from service.coordination.embedded.server import TreeServer
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.identity import establish_identity
 from service.coordination.image_delta import ImageDelta
+from service.coordination.leadership import RulesOf, default_rules
 from service.coordination.metadata_store import MetadataStore, Op, Result
 from service.coordination.registration import BrokerDescription, register_broker
 from service.coordination.topic_plan import AskStore, NewTopic, TopicDefaults
@@ -130,13 +131,16 @@ async def running(
     seed: int = 0,
     defaults: TopicDefaults | None = None,
     ask_store: AskStore | None = None,
+    rules_of: RulesOf = default_rules,
 ) -> AsyncIterator[Stage]:
     """Start a broker's coordination, found the cluster if need be, and stop it at the end."""
     server = server or await open_server()
     store = await founded(server)
     broker = await register_broker(store, description(broker_id, rack=rack))
     images = ImageFollower(store=store)
-    controller = Controller(store=store, images=images, broker=broker, retry_seconds=0.0)
+    controller = Controller(
+        store=store, images=images, broker=broker, rules_of=rules_of, retry_seconds=0.0
+    )
     interrupted = InterruptedStore(store)
     topics = TopicRegistry(
         store=cast(MetadataStore, interrupted),

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from everlog.model.errors import RejectedError
-from everlog.model.ids import NodeId, TopicName
-from service.coordination.changes import CHANGES_KEPT
+from everlog.model.ids import NodeId, PartitionId, TopicName
+from service.coordination.changes import CHANGES_KEPT, publish
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import COLLECT_EVERY, QUEUED_MAX, Controller, Operation
 from service.coordination.controller_term import (
@@ -17,9 +18,12 @@ from service.coordination.controller_term import (
     MetadataConflictError,
     NotControllerError,
 )
+from service.coordination.elections import ElectionRules
 from service.coordination.metadata_store import Delete, SessionExpiredError
 from service.coordination.registration import register_broker
+from service.coordination.topic_edits import new_state
 from service.coordination.znodes import CONTROLLER, CONTROLLER_EPOCH
+from service.model.cluster import TopicImage
 from tests.unit.coordination.memory_disk import MemoryDisk, nothing_more
 from tests.unit.coordination.stage import (
     description,
@@ -241,6 +245,27 @@ async def test_a_lost_session_ends_the_run() -> None:
 
 def _become(config: Mapping[str, str], _old: Mapping[str, str]) -> Mapping[str, str]:
     return config
+
+
+async def test_a_topic_that_allows_unclean_leaders_later_is_led_at_once() -> None:
+    def rules_of(topic: TopicImage) -> ElectionRules:
+        return ElectionRules(unclean="unclean" in topic.config)
+
+    server = await open_server()
+    async with running(server, rules_of=rules_of) as stage:
+        other = await founded(server)
+        await register_broker(other, description(2))
+        await stage.images.wait_for(lambda image: NodeId(2) in image.brokers)
+        topic = await stage.create("foo", assignment={0: (NodeId(2), NodeId(1))})
+        only = replace(topic.partitions[0], isr=(NodeId(2),), version=1)
+        edit = new_state(PartitionId(topic.topic_id, 0), only)
+        await publish(stage.store, checks=[], edits=[edit])
+        await other.close()
+        await stage.images.wait_for(lambda _: stage.topic("foo").partitions[0].leader is None)
+        config = {"unclean": "yes"}
+        await stage.topics.alter_topic_config(TopicName("foo"), partial(_become, config))
+        await stage.images.wait_for(lambda _: stage.topic("foo").partitions[0].leader == 1)
+        assert stage.topic("foo").partitions[0].isr == (1,)
 
 
 @pytest.mark.rule("BP-D8")

@@ -16,6 +16,7 @@ from service.coordination.elections import (
     elect,
     first_term,
     is_settled,
+    is_unclean,
     needs_election,
 )
 from service.model.cluster import PartitionState
@@ -38,6 +39,9 @@ STATE = PartitionState(
     controller_epoch=1,
     version=7,
 )
+
+
+ALLOWED = ElectionRules(unclean=True)
 
 
 @pytest.mark.rule("BP-7")
@@ -200,7 +204,7 @@ def test_who_leaves_an_isr_that_becomes_too_small_stays_eligible() -> None:
     dead = decide(state, Electorate(live=live(b1=3)), rules, controller_epoch=2)
     assert dead is not None
     assert (dead.leader, dead.isr, dead.elr) == (1, nodes(1), nodes(0))
-    assert elect(dead, live(b0=12), controller_epoch=2, isr_min=2) is not None
+    assert elect(dead, live(b0=12), rules, controller_epoch=2) is not None
 
 
 @pytest.mark.rule("REL-I9")
@@ -230,3 +234,28 @@ def test_what_is_decided_is_settled(data: st.DataObject) -> None:
     if after.leader is not None:
         assert after.leader in after.isr
         assert electorate.has_leader(after)
+
+
+def test_a_replica_that_is_not_in_sync_leads_only_where_the_topic_allows_it() -> None:
+    state = replace(STATE, isr=nodes(0), elr=nodes(2))
+    brokers = Electorate(live=live(b1=3))
+    offline = decide(state, brokers, ElectionRules(), controller_epoch=2)
+    assert offline is not None
+    assert offline.leader is None
+    for before in (state, offline):
+        after = decide(before, brokers, ElectionRules(isr_min=2, unclean=True), controller_epoch=2)
+        assert after is not None
+        assert (after.leader, after.isr, after.elr) == (1, nodes(1), ())
+        assert after.unclean_epoch == after.leader_epoch == before.leader_epoch + 1
+        assert is_unclean(before, after)
+    in_sync = decide(state, Electorate(live=live(b0=12, b1=3)), ALLOWED, controller_epoch=2)
+    assert in_sync is not None
+    assert (in_sync.leader, in_sync.unclean_epoch) == (0, None), "nobody else is needed"
+
+
+def test_that_a_leader_was_unclean_once_stays_known() -> None:
+    before = replace(STATE, isr=nodes(1), unclean_epoch=LeaderEpoch(5))
+    after = decide(before, Electorate(live=live(b1=3)), ALLOWED, controller_epoch=2)
+    assert after is not None
+    assert (after.leader_epoch, after.unclean_epoch) == (6, 5)
+    assert not is_unclean(before, after)

@@ -51,6 +51,12 @@ def test_a_state_is_written_as_documented() -> None:
     )
 
 
+def test_an_unclean_term_is_written_only_once_there_is_one() -> None:
+    unclean = replace(STATE, unclean_epoch=LeaderEpoch(3))
+    assert pack(state_payload(unclean)).endswith(b'"controller_epoch":5,"unclean_epoch":3}')
+    assert read_state(_again(state_payload(unclean)), 6) == unclean
+
+
 def test_a_topic_is_written_as_documented() -> None:
     node = TopicNode(topic_id=TOPIC_ID, config={"a": "b"}, partitions=2, version=0)
     assert pack(topic_payload(node)) == (

@@ -20,19 +20,19 @@ from service.app.handlers import HandlerServices, build_handlers
 from service.app.joining import join_cluster
 from service.app.node_failures import RefusalReports, report_defect
 from service.app.node_limits import listener_limits
+from service.app.office import Office
 from service.app.offsets_topic import ClusterOffsetsTopic
 from service.app.peers import Peers
 from service.app.replica_wiring import ReplicaSide
 from service.app.seams import Seams
 from service.app.tier_site import TierSite
 from service.app.tier_wiring import ColdSide
-from service.app.topic_wiring import election_rules, topic_registry
+from service.app.topic_wiring import topic_registry
 from service.broker.dispatch import Dispatcher
 from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
-from service.coordination.controller import Controller
 from service.coordination.identity import Identity, establish_identity
 from service.coordination.leadership import ElectionStats
 from service.coordination.metadata_store import MetadataStore
@@ -156,7 +156,7 @@ class BrokerNode:
         ports = await self._bind()
         endpoints = self._config.endpoints(ports)
         broker, was_clean = await self._register(identity, endpoints)
-        controller = await self._lead(broker)
+        office = await self._lead(broker)
         site = self._tier_site(identity.cluster_id)
         cold = self.cold = await self._open_cold_side(site)
         if cold.follower is not None:
@@ -168,7 +168,7 @@ class BrokerNode:
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
         await self.disk.measure()
         self._run(self.disk.run())
-        groups = self._serve(controller, replicas)
+        groups = self._serve(office, replicas)
         if cold.follower is None:  # whoever follows has nothing to write down
             self._cuts = cluster_cuts(
                 site,
@@ -183,7 +183,7 @@ class BrokerNode:
             broker,
             store=self._store,
             images=self._images,
-            controller=controller,
+            controller=office.controller,
             clock=self._seams.clock,
             replicas=replicas,
         )
@@ -257,22 +257,23 @@ class BrokerNode:
             defaults=self._topic_defaults,
         )
 
-    async def _lead(self, broker: Broker) -> Controller:
+    async def _lead(self, broker: Broker) -> Office:
         """Become the controller, and get a new term for everything that this broker leads."""
-        controller = Controller(
+        office = Office(
+            self._config,
+            broker,
             store=self._store,
             images=self._images,
-            broker=broker,
-            rules_of=election_rules(self._topic_defaults),
+            defaults=self._topic_defaults,
             stats=self.elections,
         )
         self._run(self._images.run())
-        self._run(controller.run())
+        office.start(self._run)
         await self._images.wait_for(lambda image: image.controller_id is not None)
         if self.image.controller_id == broker.id:
-            await controller.settled()
+            await office.controller.settled()
         await self._images.reached(await last_sequence(self._store))
-        return controller
+        return office
 
     def _tier_site(self, cluster_id: str) -> TierSite:
         return TierSite(
@@ -319,7 +320,7 @@ class BrokerNode:
         )
         return replicas
 
-    def _serve(self, controller: Controller, replicas: ReplicaSide) -> GroupCoordinator:
+    def _serve(self, office: Office, replicas: ReplicaSide) -> GroupCoordinator:
         """Give requests their meaning; return who has the groups."""
         link, keeper = self._link, replicas.keeper
         topics = topic_registry(
@@ -327,7 +328,7 @@ class BrokerNode:
             self._seams,
             store=self._store,
             images=self._images,
-            controller=controller,
+            controller=office.controller,
             defaults=self._topic_defaults,
             archive=None if self.cold is None else self.cold.store,
         )
@@ -362,8 +363,9 @@ class BrokerNode:
                 topics=topics,
                 cluster_topics=cluster_topics,
                 controller_link=link,
+                elections=office.elections,
                 broker_configs=BrokerConfigs(
-                    store=self._store, images=self._images, controller=controller
+                    store=self._store, images=self._images, controller=office.controller
                 ),
                 groups=groups,
                 offsets_topic=offsets_topic,

@@ -7,14 +7,10 @@ from service.app.lock_check import LockCheck
 from service.app.seams import Seams
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
-from service.coordination.elections import STRICT, ElectionRules
-from service.coordination.leadership import RulesOf
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.topic_plan import TopicDefaults
 from service.coordination.topics import TopicRegistry
 from service.model.broker_config import BrokerConfig
-from service.model.cluster import TopicImage
-from service.model.config_definition import InvalidConfigError
 from service.model.setting_type import Value
 from service.model.topic_config import TopicConfig, validate_overrides
 
@@ -45,19 +41,3 @@ def topic_registry(
             replication_factor=config.default_replication_factor if is_given else None,
         ),
     )
-
-
-def election_rules(defaults: Callable[[], Mapping[str, Value]]) -> RulesOf:
-    """Return what tells the controller how the partitions of a topic are to be led."""
-
-    def rules_of(topic: TopicImage) -> ElectionRules:
-        try:
-            config = TopicConfig.resolve(topic.config, defaults())
-        except InvalidConfigError:
-            # Its partitions are reported where they are opened; nobody is eligible beyond its ISR.
-            return STRICT
-        return ElectionRules(
-            isr_min=config.min_insync_replicas, unclean=config.unclean_leader_election
-        )
-
-    return rules_of

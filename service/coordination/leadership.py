@@ -29,6 +29,8 @@ States = Mapping[PartitionId, PartitionState]
 
 RulesOf = Callable[[TopicImage], ElectionRules]
 
+Decide = Callable[[PartitionId, PartitionState, Electorate], PartitionState | None]
+
 _log = structlog.get_logger(__name__)
 
 
@@ -74,37 +76,59 @@ async def hold_elections(
     # Who has no leader waits for more than who only has a replica too many in its ISR.
     needy.sort(key=lambda each: electorate.has_leader(each[1]))
     waiting = iter(needy)
-    election = _Election(store, term, rules, image.names, stats or ElectionStats())
+    voting = Voting(
+        store=store,
+        term=term,
+        decide=lambda partition, state, electorate: decide(
+            state, electorate, rules[partition.topic_id], controller_epoch=term.epoch
+        ),
+        names=image.names,
+        stats=stats or ElectionStats(),
+    )
     sequence = -1
     while part := dict(islice(waiting, CHANGE_PARTITIONS_MAX)):
-        sequence = max(sequence, await election.hold(part, electorate))
+        sequence = max(sequence, await voting.hold(part))
     return sequence
 
 
-@dataclass(frozen=True, slots=True)
-class _Election:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voting:
+    """How states are decided and stored, a transaction's worth at a time.
+
+    Attributes:
+        decide: Gives the state to store, or None to leave it; asked again when somebody else has
+            written meanwhile.
+        names: Of the topics, for the log.
+        stats: Counts unclean elections.
+    """
+
     store: MetadataStore
     term: ControllerTerm
-    rules: Mapping[TopicId, ElectionRules]
+    decide: Decide
     names: Mapping[TopicId, TopicName]
     stats: ElectionStats
 
-    async def hold(self, states: States, electorate: Electorate) -> int:
+    async def hold(self, states: States) -> int:
+        """Decide on states; return the number of the last change, -1 when there was none.
+
+        Raises:
+            ControllerMovedError: The term is over.
+            MetadataConflictError: Somebody kept writing at the same time.
+        """
         for _ in range(ATTEMPTS_MAX):
+            electorate = await _read_electorate(self.store)
             try:
                 return await self._hold_once(states, electorate)
             except NodeError:
                 # Never just repeated with a fresh version: read again, and decide again
                 # (KAFKA-2729).
                 states = await read_states(self.store, list(states))
-                electorate = await _read_electorate(self.store)
         raise MetadataConflictError("partitions kept changing while their leaders were elected")
 
     async def _hold_once(self, states: States, electorate: Electorate) -> int:
         decided: dict[PartitionId, PartitionState] = {}
         for partition, state in states.items():
-            rules = self.rules[partition.topic_id]
-            after = decide(state, electorate, rules, controller_epoch=self.term.epoch)
+            after = self.decide(partition, state, electorate)
             if after is not None:
                 decided[partition] = after
         if not decided:

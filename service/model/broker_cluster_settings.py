@@ -153,6 +153,34 @@ _REPLICATION = (
     ),
 )
 
+_BALANCE = (
+    _boolean(
+        name="auto.leader.rebalance.enable",
+        default=True,
+        importance=Importance.HIGH,
+        documentation=(
+            "Whether the controller moves leaders back to the first of their replicas now and then."
+        ),
+    ),
+    _long(
+        name="leader.imbalance.check.interval.seconds",
+        default=300,
+        low=1,
+        importance=Importance.HIGH,
+        documentation="How often the controller looks whether it should, in seconds.",
+    ),
+    _int(
+        name="leader.imbalance.per.broker.percentage",
+        default=10,
+        low=0,
+        importance=Importance.HIGH,
+        documentation=(
+            "Share of the partitions that prefer a broker, in percent, above which those that are "
+            "led by others are moved back to it."
+        ),
+    ),
+)
+
 _STOPPING = (
     _boolean(
         name="controlled.shutdown.enable",
@@ -277,4 +305,4 @@ _GROUPS = (
     ),
 )
 
-CLUSTER_SETTINGS = (*_WATCHING, *_TOPICS, *_REPLICATION, *_STOPPING, *_GROUPS)
+CLUSTER_SETTINGS = (*_WATCHING, *_TOPICS, *_REPLICATION, *_BALANCE, *_STOPPING, *_GROUPS)

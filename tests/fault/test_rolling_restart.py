@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, PartitionMetadata
 
 from tests.contract.zookeeper_server import ZooKeeperEnsemble
 from tests.fault.group_reader import GroupReader
@@ -17,18 +17,28 @@ from tests.fault.test_failover import (
     running_cluster,
     texts,
 )
-from tests.waiting import wait_until
+from tests.waiting import WAIT_SECONDS_MAX, wait_until
 
 PARTITIONS = 3
 OFFSETS = "__consumer_offsets"
+
+
+def led(admin: AdminClient, topic: str) -> list[PartitionMetadata]:
+    found = admin.list_topics(topic, timeout=WAIT_SECONDS_MAX).topics[topic]
+    return list(found.partitions.values())
 
 
 @pytest.mark.rule("REL-C9")
 def test_no_client_is_told_of_an_error_while_all_brokers_are_started_anew(
     tmp_path: Path, zookeeper: ZooKeeperEnsemble
 ) -> None:
-    few = {"offsets.topic.num.partitions": "3", "group.initial.rebalance.delay.ms": "0"}
-    with running_cluster(tmp_path, zookeeper, settings_of=lambda _: few) as brokers:
+    settings = {
+        "offsets.topic.num.partitions": "3",
+        "group.initial.rebalance.delay.ms": "0",
+        # Leaders go back while others are still coming and going.
+        "leader.imbalance.check.interval.seconds": "1",
+    }
+    with running_cluster(tmp_path, zookeeper, settings_of=lambda _: settings) as brokers:
         admin = AdminClient({"bootstrap.servers": bootstrap(brokers)})
         create(admin, TOPIC, PARTITIONS)
         load = IdempotentLoad(bootstrap(brokers), TOPIC, PARTITIONS, pause_s=0.002)
@@ -49,6 +59,10 @@ def test_no_client_is_told_of_an_error_while_all_brokers_are_started_anew(
                 lambda: min(in_sync(admin, TOPIC), in_sync(admin, OFFSETS)) == 3,
                 "it does not come back",
             )
+        wait_until(
+            lambda: all(each.leader == each.replicas[0] for each in led(admin, TOPIC)),
+            "leaders do not go back",
+        )
         load.stop()
         numbers = range(load.sent)
         wait_until(

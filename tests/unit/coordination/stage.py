@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from everlog.model.errors import EverlogError, RejectedError
-from everlog.model.ids import NodeId, TopicName
+from everlog.model.ids import NodeId, PartitionId, TopicName
 from service.coordination.broker_configs import BrokerConfigs
+from service.coordination.changes import publish
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.embedded.server import TreeServer
@@ -18,10 +19,11 @@ from service.coordination.image_delta import ImageDelta
 from service.coordination.leadership import RulesOf, default_rules
 from service.coordination.metadata_store import MetadataStore, Op, Result
 from service.coordination.registration import BrokerDescription, register_broker
+from service.coordination.topic_edits import new_state
 from service.coordination.topic_plan import AskStore, NewTopic, TopicDefaults
 from service.coordination.topic_work import Outcome
 from service.coordination.topics import TopicRegistry
-from service.model.cluster import Broker, ClusterImage, Endpoint, TopicImage
+from service.model.cluster import Broker, ClusterImage, Endpoint, PartitionState, TopicImage
 from tests.simulation.clock import ManualClock, SeededIds
 from tests.unit.coordination.memory_disk import InlineExecutor, MemoryDisk
 
@@ -112,6 +114,11 @@ class Stage:
         (outcome,) = await self.topics.create_topics([new_topic(name, **what)])
         assert not isinstance(outcome, EverlogError), outcome
         return outcome
+
+    async def write_state(self, topic: str, state: PartitionState) -> None:
+        """Store the state of a topic's first partition past everybody, and wait for it."""
+        edit = new_state(PartitionId(self.topic(topic).topic_id, 0), state)
+        await self.images.reached(await publish(self.store, checks=[], edits=[edit]))
 
 
 def new_topic(name: str, **what: object) -> NewTopic:

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from everlog.model.errors import RejectedError
-from everlog.model.ids import NodeId, PartitionId, TopicName
-from service.coordination.changes import CHANGES_KEPT, publish
+from everlog.model.ids import NodeId, TopicName
+from service.coordination.changes import CHANGES_KEPT
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import COLLECT_EVERY, QUEUED_MAX, Controller, Operation
 from service.coordination.controller_term import (
@@ -21,7 +21,6 @@ from service.coordination.controller_term import (
 from service.coordination.elections import ElectionRules
 from service.coordination.metadata_store import Delete, SessionExpiredError
 from service.coordination.registration import register_broker
-from service.coordination.topic_edits import new_state
 from service.coordination.znodes import CONTROLLER, CONTROLLER_EPOCH
 from service.model.cluster import TopicImage
 from tests.unit.coordination.memory_disk import MemoryDisk, nothing_more
@@ -258,8 +257,7 @@ async def test_a_topic_that_allows_unclean_leaders_later_is_led_at_once() -> Non
         await stage.images.wait_for(lambda image: NodeId(2) in image.brokers)
         topic = await stage.create("foo", assignment={0: (NodeId(2), NodeId(1))})
         only = replace(topic.partitions[0], isr=(NodeId(2),), version=1)
-        edit = new_state(PartitionId(topic.topic_id, 0), only)
-        await publish(stage.store, checks=[], edits=[edit])
+        await stage.write_state("foo", only)
         await other.close()
         await stage.images.wait_for(lambda _: stage.topic("foo").partitions[0].leader is None)
         config = {"unclean": "yes"}

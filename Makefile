@@ -7,6 +7,9 @@ SOURCES := everlog service tests bench
 
 # Hundreds of short processes are started here; none of them compiles everything anew.
 export PYTHONDONTWRITEBYTECODE :=
+ifdef CLUSTER
+export CONFORMANCE_SERVER := everlog-$(CLUSTER)-3
+endif
 
 .PHONY: run test check bench fmt setup lint types imports conformance fault examples model scale mutations walk clean
 .DEFAULT_GOAL := check
@@ -88,6 +91,7 @@ mutations: setup
 walk: setup
 	@$(BIN)/python -m tests.walk $(if $(STORE),--store $(STORE)) $(ARGS)
 
+# CLUSTER=dev or zookeeper has three brokers, and three replicas of each topic.
 conformance: setup
 ifeq ($(SUITE),librdkafka)
 	$(BIN)/python -m tests.conformance.librdkafka_suite $(ARGS)

@@ -100,7 +100,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bootstrap", help="a server that runs already, with num.partitions=4")
     parser.add_argument(
         "--server",
-        default=os.environ.get(SERVER_ENV, "everlog"),
+        default=os.environ.get(SERVER_ENV, "everlog").partition("-")[0],
         help="whose expectations count: everlog or kafka",
     )
     parser.add_argument("--tests", default="", help="numbers with commas between, or all")

@@ -1,11 +1,15 @@
-"""The server under test: Everlog, Apache Kafka 4.1.0, or one that somebody else has started."""
+"""The server under test: Everlog, Apache Kafka 4.1.0, or one that somebody else has started.
+
+Everlog is one broker, or three of `everlog dev --brokers 3`, or three on a real ZooKeeper.
+"""
 
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -13,12 +17,16 @@ from confluent_kafka.admin import AdminClient
 
 from everlog.testing.ports import free_port
 from tests.conformance.package_cache import maven_jars
+from tests.contract.zookeeper_server import running_zookeeper
 
 BOOTSTRAP_ENV = "CONFORMANCE_BOOTSTRAP"
 SERVER_ENV = "CONFORMANCE_SERVER"
 
 # librdkafka's own suite counts on four; the initial rebalance is not what is tested here.
 SETTINGS = {"num.partitions": "4", "group.initial.rebalance.delay.ms": "0"}
+
+BROKERS = 3
+"""Of a cluster; its topics have as many replicas."""
 
 KAFKA_ARTIFACTS = ("org.apache.kafka:kafka_2.13:4.1.0", "org.apache.kafka:kafka-tools:4.1.0")
 _START_SECONDS_MAX = 60
@@ -40,16 +48,52 @@ def running_server(directory: Path, *, settings: Mapping[str, str] = SETTINGS) -
     if bootstrap is not None:
         yield bootstrap
         return
-    start = {"everlog": _everlog, "kafka": _kafka}[os.environ.get(SERVER_ENV, "everlog")]
+    start = {
+        "everlog": _everlog,
+        "everlog-dev-3": partial(_everlog, brokers=BROKERS),
+        "everlog-zookeeper-3": _everlog_on_zookeeper,
+        "kafka": _kafka,
+    }[os.environ.get(SERVER_ENV, "everlog")]
     with start(directory, settings) as bootstrap:
         yield bootstrap
 
 
 @contextmanager
-def _everlog(directory: Path, settings: Mapping[str, str]) -> Iterator[str]:
+def _everlog(directory: Path, settings: Mapping[str, str], *, brokers: int = 1) -> Iterator[str]:
     program = Path(sys.executable).with_name("everlog")
     command = [str(program), "dev", "--data-dir", str(directory / "data")]
-    command += ["--port", "0", "--http-port", "0"]
+    command += ["--port", "0", "--http-port", "0", "--brokers", str(brokers)]
+    with _everlog_process(command, directory, settings) as bootstrap:
+        yield bootstrap
+
+
+@contextmanager
+def _everlog_on_zookeeper(directory: Path, settings: Mapping[str, str]) -> Iterator[str]:
+    program = Path(sys.executable).with_name("everlog")
+    with running_zookeeper() as zookeeper, ExitStack() as stack:
+        addresses = []
+        for number in range(1, BROKERS + 1):
+            own = directory / str(number)
+            own.mkdir()
+            config = own / "broker.toml"
+            config.touch()
+            command = [str(program), "broker", "--config", str(config)]
+            place = {
+                "data.dir": str(own / "data"),
+                "broker.id": str(number),
+                "listeners": "PLAINTEXT://127.0.0.1:0",
+                "store.url": f"file://{directory}/store",
+                "zookeeper.connect": zookeeper.addresses,
+            }
+            process = _everlog_process(command, own, {**place, **settings})
+            addresses.append(stack.enter_context(process))
+        yield ",".join(addresses)
+
+
+@contextmanager
+def _everlog_process(
+    command: list[str], directory: Path, settings: Mapping[str, str]
+) -> Iterator[str]:
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     # Its settings come from variables of that prefix too, and it refuses those it does not know.

@@ -164,7 +164,7 @@ class KafkaPythonAdmin:
         self._admin.close()
 
     def create_topic(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
-        wanted = {"num_partitions": partitions, "replication_factor": 1, "configs": dict(config)}
+        wanted = {"num_partitions": partitions, "replication_factor": -1, "configs": dict(config)}
         self._admin.create_topics({topic: wanted})
 
     def delete_topic(self, topic: str) -> None:

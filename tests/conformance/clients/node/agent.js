@@ -41,8 +41,11 @@ const TYPES = {
   zstd: CompressionTypes.ZSTD,
 }
 
+const brokers = process.argv[2].split(',')
+// Its version of the request knows no default.
+const replicationFactor = Math.min(3, brokers.length)
 const kafka = new Kafka({
-  brokers: [process.argv[2]],
+  brokers,
   clientId: 'conformance',
   logCreator: () => (entry) => process.stderr.write(`${JSON.stringify(entry)}\n`),
   logLevel: logLevel.WARN,
@@ -171,7 +174,7 @@ const requests = {
       const at = pair.indexOf('=')
       return { name: pair.slice(0, at), value: pair.slice(at + 1) }
     })
-    const wanted = { topic, numPartitions: Number(partitions), replicationFactor: 1, configEntries }
+    const wanted = { topic, numPartitions: Number(partitions), replicationFactor, configEntries }
     await admin.createTopics({ topics: [wanted] })
     return []
   },

@@ -113,9 +113,9 @@ def _log_metrics(node: BrokerNode) -> Iterator[Metric]:
 
 
 def _follower_metrics(node: BrokerNode) -> Iterator[Metric]:
-    fetching = node.followed
-    if fetching is None:
+    if node.replicas is None:
         return
+    fetching = node.replicas.fetching
     yield gauge(
         "everlog_partitions_followed",
         "Partitions that this broker copies from their leaders.",
@@ -190,6 +190,11 @@ def _cluster_metrics(node: BrokerNode) -> Iterator[Metric]:
         "everlog_metadata_has_controller",
         "Whether the cluster has a controller.",
         float(image.controller_id is not None),
+    )
+    yield counter(
+        "everlog_unclean_elections",
+        "Leaders that this broker, as the controller, has elected though they were not in sync.",
+        node.elections.unclean,
     )
     yield gauge("everlog_ready", "Whether clients are served.", float(node.is_ready))
 

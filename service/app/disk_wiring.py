@@ -1,5 +1,6 @@
-"""Puts together what watches a broker's disk."""
+"""Puts together the local logs of a broker, and what watches their disk."""
 
+from service.app.node_failures import end_process
 from service.app.seams import Seams
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
@@ -8,6 +9,20 @@ from service.partition.archiver import Archiver
 from service.partition.disk_gate import DiskGate
 from service.partition.disk_watch import DiskWatch
 from service.partition.early_release import EarlyRelease
+
+
+def hot_store(config: BrokerConfig, seams: Seams) -> HotStore:
+    """Make the place of a broker's local logs; nothing is read yet."""
+    return HotStore(
+        data_dir=config.data_dir,
+        disk=seams.disk,
+        clock=seams.clock,
+        flush_executor=seams.flush_executor,
+        read_executor=seams.read_executor,
+        on_fatal=end_process,
+        flush_threads=config.flush_threads,
+        open_files_max=config.files_open_max,
+    )
 
 
 def disk_watch(

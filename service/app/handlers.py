@@ -25,6 +25,7 @@ from service.broker.handlers.describe_configs import DescribeConfigsHandler
 from service.broker.handlers.describe_groups import DescribeGroupsHandler
 from service.broker.handlers.describe_log_dirs import DescribeLogDirsHandler
 from service.broker.handlers.describe_topic_partitions import DescribeTopicPartitionsHandler
+from service.broker.handlers.elect_leaders import ElectLeadersHandler
 from service.broker.handlers.fetch import FetchHandler
 from service.broker.handlers.find_coordinator import FindCoordinatorHandler
 from service.broker.handlers.heartbeat import HeartbeatHandler
@@ -45,6 +46,7 @@ from service.broker.handlers.write_refusals import write_refusals
 from service.broker.leaders import Leaders
 from service.broker.metadata_view import Images
 from service.broker.near_replicas import NearReplicas
+from service.coordination.asked_elections import LeaderElections
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.topics import TopicRegistry
@@ -82,6 +84,7 @@ class HandlerServices:
     topics: TopicRegistry
     cluster_topics: ClusterTopics
     controller_link: ControllerLink
+    elections: LeaderElections
     broker_configs: BrokerConfigs
     groups: GroupCoordinator
     offsets_topic: OffsetsTopic
@@ -198,6 +201,9 @@ def _topic_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
             keeper=services.keeper,
             images=images,
             is_allowed=config.delete_topic_enable,
+        ),
+        ApiKey.ELECT_LEADERS: ElectLeadersHandler(
+            elections=services.elections, keeper=services.keeper
         ),
         ApiKey.DESCRIBE_CLUSTER: DescribeClusterHandler(images=images),
         ApiKey.DESCRIBE_TOPIC_PARTITIONS: DescribeTopicPartitionsHandler(images=images),

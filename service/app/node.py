@@ -12,13 +12,15 @@ import structlog
 
 from service.app.cluster_topics import ClusterTopics
 from service.app.cut_wiring import cluster_cuts
-from service.app.disk_wiring import disk_watch
+from service.app.departure import Departure
+from service.app.disk_wiring import disk_watch, hot_store
 from service.app.forwarding import controller_link
 from service.app.group_wiring import group_coordinator
 from service.app.handlers import HandlerServices, build_handlers
 from service.app.joining import join_cluster
-from service.app.node_failures import end_process, report_defect
+from service.app.node_failures import RefusalReports, report_defect
 from service.app.node_limits import listener_limits
+from service.app.office import Office
 from service.app.offsets_topic import ClusterOffsetsTopic
 from service.app.peers import Peers
 from service.app.replica_wiring import ReplicaSide
@@ -31,13 +33,12 @@ from service.broker.metadata_view import Images
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.changes import last_sequence
 from service.coordination.cluster_image import ImageFollower
-from service.coordination.controller import Controller
 from service.coordination.identity import Identity, establish_identity
+from service.coordination.leadership import ElectionStats
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.registration import BrokerDescription
 from service.groups.coordinator import GroupCoordinator
-from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Broker, ClusterImage, Endpoint
 from service.model.serving import Peer
@@ -50,11 +51,9 @@ from service.partition.cluster_cuts import ClusterCuts
 from service.partition.contact import Contact
 from service.partition.disk_gate import DiskGate
 from service.partition.disk_watch import DiskWatch
-from service.partition.replica_fetching import ReplicaFetching
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 from service.protocol.headers import RequestHeader
-from service.telemetry.logs import Limited
 from service.telemetry.stray_cancellation import begin_unbroken
 
 _log = structlog.get_logger(__name__)
@@ -102,26 +101,18 @@ class BrokerNode:
         self._link = controller_link(config.broker_id, self._peers, lambda: self._images.image)
         self._listeners: dict[str, ClientListener] = {}
         self._dispatcher = Dispatcher(handlers={}, on_defect=report_defect)
-        self._complaints = Limited()
         self.is_ready = False
         self.cold: ColdSide | None = None
         self.disk_gate = DiskGate(seams.clock)
         self.disk: DiskWatch | None = None
         self.groups: GroupCoordinator | None = None
         self._cuts: ClusterCuts | None = None
-        self._replicas: ReplicaSide | None = None
+        self.replicas: ReplicaSide | None = None
+        self._departure: Departure | None = None
         self.table = PartitionTable()
+        self.elections = ElectionStats()
         self.budget = InflightBudget(bytes_max=config.queued_max_request_bytes)
-        self.hot = HotStore(
-            data_dir=config.data_dir,
-            disk=seams.disk,
-            clock=seams.clock,
-            flush_executor=seams.flush_executor,
-            read_executor=seams.read_executor,
-            on_fatal=end_process,
-            flush_threads=config.flush_threads,
-            open_files_max=config.files_open_max,
-        )
+        self.hot = hot_store(config, seams)
 
     @property
     def image(self) -> ClusterImage:
@@ -137,11 +128,6 @@ class BrokerNode:
     def request_counts(self) -> dict[ApiKey, int]:
         """Requests that have come, by API."""
         return self._dispatcher.request_counts
-
-    @property
-    def followed(self) -> ReplicaFetching | None:
-        """What copies from other brokers; None before the logs are open."""
-        return None if self._replicas is None else self._replicas.fetching
 
     @property
     def listeners(self) -> Collection[ClientListener]:
@@ -170,7 +156,7 @@ class BrokerNode:
         ports = await self._bind()
         endpoints = self._config.endpoints(ports)
         broker, was_clean = await self._register(identity, endpoints)
-        controller = await self._lead(broker)
+        office = await self._lead(broker)
         site = self._tier_site(identity.cluster_id)
         cold = self.cold = await self._open_cold_side(site)
         if cold.follower is not None:
@@ -182,7 +168,7 @@ class BrokerNode:
         self.disk = disk_watch(self._config, self._seams, self.hot, self.disk_gate, cold.archiver)
         await self.disk.measure()
         self._run(self.disk.run())
-        groups = self._serve(controller, replicas)
+        groups = self._serve(office, replicas)
         if cold.follower is None:  # whoever follows has nothing to write down
             self._cuts = cluster_cuts(
                 site,
@@ -192,10 +178,25 @@ class BrokerNode:
                 groups=groups,
             )
             self._run(self._cuts.run())
+        self._departure = Departure(
+            self._config,
+            broker,
+            store=self._store,
+            images=self._images,
+            controller=office.controller,
+            clock=self._seams.clock,
+            replicas=replicas,
+        )
         for listener in self._listeners.values():
             await listener.start()
         self.is_ready = True
         return endpoints
+
+    async def hand_over(self) -> None:
+        """Have others take over while this broker still serves; see `Departure`."""
+        self.is_ready = False
+        if self._departure is not None:
+            await self._departure.hand_over()
 
     async def stop(self) -> None:
         """Stop serving, make everything durable, and leave the cluster."""
@@ -206,8 +207,8 @@ class BrokerNode:
         if self._cuts is not None:
             await self._cuts.make_last()
         self._link.close()
-        if self._replicas is not None:
-            await self._replicas.fetching.close()
+        if self.replicas is not None:
+            await self.replicas.fetching.close()
         for task in reversed(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -218,6 +219,7 @@ class BrokerNode:
         """Bind every listener; nothing is accepted yet, so the ports are only held."""
         ports: dict[str, int] = {}
         limits = listener_limits(self._config)
+        on_refused = RefusalReports(self._seams.clock)
         for address in self._config.listeners:
             listener = ClientListener(
                 name=address.listener,
@@ -226,7 +228,7 @@ class BrokerNode:
                 budget=self.budget,
                 clock=self._seams.clock,
                 limits=limits,
-                on_refused=self._report_refusal,
+                on_refused=on_refused,
             )
             self._listeners[address.listener] = listener
             ports[address.listener] = await listener.bind(address.host, address.port, self._tasks)
@@ -255,16 +257,23 @@ class BrokerNode:
             defaults=self._topic_defaults,
         )
 
-    async def _lead(self, broker: Broker) -> Controller:
+    async def _lead(self, broker: Broker) -> Office:
         """Become the controller, and get a new term for everything that this broker leads."""
-        controller = Controller(store=self._store, images=self._images, broker=broker)
+        office = Office(
+            self._config,
+            broker,
+            store=self._store,
+            images=self._images,
+            defaults=self._topic_defaults,
+            stats=self.elections,
+        )
         self._run(self._images.run())
-        self._run(controller.run())
+        office.start(self._run)
         await self._images.wait_for(lambda image: image.controller_id is not None)
         if self.image.controller_id == broker.id:
-            await controller.settled()
+            await office.controller.settled()
         await self._images.reached(await last_sequence(self._store))
-        return controller
+        return office
 
     def _tier_site(self, cluster_id: str) -> TierSite:
         return TierSite(
@@ -280,7 +289,7 @@ class BrokerNode:
         )
 
     async def _open_logs(self, broker: Broker, cold: ColdSide) -> ReplicaSide:
-        replicas = self._replicas = ReplicaSide(
+        replicas = self.replicas = ReplicaSide(
             self._config,
             broker,
             clock=self._seams.clock,
@@ -311,7 +320,7 @@ class BrokerNode:
         )
         return replicas
 
-    def _serve(self, controller: Controller, replicas: ReplicaSide) -> GroupCoordinator:
+    def _serve(self, office: Office, replicas: ReplicaSide) -> GroupCoordinator:
         """Give requests their meaning; return who has the groups."""
         link, keeper = self._link, replicas.keeper
         topics = topic_registry(
@@ -319,7 +328,7 @@ class BrokerNode:
             self._seams,
             store=self._store,
             images=self._images,
-            controller=controller,
+            controller=office.controller,
             defaults=self._topic_defaults,
             archive=None if self.cold is None else self.cold.store,
         )
@@ -354,8 +363,9 @@ class BrokerNode:
                 topics=topics,
                 cluster_topics=cluster_topics,
                 controller_link=link,
+                elections=office.elections,
                 broker_configs=BrokerConfigs(
-                    store=self._store, images=self._images, controller=controller
+                    store=self._store, images=self._images, controller=office.controller
                 ),
                 groups=groups,
                 offsets_topic=offsets_topic,
@@ -374,15 +384,6 @@ class BrokerNode:
     @property
     def _follower(self) -> ArchiveFollower | None:
         return None if self.cold is None else self.cold.follower
-
-    def _report_refusal(self, peer: Peer, reason: Exception) -> None:
-        if isinstance(reason, OSError):
-            return  # the client has gone; that is its right
-        held_back = self._complaints.admit(peer.host, self._seams.clock.monotonic())
-        if held_back is not None:
-            _log.warning(
-                "connection_closed", client=peer.host, reason=str(reason), held_back=held_back
-            )
 
     def _topic_defaults(self) -> dict[str, Value]:
         return self._config.layers(self._images.image.broker_configs).topic_defaults()

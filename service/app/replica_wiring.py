@@ -79,8 +79,12 @@ class ReplicaSide:
             defaults=defaults,
             on_broken=report_broken,
         )
-        changes = IsrChanges(store=metadata, broker_id=broker.id, broker_epoch=broker.epoch)
-        self.isr = IsrKeeping(table=table, write=changes.write, clock=clock)
+        self._isr_changes = IsrChanges(store=metadata, broker=broker)
+        self.isr = IsrKeeping(table=table, write=self._isr_changes.write, clock=clock)
+
+    def note_registration(self, broker: Broker) -> None:
+        """Take note of what this broker's registration says now."""
+        self._isr_changes.broker = broker
 
     def _connect(self, leader: NodeId) -> LeaderChannel | None:
         """Return a way to a broker, if it is registered and has the listener for that."""

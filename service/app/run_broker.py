@@ -108,6 +108,7 @@ async def _serve(
             _log.info("broker_ready", admin=f"http://{admin_address}")
             on_ready(endpoints, admin.port)
             await stopped.wait()
+            await _hand_over(node, stopped)
             admin.close()
             await _stop(node, beside)
             raise _StoppedError  # noqa: TRY301  (an error is what ends a TaskGroup)
@@ -125,6 +126,21 @@ def _watchdog(config: BrokerConfig, seams: Seams) -> Watchdog | None:
     watchdog = Watchdog(clock=seams.clock, warn_seconds=config.watchdog_warn_ms / 1000)
     watchdog.start()
     return watchdog
+
+
+async def _hand_over(node: BrokerNode, stopped: asyncio.Event) -> None:
+    """Have others take over, unless a second signal says that there is no time for that."""
+    stopped.clear()
+    handing = asyncio.ensure_future(node.hand_over())
+    waiting = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait([handing, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not handing.done():
+        _log.warning("draining_cut_short", advice="what it leads has no leader for a while")
+        handing.cancel()
+    await asyncio.gather(handing, waiting, return_exceptions=True)
+    if not handing.cancelled() and (error := handing.exception()) is not None:
+        raise error
 
 
 async def _stop(node: BrokerNode, beside: Sequence[asyncio.Task[None]]) -> None:

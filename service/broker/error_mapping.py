@@ -25,6 +25,12 @@ from everlog.stores.errors import (
     StoreThrottledError,
     StoreUnavailableError,
 )
+from service.coordination.asked_elections import (
+    ElectionNotNeededError,
+    EligibleLeadersNotAvailableError,
+    NoSuchPartitionError,
+    PreferredLeaderNotAvailableError,
+)
 from service.coordination.controller_term import (
     ControllerBusyError,
     ControllerMovedError,
@@ -74,6 +80,8 @@ MESSAGE_CHARS_MAX = 1000
 _CODES: dict[type[EverlogError], ErrorCode] = {
     ConnectionLostError: ErrorCode.REQUEST_TIMED_OUT,
     ControllerBusyError: ErrorCode.REQUEST_TIMED_OUT,
+    ElectionNotNeededError: ErrorCode.ELECTION_NOT_NEEDED,
+    EligibleLeadersNotAvailableError: ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE,
     InvalidConfigError: ErrorCode.INVALID_CONFIG,
     InvalidPartitionsError: ErrorCode.INVALID_PARTITIONS,
     InvalidReplicaAssignmentError: ErrorCode.INVALID_REPLICA_ASSIGNMENT,
@@ -81,9 +89,11 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     InvalidTopicNameError: ErrorCode.INVALID_TOPIC_EXCEPTION,
     InvalidTopicRequestError: ErrorCode.INVALID_REQUEST,
     MetadataConflictError: ErrorCode.REQUEST_TIMED_OUT,
+    NoSuchPartitionError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     NodeTooLargeError: ErrorCode.POLICY_VIOLATION,
     NothingToUndeleteError: ErrorCode.UNKNOWN_TOPIC_ID,
     NotControllerError: ErrorCode.NOT_CONTROLLER,
+    PreferredLeaderNotAvailableError: ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE,
     TopicExistsError: ErrorCode.TOPIC_ALREADY_EXISTS,
     TopicHeldError: ErrorCode.POLICY_VIOLATION,
     UndeleteRefusedError: ErrorCode.POLICY_VIOLATION,

@@ -19,7 +19,9 @@ from service.coordination.metadata_store import (
 from service.coordination.payloads import (
     Payload,
     TopicNode,
+    broker_payload,
     encode_json,
+    read_broker,
     read_state,
     read_topic,
     state_payload,
@@ -31,6 +33,8 @@ from service.coordination.znodes import (
     CHANGE_PREFIX,
     CHANGES,
     broker_config_path,
+    broker_of_path,
+    broker_path,
     change_sequence,
     config_broker_of_path,
     partition_of_path,
@@ -38,7 +42,7 @@ from service.coordination.znodes import (
     topic_of_path,
     topic_path,
 )
-from service.model.cluster import PartitionState
+from service.model.cluster import Broker, PartitionState
 
 CHANGES_KEPT = 1000
 """So far may a reader fall behind, as after a pause, and still go on without reading it all."""
@@ -88,7 +92,14 @@ class BrokerConfigChange:
     version: int
 
 
-Change = TopicChange | TopicDeletion | PartitionChange | BrokerConfigChange
+@dataclass(frozen=True, slots=True)
+class BrokerChange:
+    """A registered broker says something else of itself; that it comes or goes is not published."""
+
+    broker: Broker
+
+
+Change = TopicChange | TopicDeletion | PartitionChange | BrokerConfigChange | BrokerChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +188,8 @@ def _row(change: Change) -> tuple[str, int | None, Payload]:
         case BrokerConfigChange():
             path = broker_config_path(change.broker_id)
             return path, change.version, {"config": dict(change.config)}
+        case BrokerChange():
+            return broker_path(change.broker.id), None, broker_payload(change.broker)
 
 
 def _decode_row(path: str, version: int, value: Payload) -> Change | None:
@@ -188,6 +201,8 @@ def _decode_row(path: str, version: int, value: Payload) -> Change | None:
         return TopicChange(name, read_topic(value, version))
     if (partition := partition_of_path(path)) is not None:
         return PartitionChange(partition, read_state(value, version))
+    if (broker_id := broker_of_path(path)) is not None:
+        return BrokerChange(read_broker(value, broker_id))
     if path.startswith(f"{BROKER_CONFIGS}/"):
         return BrokerConfigChange(config_broker_of_path(path), value["config"], version)
     return None

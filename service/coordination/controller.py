@@ -6,6 +6,7 @@ the term is over it forgets all it had in mind and applies again.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from service.coordination.controller_term import (
     NotControllerError,
 )
 from service.coordination.image_delta import ImageDelta
-from service.coordination.leadership import hold_elections
+from service.coordination.leadership import ElectionStats, RulesOf, default_rules, hold_elections
 from service.coordination.metadata_store import (
     ConnectionLostError,
     Create,
@@ -82,9 +83,14 @@ class Controller:
         store: MetadataStore,
         images: ImageFollower,
         broker: Broker,
+        rules_of: RulesOf = default_rules,
+        stats: ElectionStats | None = None,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._retry_seconds = retry_seconds
+        self._rules_of = rules_of
+        self._stats = stats or ElectionStats()
+        self._has_retired = False
         self._store = store
         self._images = images
         self._broker = broker
@@ -122,19 +128,32 @@ class Controller:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def run(self) -> None:
-        """Be the controller whenever possible, until cancelled.
+        """Be the controller whenever possible, until cancelled, or until `retire`.
 
         Raises:
             SessionExpiredError: The session has ended.
         """
-        while True:
-            term = await self._claim()
+        while (term := await self._claim()) is not None:
             try:
                 await self._serve(term)
             except ControllerMovedError as error:
-                _log.warning("controller_moved", reason=str(error))
+                say = _log.info if self._has_retired else _log.warning
+                say("controller_moved", reason=str(error))
             finally:
                 self._resign()
+
+    async def retire(self) -> None:
+        """Do not apply any more, and leave the office: another broker has it at once then.
+
+        Without that it would be vacant until this broker's session has ended.
+
+        Raises:
+            ConnectionLostError: Whether it was left is unknown.
+        """
+        self._has_retired = True
+        self._is_worth_a_try.set()
+        with suppress(NotControllerError):
+            await self.perform(self._leave)
 
     async def perform(self, operation: Operation[T]) -> T:
         """Run an operation when its turn comes, and return its result.
@@ -161,8 +180,8 @@ class Controller:
         if self._term is not None:
             self._queue.put_nowait(_Task(operation))
 
-    async def _claim(self) -> ControllerTerm:
-        while True:
+    async def _claim(self) -> ControllerTerm | None:
+        while not self._has_retired:
             try:
                 term = await self._try_claim()
             except ConnectionLostError:
@@ -171,6 +190,7 @@ class Controller:
             if term is not None:
                 _log.info("controller_elected", broker=self._broker.id, epoch=term.epoch)
                 return term
+        return None
 
     async def _try_claim(self) -> ControllerTerm | None:
         """Claim the office once; None when somebody else did, or has now left it."""
@@ -202,7 +222,7 @@ class Controller:
         return ControllerTerm(version + 1)
 
     async def _serve(self, term: ControllerTerm) -> None:
-        self._queue.put_nowait(_Task(self._begin))
+        self._queue.put_nowait(_Task(self._leave if self._has_retired else self._begin))
         self._term = term
         while True:
             await self._do(await self._queue.get(), term)
@@ -241,14 +261,22 @@ class Controller:
     async def _begin(self, term: ControllerTerm) -> None:
         """Take stock; nobody else can write now, so at the last change the image is whole."""
         await self._images.reached(await last_sequence(self._store))
-        await hold_elections(self._store, term, self._images.image)
+        await self._elect(term)
         await sweep(self._store, term)
         await self._collect(term)
         self._has_taken_stock.set()
 
     async def _elect(self, term: ControllerTerm) -> None:
         """Give a new term to what was led by a broker that has gone, or has been started anew."""
-        await hold_elections(self._store, term, self._images.image)
+        await hold_elections(
+            self._store, term, self._images.image, rules_of=self._rules_of, stats=self._stats
+        )
+
+    async def _leave(self, term: ControllerTerm) -> None:
+        # Nobody else can have made that node while the epoch is this term's.
+        with suppress(NodeError):
+            await term.write(self._store, [Delete(CONTROLLER, 0)])
+        raise ControllerMovedError("this broker stops, and has left the office")
 
     async def _collect(self, term: ControllerTerm) -> None:
         self._collected_at = self._images.sequence
@@ -269,8 +297,20 @@ class Controller:
     def _on_delta(self, delta: ImageDelta) -> None:
         if self._term is None:
             return
-        if delta.brokers_changed:
+        if delta.brokers_changed or _concerns_draining(delta) or _may_be_led_now(delta):
             self._queue.put_nowait(_Task(self._elect))
         if self._images.sequence - self._collected_at >= COLLECT_EVERY:
             self._collected_at = self._images.sequence
             self._queue.put_nowait(_Task(self._collect))
+
+
+def _concerns_draining(delta: ImageDelta) -> bool:
+    """Whether something has changed in what is led by a broker that waits to be relieved."""
+    draining = {each.id for each in delta.image.brokers.values() if each.draining}
+    return any(update.after.leader in draining for update in delta.partitions)
+
+
+def _may_be_led_now(delta: ImageDelta) -> bool:
+    """Whether settings have changed of what nobody leads: they may allow an unclean leader."""
+    topics = delta.image.topics.values() if delta.configs_changed else delta.topics_changed
+    return any(state.leader is None for topic in topics for state in topic.partitions)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from everlog.model.ids import PartitionId, TopicId, TopicName
 from service.coordination.changes import (
+    BrokerChange,
     BrokerConfigChange,
     Change,
     PartitionChange,
@@ -18,7 +19,7 @@ from service.coordination.changes import (
     TopicDeletion,
 )
 from service.coordination.payloads import TopicNode
-from service.model.cluster import ClusterImage, PartitionState, TopicImage
+from service.model.cluster import Broker, ClusterImage, PartitionState, TopicImage
 
 States = Mapping[PartitionId, PartitionState]
 
@@ -112,6 +113,7 @@ class _Draft:
         self._topics = dict(image.topics)
         self._names = dict(image.names)
         self._configs = image.broker_configs
+        self._brokers = image.brokers
 
     def apply(self, change: Change) -> None:
         """Take over one change but for the states, which are taken together in the end."""
@@ -124,6 +126,8 @@ class _Draft:
                     del self._names[held.topic_id], self._topics[held.name]
             case BrokerConfigChange():
                 self._configs = {**self._configs, change.broker_id: change.config}
+            case BrokerChange():
+                self._put_broker(change.broker)
             case PartitionChange():
                 pass
 
@@ -134,8 +138,18 @@ class _Draft:
             if name is not None:
                 self._topics[name] = _with_states(self._topics[name], newer)
         return replace(
-            self._image, topics=self._topics, names=self._names, broker_configs=self._configs
+            self._image,
+            topics=self._topics,
+            names=self._names,
+            broker_configs=self._configs,
+            brokers=self._brokers,
         )
+
+    def _put_broker(self, broker: Broker) -> None:
+        held = self._brokers.get(broker.id)
+        # Who has gone, or has registered again, is read from the registrations alone.
+        if held is not None and held.epoch == broker.epoch:
+            self._brokers = {**self._brokers, broker.id: broker}
 
     def _held(self, topic_id: TopicId) -> TopicImage | None:
         name = self._names.get(topic_id)

@@ -32,7 +32,7 @@ class ImageDelta:
         topics_deleted: As they were.
         topics_changed: As they are now: another config, or more partitions.
         partitions: New and changed ones, those of created topics included, those of deleted not.
-        brokers_changed: Whether a broker came, went, or registered again.
+        brokers_changed: Whether a broker came, went, registered again, or began to drain.
         controller_changed: Whether another broker is the controller now.
         configs_changed: Whose dynamic settings changed; None stands for everybody's.
     """

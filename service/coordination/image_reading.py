@@ -65,18 +65,23 @@ async def read_members(
 
 
 async def read_live_brokers(store: MetadataStore) -> dict[NodeId, Broker]:
-    """Read the brokers that may lead: registered, and not shutting down, which raises the epoch."""
+    """Read the brokers that may lead: registered, and not about to stop."""
+    return {each.id: each for each in await read_registered(store) if not each.draining}
+
+
+async def read_registered(store: MetadataStore) -> list[Broker]:
+    """Read the brokers whose registrations hold, those that drain included."""
     ids = [NodeId(int(name)) for name in await store.children(BROKER_IDS)]
     paths = [broker_path(broker_id) for broker_id in ids]
     found = await store.get_many([*paths, *map(broker_epoch_path, ids)])
-    live: dict[NodeId, Broker] = {}
+    brokers: list[Broker] = []
     for place, broker_id in enumerate(ids):
         registered, counted = found[place], found[place + len(ids)]
         if registered is not None and counted is not None:
             broker = read_broker(unpack(registered[0], paths[place]), broker_id)
-            if broker.epoch == counted[1].version:
-                live[broker_id] = broker
-    return live
+            if broker.stored_epoch == counted[1].version:
+                brokers.append(broker)
+    return brokers
 
 
 async def read_states(

@@ -9,7 +9,7 @@ from service.coordination.controller_term import broker_checks
 from service.coordination.image_reading import read_states
 from service.coordination.metadata_store import MetadataStore, NodeError
 from service.coordination.topic_edits import new_state
-from service.model.cluster import PartitionState
+from service.model.cluster import Broker, PartitionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +27,15 @@ class IsrChange:
 
 
 class IsrChanges:
-    """Writes them, as one registration of one broker."""
+    """Writes them, as one registration of one broker.
 
-    def __init__(self, *, store: MetadataStore, broker_id: NodeId, broker_epoch: int) -> None:
+    Attributes:
+        broker: The registration as it is now: a broker that drains leads on for a while.
+    """
+
+    def __init__(self, *, store: MetadataStore, broker: Broker) -> None:
         self._store = store
-        self._me = {broker_id: broker_epoch}
+        self.broker = broker
 
     async def write(self, change: IsrChange) -> PartitionState | None:
         """Write a change, and return what is stored then; None when the partition is gone.
@@ -43,7 +47,7 @@ class IsrChanges:
         Raises:
             ConnectionLostError: Whether it was done is unknown.
         """
-        checks = broker_checks({**self._me, **change.joiners})
+        checks = broker_checks({self.broker.id: self.broker.stored_epoch, **change.joiners})
         edit = new_state(change.partition, change.state)
         try:
             await publish(self._store, checks=checks, edits=[edit])

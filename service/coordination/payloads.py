@@ -28,6 +28,7 @@ _STATE_KEYS = frozenset(
         "isr",
         "elr",
         "controller_epoch",
+        "unclean_epoch",
     }
 )
 _TOPIC_KEYS = frozenset({"v", "topic_id", "config", "partitions", "versions_before"})
@@ -143,6 +144,7 @@ def read_topic(payload: Payload, version: int) -> TopicNode:
 
 def state_payload(state: PartitionState) -> Payload:
     """Write a partition's state; its version is the node's own."""
+    unclean = {} if state.unclean_epoch is None else {"unclean_epoch": state.unclean_epoch}
     return {
         **state.extra,
         "replicas": state.replicas,
@@ -152,6 +154,7 @@ def state_payload(state: PartitionState) -> Payload:
         "isr": state.isr,
         "elr": state.elr,
         "controller_epoch": state.controller_epoch,
+        **unclean,
     }
 
 
@@ -169,6 +172,7 @@ def read_state(payload: Payload, version: int) -> PartitionState:
         elr=tuple(payload["elr"]),
         controller_epoch=payload["controller_epoch"],
         version=version,
+        unclean_epoch=payload.get("unclean_epoch"),
         extra=_unknown(payload, _STATE_KEYS),
     )
 
@@ -189,6 +193,7 @@ def broker_payload(broker: Broker) -> Payload:
         "directory_id": id_text(broker.directory_id),
         "boot_id": broker.boot_id,
         "rack": broker.rack,
+        **({"draining": True} if broker.draining else {}),
     }
 
 
@@ -209,6 +214,7 @@ def read_broker(payload: Payload, broker_id: NodeId) -> Broker:
         directory_id=id_bytes(payload["directory_id"]),
         boot_id=payload["boot_id"],
         rack=payload["rack"],
+        draining=payload.get("draining", False),
     )
 
 

@@ -112,6 +112,15 @@ def partition_of_path(path: str) -> PartitionId | None:
             return None
 
 
+def broker_of_path(path: str) -> NodeId | None:
+    """Return the broker whose registration that is, or None if it is no such node."""
+    match path.split("/"):
+        case ["", "brokers", "ids", broker_id]:
+            return NodeId(int(broker_id))
+        case _:
+            return None
+
+
 def config_broker_of_path(path: str) -> NodeId | None:
     """Return whose settings a node below `BROKER_CONFIGS` holds; None for everybody's."""
     owner = path.removeprefix(f"{BROKER_CONFIGS}/")

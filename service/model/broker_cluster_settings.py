@@ -153,6 +153,57 @@ _REPLICATION = (
     ),
 )
 
+_BALANCE = (
+    _boolean(
+        name="auto.leader.rebalance.enable",
+        default=True,
+        importance=Importance.HIGH,
+        documentation=(
+            "Whether the controller moves leaders back to the first of their replicas now and then."
+        ),
+    ),
+    _long(
+        name="leader.imbalance.check.interval.seconds",
+        default=300,
+        low=1,
+        importance=Importance.HIGH,
+        documentation="How often the controller looks whether it should, in seconds.",
+    ),
+    _int(
+        name="leader.imbalance.per.broker.percentage",
+        default=10,
+        low=0,
+        importance=Importance.HIGH,
+        documentation=(
+            "Share of the partitions that prefer a broker, in percent, above which those that are "
+            "led by others are moved back to it."
+        ),
+    ),
+)
+
+_STOPPING = (
+    _boolean(
+        name="controlled.shutdown.enable",
+        default=True,
+        documentation="Whether a broker hands over what it leads before it stops.",
+    ),
+    _int(
+        name="controlled.shutdown.max.retries",
+        default=3,
+        low=0,
+        documentation=(
+            "How often a broker that stops tries to hand over what it leads; after that it stops "
+            "all the same."
+        ),
+    ),
+    _long(
+        name="controlled.shutdown.retry.backoff.ms",
+        default=5 * SECOND_MS,
+        low=1,
+        documentation="How long it waits each time until others have taken over, in milliseconds.",
+    ),
+)
+
 _GROUPS = (
     _int(
         name="group.min.session.timeout.ms",
@@ -254,4 +305,4 @@ _GROUPS = (
     ),
 )
 
-CLUSTER_SETTINGS = (*_WATCHING, *_TOPICS, *_REPLICATION, *_GROUPS)
+CLUSTER_SETTINGS = (*_WATCHING, *_TOPICS, *_REPLICATION, *_BALANCE, *_STOPPING, *_GROUPS)

@@ -44,6 +44,7 @@ class Broker:
         directory_id: Names the data directory; another one holds none of the old one's logs.
         boot_id: Of the operating system's start: while it is the same, no power was cut.
         rack: Where it stands, as the operator calls it.
+        draining: Whether it is about to stop: it leads on until others can, and is not elected.
     """
 
     id: NodeId
@@ -52,6 +53,16 @@ class Broker:
     directory_id: bytes
     boot_id: str
     rack: str | None
+    draining: bool = False
+
+    @property
+    def stored_epoch(self) -> int:
+        """What the node of its epoch is at while this registration holds.
+
+        Draining raises it, so that nothing is stored any more that relies on a broker that stays
+        (KIP-841).
+        """
+        return self.epoch + 1 if self.draining else self.epoch
 
     def endpoint(self, listener: str) -> Endpoint | None:
         """Return where the broker is reached by the listener of that name."""
@@ -72,6 +83,8 @@ class PartitionState:
         elr: Eligible leaders that have left the ISR below its minimum (KIP-966).
         controller_epoch: Of the controller that wrote it.
         version: Of the stored node: what the next write of it must expect. Kafka's partition epoch.
+        unclean_epoch: The last term whose leader was not in sync; what was known to be committed
+            before it no longer is. None if there has been no such term.
         extra: Keys written by a newer version; a rewrite keeps them.
     """
 
@@ -83,6 +96,7 @@ class PartitionState:
     elr: tuple[NodeId, ...] = ()
     controller_epoch: int
     version: int
+    unclean_epoch: LeaderEpoch | None = None
     extra: Mapping[str, object] = field(default_factory=lambda: NOTHING)
 
     def is_led_by(self, broker_id: NodeId, broker_epoch: int) -> bool:

@@ -214,7 +214,6 @@ _DURABILITY = (
             "records that are not archived yet can be lost then."
         ),
         synonyms=(Synonym("unclean.leader.election.enable"),),
-        no_effect="a partition has one replica yet, which is always in sync",
     ),
     _list(
         name="leader.replication.throttled.replicas",

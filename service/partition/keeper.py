@@ -63,6 +63,7 @@ class PartitionKeeper:
     async def load(self, image: ClusterImage) -> None:
         """Open everything that this broker has; it is not serving yet."""
         self._image = image
+        self._roles.note_brokers(image.brokers.values())
         held = [
             Held(topic.name, PartitionId(topic.topic_id, number), state)
             for topic in image.topics.values()
@@ -123,6 +124,8 @@ class PartitionKeeper:
 
     async def _apply(self, delta: ImageDelta) -> None:
         self._image = delta.image
+        if delta.brokers_changed:
+            self._roles.note_brokers(delta.image.brokers.values())
         if delta.configs_changed:
             self._reconfigure(delta.image.topics.values())
         self._reconfigure(delta.topics_changed)

@@ -10,7 +10,7 @@ from everlog.model.ids import NodeId, PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from service.hot.log import HotLog
 from service.hot.store import HotStore
-from service.model.cluster import PartitionState
+from service.model.cluster import Broker, PartitionState
 from service.model.log import LogReader
 from service.model.topic_config import TopicConfig
 from service.partition.errors import NotLeaderError
@@ -92,6 +92,15 @@ class ReplicaRoles:
         self._clock = clock
         self._lag_seconds_max = lag_seconds_max
         self._are_read = are_read
+        self._here: frozenset[NodeId] | None = None
+
+    def note_brokers(self, brokers: Iterable[Broker]) -> None:
+        """Take note of who is registered now."""
+        self._here = frozenset(each.id for each in brokers if not each.draining)
+        for served in self._table.partitions:
+            if served.replicas.followers:
+                served.replicas.away = self._away(served.replicas.state)
+                served.commit()
 
     async def lead(self, held: Held, config: TopicConfig) -> None:
         """Lead a partition in a term, or take note of what is new in that.
@@ -120,7 +129,13 @@ class ReplicaRoles:
         if followed is not None and followed.leader_epoch == held.state.leader_epoch:
             followed.state = held.state
             return
-        self._follow(held, *await self._take_log(held, config))
+        known = followed or self._served(held.partition)
+        hot, committed = await self._take_log(held, config)
+        unclean_epoch = held.state.unclean_epoch
+        if unclean_epoch is not None and known is not None and known.leader_epoch < unclean_epoch:
+            # Its leader lacked some of that, and this log is to be cut like any other.
+            committed = NOTHING
+        self._follow(held, hot, committed)
 
     async def leave(self, partition_id: PartitionId) -> HotLog | None:
         """Be nothing to a partition any more; return its log, if it was open."""
@@ -247,7 +262,7 @@ class ReplicaRoles:
         )
 
     def _replicas(self, held: Held, hot: HotLog, config: TopicConfig) -> LeaderReplicas:
-        return LeaderReplicas(
+        replicas = LeaderReplicas(
             held.state,
             me=self._broker_id,
             term_start=hot.next_offset,
@@ -255,3 +270,9 @@ class ReplicaRoles:
             lag_seconds_max=self._lag_seconds_max,
             now=self._clock.monotonic(),
         )
+        replicas.away = self._away(held.state)
+        return replicas
+
+    def _away(self, state: PartitionState) -> frozenset[NodeId]:
+        """Return who cannot be in sync at the moment; nobody before brokers have been told of."""
+        return frozenset() if self._here is None else frozenset(state.replicas) - self._here

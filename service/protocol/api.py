@@ -154,6 +154,7 @@ _APIS: Mapping[ApiKey, _Api] = {
     ApiKey.DESCRIBE_LOG_DIRS: _api(1, 4, flexible=2),
     ApiKey.CREATE_PARTITIONS: _api(0, 3, flexible=2),
     ApiKey.DELETE_GROUPS: _api(0, 2, flexible=2),
+    ApiKey.ELECT_LEADERS: _api(0, 2, flexible=2),
     ApiKey.INCREMENTAL_ALTER_CONFIGS: _api(0, 1, flexible=1),
     ApiKey.OFFSET_DELETE: _api(0, 0, flexible=None),
     ApiKey.DESCRIBE_CLUSTER: _api(0, 2, flexible=0),

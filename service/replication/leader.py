@@ -1,6 +1,6 @@
 """What a leader knows of its replicas in one term, and which ISR it wants; sans I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from everlog.model.errors import FencedError
 from everlog.model.ids import NodeId
@@ -37,6 +37,8 @@ class LeaderReplicas:
             that has been started anew since may have lost what it had told (KAFKA-14617).
         isr_min: May be set anew.
         term_start: As it was given.
+        away: Brokers that are not registered, or about to stop: they are not taken into the ISR,
+            and nothing waits for them to be.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class LeaderReplicas:
         self.joiners: Mapping[NodeId, int] = {}
         self.isr_min = isr_min
         self.term_start = term_start
+        self.away: Collection[NodeId] = ()
         self._me = me
         self._lag_seconds_max = lag_seconds_max
         self._followers = _newcomers(state, me, {}, now)
@@ -172,6 +175,7 @@ class LeaderReplicas:
             each
             for each, progress in self._followers.items()
             if each not in self.state.isr
+            and each not in self.away
             and is_joining(
                 progress,
                 term_start=self.term_start,

@@ -58,7 +58,7 @@ class IdempotentLoad:
         acks: str = "all",
     ) -> None:
         self.sent = 0
-        self._answered_at = time.monotonic()
+        self._answered_at = dict.fromkeys(range(partitions), time.monotonic())
         self._gap = 0.0
         self._patience_seconds = patience_seconds
         self.acknowledged = Acknowledged({p: {} for p in range(partitions)})
@@ -101,8 +101,13 @@ class IdempotentLoad:
         return len(self.acknowledged) == self._numbers_max * self._partitions
 
     def longest_gap(self) -> float:
-        """Return the longest time between two acknowledgements since the last call, in seconds."""
-        gap, self._gap = max(self._gap, time.monotonic() - self._answered_at), 0.0
+        """Return the longest time between two acknowledgements since the last call, in seconds.
+
+        It is that of the partition that has waited for longest.
+        """
+        now = time.monotonic()
+        waited = (now - answered_at for answered_at in self._answered_at.values())
+        gap, self._gap = max(self._gap, *waited), 0.0
         return gap
 
     def stop(self) -> None:
@@ -152,7 +157,8 @@ class IdempotentLoad:
         assert offset is not None
         self.acknowledged.offsets[partition][int(key)] = offset
         now = time.monotonic()
-        self._gap, self._answered_at = max(self._gap, now - self._answered_at), now
+        self._gap = max(self._gap, now - self._answered_at[partition])
+        self._answered_at[partition] = now
         self._progress.set()
 
 

@@ -25,6 +25,7 @@ class Bounds:
         replicas: The brokers, all of which have the partition.
         isr: Who is in sync at first.
         waits: Whether leaders wait so long that somebody is behind.
+        drains: How often a broker wants to stop, and waits until others have taken over.
         answers: Whether leaders are told at once of what they have stored, and then once more.
         leader: Who leads at first; another than the first replica when that was away.
     """
@@ -44,4 +45,5 @@ class Bounds:
     isr: tuple[NodeId, ...] = BROKERS
     leader: NodeId = BROKERS[0]
     waits: bool = True
+    drains: int = 0
     answers: bool = False

@@ -1,6 +1,7 @@
 """What the controller does, and whoever administers the cluster."""
 
-from service.coordination.elections import first_term
+from everlog.model.ids import NodeId
+from service.coordination.elections import ElectionRules, Electorate, first_term
 from tests.model.ground import Ground
 from tests.model.values import UNREGISTERED, Outcomes, World, frozen, thawed
 
@@ -11,13 +12,13 @@ class Controller(Ground):
     def controller_steps(self, world: World) -> Outcomes:
         """Yield what can be done next to the partition's state and its topic."""
         true = world.states[-1]
-        live = {b: e for b in self.bounds.replicas if (e := world.registered[b]) != UNREGISTERED}
-        state = thawed(true)
-        if self.rules.needs_election(state, live):
-            elected = self.rules.elect(state, live, controller_epoch=0)
-            stored = None if elected is None else self.store(world, frozen(elected, true.topic))
-            if stored is not None:
-                yield ("the controller elects", stored.states[-1]), stored
+        electorate = self._electorate(world)
+        rules = ElectionRules(isr_min=world.isr_min)
+        decided = self.rules.decide(thawed(true), electorate, rules, controller_epoch=0)
+        stored = None if decided is None else self.store(world, frozen(decided, true.topic))
+        if stored is not None:
+            yield ("the controller decides", stored.states[-1]), stored
+        live = electorate.live
         counts = world.counts
         if counts.topics < self.bounds.topics and live:
             anew = frozen(
@@ -30,3 +31,10 @@ class Controller(Ground):
             counts = world.counts._replace(settings=world.counts.settings + 1)
             after = world._replace(isr_min=3 - world.isr_min, counts=counts)
             yield ("min.insync.replicas becomes", after.isr_min), after
+
+    def _electorate(self, world: World) -> Electorate:
+        found: dict[bool, dict[NodeId, int]] = {False: {}, True: {}}
+        for broker in self.bounds.replicas:
+            if world.registered[broker] != UNREGISTERED:
+                found[broker in world.draining][broker] = world.registered[broker]
+        return Electorate(live=found[False], draining=found[True])

@@ -56,7 +56,10 @@ class Ground:
         return self.put(world, each, gone)
 
     def unregister(self, world: World, each: NodeId) -> World:
-        return world._replace(registered=with_item(world.registered, each, UNREGISTERED))
+        return world._replace(
+            registered=with_item(world.registered, each, UNREGISTERED),
+            draining=world.draining - {each},
+        )
 
     def with_next_epoch(self, world: World, each: NodeId) -> World:
         epochs = with_item(world.epochs, each, world.epochs[each] + 1)

@@ -41,6 +41,9 @@ class Leaders(Ground):
         lapsed = self.leading.lapse(lead, end) if self.bounds.waits else lead
         if lapsed != lead:
             yield ("waits long", each), self.lead(world, each, lapsed)
+        alone = self.leading.alone(lead, end) if self.bounds.drains else lead
+        if alone != lead:
+            yield ("waits for nobody to join", each), self.lead(world, each, alone)
         if lead.pending is None:
             proposed = self.leading.propose(lead, end)
             if proposed is not None:

@@ -29,6 +29,7 @@ class Leading:
         self.rise = cache(self._rise)
         self.fetched = cache(self._fetched)
         self.lapse = cache(self._lapse)
+        self.alone = cache(self._alone)
         self.propose = cache(self._propose)
         self.stored = cache(self._stored)
         self.refused = cache(self._refused)
@@ -61,6 +62,12 @@ class Leading:
         """Let so much time pass that whoever has not caught up since is behind."""
         old = tuple(each._replace(has_caught_up=False) for each in lead.followers)
         return self._rise(lead._replace(followers=old), durable_end)
+
+    def _alone(self, lead: Lead, durable_end: int) -> Lead:
+        """Hear that all the others are about to stop, for the time of one look."""
+        replicas = self._thaw(lead)
+        replicas.away = [each.follower for each in lead.followers]
+        return self._after(lead, replicas, durable_end)
 
     def _propose(self, lead: Lead, durable_end: int) -> Lead | None:
         replicas = self._thaw(lead)

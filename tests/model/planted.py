@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from everlog.model.ids import NodeId
 from everlog.model.offsets import Offset
+from service.coordination.elections import ElectionRules, Electorate, decide
 from service.coordination.seats import Remains
 from service.model.cluster import PartitionState
 from service.replication.high_watermark import high_watermark
@@ -65,8 +66,20 @@ class ReadAnew(LeaderReplicas):
             self.joiners = {**self.joiners, follower: broker_epoch}
 
 
-def unless_the_leader_lives(state: PartitionState, live: Mapping[NodeId, int]) -> bool:
-    return state.leader is None or state.leader not in live
+def unless_the_leader_lives(
+    state: PartitionState, electorate: Electorate, rules: ElectionRules, *, controller_epoch: int
+) -> PartitionState | None:
+    if state.leader in electorate.live:
+        return None
+    return decide(state, electorate, rules, controller_epoch=controller_epoch)
+
+
+def anybody_who_stays(
+    state: PartitionState, electorate: Electorate, rules: ElectionRules, *, controller_epoch: int
+) -> PartitionState | None:
+    if state.leader in electorate.draining:
+        state = replace(state, isr=state.replicas)
+    return decide(state, electorate, rules, controller_epoch=controller_epoch)
 
 
 def by_id(state: PartitionState, broker: NodeId, registration: int) -> bool:
@@ -127,7 +140,7 @@ PLANTED: Mapping[str, tuple[Rules, Bounds]] = {
         SMALL["three replicas that lead in turn"],
     ),
     "a start is no new term": (
-        Rules(needs_election=unless_the_leader_lives, leads=by_id),
+        Rules(decide=unless_the_leader_lives, leads=by_id),
         replace(OF_TWO, records=2, loses=POWER, is_flushed=True),
     ),
     "a seat is kept though power was cut": (
@@ -142,6 +155,10 @@ PLANTED: Mapping[str, tuple[Rules, Bounds]] = {
     "a start that broke off has proven the disk": (
         Rules(proof_lasts=False),
         replace(OF_TWO, crashes=2, loses=POWER),
+    ),
+    "a leader that drains is followed by whoever stays": (
+        Rules(decide=anybody_who_stays),
+        SMALL["two replicas, one of which drains"],
     ),
     "a fetch finds its topic by name": (Rules(is_same_topic=anything), _ANEW),
     "a state is stored under the name of its topic": (Rules(may_replace=under_one_name), _ANEW),

@@ -37,11 +37,24 @@ class Processes(Ground):
             yield ("registers", each), self._registered(world, each)
         elif registered == UNREGISTERED:
             yield ("ends without a session", each), self.dead(world, each, broker)
-        elif may_fail:
-            gone = self.unregister(self.failed(world), each)
-            yield ("goes on without a session", each), gone
+        else:
+            yield from self._leaves(world, each)
         if may_fail:
             yield from self._crashes(self.failed(world), each)
+
+    def _leaves(self, world: World, each: NodeId) -> Outcomes:
+        """Lose the session, or want to stop; a process goes on for a while after either."""
+        if world.counts.crashes < self.bounds.crashes:
+            gone = self.unregister(self.failed(world), each)
+            yield ("goes on without a session", each), gone
+        if each not in world.draining and world.counts.drains < self.bounds.drains:
+            yield ("drains", each), self._drained(world, each)
+
+    def _drained(self, world: World, each: NodeId) -> World:
+        """Raise the epoch, as a start does, of a registration that goes on."""
+        counts = world.counts._replace(drains=world.counts.drains + 1)
+        epochs = with_item(world.epochs, each, world.epochs[each] + 1)
+        return world._replace(epochs=epochs, draining=world.draining | {each}, counts=counts)
 
     def _crashes(self, world: World, each: NodeId) -> Outcomes:
         broker = world.brokers[each]

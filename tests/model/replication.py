@@ -28,6 +28,7 @@ class Model(Leaders, Followers, Processes, Controller):
             states=(first,),
             epochs=(0,) * len(self.bounds.replicas),
             registered=(0,) * len(self.bounds.replicas),
+            draining=frozenset(),
             brokers=(broker,) * len(self.bounds.replicas),
             isr_min=self.bounds.isr_min,
             committed=(),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from everlog.model.ids import NodeId
 from everlog.model.offsets import Offset
 from service.coordination.controller_term import broker_checks
-from service.coordination.elections import elect, needs_election
+from service.coordination.elections import decide
 from service.coordination.seats import keeps_seat
 from service.coordination.znodes import broker_epoch_path
 from service.model.cluster import PartitionState
@@ -67,8 +67,7 @@ class Rules:
     """
 
     replicas: Replicas = LeaderReplicas
-    elect: Callable[..., PartitionState | None] = elect
-    needs_election: Callable[[PartitionState, Mapping[NodeId, int]], bool] = needs_election
+    decide: Callable[..., PartitionState | None] = decide
     leads: Callable[[PartitionState, NodeId, int], bool] = PartitionState.is_led_by
     is_in_term: Callable[[int, int], bool] = is_in_term
     is_same_topic: Callable[[int, int], bool] = is_same_topic

@@ -34,6 +34,7 @@ SMALL: Mapping[str, Bounds] = {
         OF_TWO, terms=2, loses=POWER | DISK, isr_min=2, settings=2
     ),
     "two replicas, and a late fetch": replace(OF_TWO, terms=2, loses=POWER, delays=1),
+    "two replicas, one of which drains": replace(OF_TWO, terms=2, isr_min=2, settings=1, drains=1),
     "three replicas, which lose their disks": replace(OF_THREE, loses=DISK),
     "three replicas that lead in turn": replace(
         OF_THREE, terms=2, crashes=2, leader=SECOND, waits=False
@@ -57,6 +58,7 @@ LARGE: Mapping[str, Bounds] = {
     ),
     "three replicas": replace(_DEEP, loses=POWER | DISK),
     "three replicas that lead in turn": replace(_DEEP, terms=3, leader=SECOND, waits=False),
+    "three replicas, two of which drain": replace(_DEEP, terms=3, crashes=1, drains=2),
     "three replicas, and a minimum that changes": replace(
         OF_THREE, versions=3, loses=POWER, isr_min=2, settings=2
     ),

@@ -120,6 +120,7 @@ class Counts(NamedTuple):
     topics: int = 0
     settings: int = 0
     delays: int = 0
+    drains: int = 0
     idle_cuts: int = 0
 
 
@@ -130,6 +131,7 @@ class World(NamedTuple):
         states: The partition's, as they were stored one after the other; the last one is true.
         epochs: By broker, the version of its epoch's node.
         registered: By broker, the epoch in its ephemeral node.
+        draining: Those whose ephemeral nodes say that they are about to stop.
         isr_min: As the topic has it set.
         committed: What any leader has had below its high watermark.
         late: A fetch that is still on its way.
@@ -138,6 +140,7 @@ class World(NamedTuple):
     states: tuple[Stored, ...]
     epochs: tuple[int, ...]
     registered: tuple[int, ...]
+    draining: frozenset[NodeId]
     brokers: tuple[Broker, ...]
     isr_min: int
     committed: Log

@@ -87,6 +87,13 @@ class Machine:
         self.boots += 1
         await self._end(self.disk.after_crash(self._cluster.loop.rng))
 
+    async def stop(self) -> None:
+        """Let the broker hand over what it leads, and leave in order; its disk keeps all."""
+        assert self.node is not None
+        await self.node.hand_over()
+        await self.node.stop()
+        await self._end(self.disk.after_crash(self._cluster.loop.rng))
+
     async def kill(self) -> None:
         """End the broker alone: what it has written is there, synced or not."""
         await self._end(self.disk.after_kill())
@@ -97,6 +104,13 @@ class Machine:
         disk.make_dirs("/data")
         await self._end(disk)
 
+    def is_relieved(self, topic: str) -> bool:
+        """Whether the broker has found itself without the lead of a topic, and out of its ISR."""
+        assert self.node is not None
+        found = self.node.image.topic(TopicName(topic))
+        assert found is not None
+        return all(self.number not in {each.leader, *each.isr} for each in found.partitions)
+
     async def _end(self, disk: SimDisk) -> None:
         assert self._tasks is not None
         self._host.kill()
@@ -105,7 +119,8 @@ class Machine:
         running = list(self._tasks._tasks)
         for task in running:
             task.cancel()
-        await asyncio.wait(running)
+        if running:
+            await asyncio.wait(running)
         if self._store is not None:
             self._cluster.expire_later(self._store.session_id)
 

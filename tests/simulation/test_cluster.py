@@ -181,6 +181,21 @@ async def _lazy_syncs(loop: SimLoop) -> tuple[int, float]:
     )
 
 
+async def _rolling_stops(loop: SimLoop) -> tuple[int, float]:
+    async def strike(machine: Machine) -> None:
+        await machine.stop()
+        assert machine.is_relieved(TOPIC)
+
+    return await _histories(loop, strike, patient=True)
+
+
+async def _stops_and_power_cuts(loop: SimLoop) -> tuple[int, float]:
+    async def strike(machine: Machine) -> None:
+        await (machine.stop() if loop.rng.random() < 0.6 else machine.cut_power())
+
+    return await _histories(loop, strike, patient=False, replica_lag_time_max_ms="2000")
+
+
 async def _quiet_history(loop: SimLoop) -> None:
     cluster = Cluster(loop)
     await cluster.start()
@@ -219,6 +234,18 @@ def test_a_broker_with_an_empty_disk_copies_everything_before_it_leads(seed: int
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_broker_that_lost_what_it_had_not_synced_is_not_in_sync_any_more(seed: int) -> None:
     run_simulated(seed, _lazy_syncs)
+
+
+@pytest.mark.rule("REL-C9")
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_broker_that_stops_while_all_are_in_sync_is_needed_by_nobody_any_more(seed: int) -> None:
+    run_simulated(seed, _rolling_stops)
+
+
+@pytest.mark.rule("REL-C9")
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_stops_between_power_cuts_take_no_acknowledged_record_with_them(seed: int) -> None:
+    run_simulated(seed, _stops_and_power_cuts)
 
 
 def test_the_same_seed_gives_the_same_history() -> None:

@@ -35,6 +35,12 @@ from service.protocol.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
+from service.protocol.messages.elect_leaders import (
+    ElectLeadersRequest,
+    ElectLeadersResponse,
+    PartitionResult,
+    ReplicaElectionResult,
+)
 from service.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
@@ -51,6 +57,7 @@ from service.protocol.messages.produce import (
 )
 
 _STATES_SINCE = 6
+_TOP_LEVEL_ERROR_SINCE = 1
 _POLICY = ErrorCode.POLICY_VIOLATION
 
 
@@ -63,6 +70,7 @@ def write_refusals(cluster_id: str) -> dict[ApiKey, Handler]:
         ApiKey.CREATE_TOPICS: refusals.create_topics,
         ApiKey.CREATE_PARTITIONS: refusals.create_partitions,
         ApiKey.DELETE_TOPICS: refusals.delete_topics,
+        ApiKey.ELECT_LEADERS: refusals.elect_leaders,
         ApiKey.DELETE_RECORDS: refusals.delete_records,
         ApiKey.ALTER_CONFIGS: refusals.alter_configs,
         ApiKey.INCREMENTAL_ALTER_CONFIGS: refusals.incremental_alter_configs,
@@ -137,6 +145,26 @@ class WriteRefusals:
                 )
                 for topic in request.topics
             ]
+        )
+
+    def elect_leaders(
+        self, context: RequestContext, request: ElectLeadersRequest
+    ) -> ElectLeadersResponse:
+        """Refuse every partition."""
+        return ElectLeadersResponse(
+            error_code=_POLICY if context.api_version >= _TOP_LEVEL_ERROR_SINCE else 0,
+            replica_election_results=[
+                ReplicaElectionResult(
+                    topic=topic.topic,
+                    partition_result=[
+                        PartitionResult(
+                            partition_id=each, error_code=_POLICY, error_message=self._why
+                        )
+                        for each in topic.partitions
+                    ],
+                )
+                for topic in request.topic_partitions or ()
+            ],
         )
 
     def delete_topics(

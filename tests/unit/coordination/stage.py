@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from everlog.model.errors import EverlogError, RejectedError
-from everlog.model.ids import NodeId, TopicName
+from everlog.model.ids import NodeId, PartitionId, TopicName
 from service.coordination.broker_configs import BrokerConfigs
+from service.coordination.changes import publish
 from service.coordination.cluster_image import ImageFollower
 from service.coordination.controller import Controller
 from service.coordination.embedded.server import TreeServer
 from service.coordination.embedded.store import EmbeddedStore, open_tree
 from service.coordination.identity import establish_identity
 from service.coordination.image_delta import ImageDelta
+from service.coordination.leadership import RulesOf, default_rules
 from service.coordination.metadata_store import MetadataStore, Op, Result
 from service.coordination.registration import BrokerDescription, register_broker
+from service.coordination.topic_edits import new_state
 from service.coordination.topic_plan import AskStore, NewTopic, TopicDefaults
 from service.coordination.topic_work import Outcome
 from service.coordination.topics import TopicRegistry
-from service.model.cluster import Broker, ClusterImage, Endpoint, TopicImage
+from service.model.cluster import Broker, ClusterImage, Endpoint, PartitionState, TopicImage
 from tests.simulation.clock import ManualClock, SeededIds
 from tests.unit.coordination.memory_disk import InlineExecutor, MemoryDisk
 
@@ -112,6 +115,11 @@ class Stage:
         assert not isinstance(outcome, EverlogError), outcome
         return outcome
 
+    async def write_state(self, topic: str, state: PartitionState) -> None:
+        """Store the state of a topic's first partition past everybody, and wait for it."""
+        edit = new_state(PartitionId(self.topic(topic).topic_id, 0), state)
+        await self.images.reached(await publish(self.store, checks=[], edits=[edit]))
+
 
 def new_topic(name: str, **what: object) -> NewTopic:
     return NewTopic(name=TopicName(name), **what)  # type: ignore[arg-type]
@@ -130,13 +138,16 @@ async def running(
     seed: int = 0,
     defaults: TopicDefaults | None = None,
     ask_store: AskStore | None = None,
+    rules_of: RulesOf = default_rules,
 ) -> AsyncIterator[Stage]:
     """Start a broker's coordination, found the cluster if need be, and stop it at the end."""
     server = server or await open_server()
     store = await founded(server)
     broker = await register_broker(store, description(broker_id, rack=rack))
     images = ImageFollower(store=store)
-    controller = Controller(store=store, images=images, broker=broker, retry_seconds=0.0)
+    controller = Controller(
+        store=store, images=images, broker=broker, rules_of=rules_of, retry_seconds=0.0
+    )
     interrupted = InterruptedStore(store)
     topics = TopicRegistry(
         store=cast(MetadataStore, interrupted),

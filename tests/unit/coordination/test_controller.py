@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -17,9 +18,11 @@ from service.coordination.controller_term import (
     MetadataConflictError,
     NotControllerError,
 )
+from service.coordination.elections import ElectionRules
 from service.coordination.metadata_store import Delete, SessionExpiredError
 from service.coordination.registration import register_broker
 from service.coordination.znodes import CONTROLLER, CONTROLLER_EPOCH
+from service.model.cluster import TopicImage
 from tests.unit.coordination.memory_disk import MemoryDisk, nothing_more
 from tests.unit.coordination.stage import (
     description,
@@ -120,6 +123,21 @@ async def test_a_broker_replaces_its_own_claim_of_a_session_that_lives_on() -> N
         assert stage.controller.term == ControllerTerm(1)
         await old.close()
         assert await stage.store.exists(CONTROLLER) is not None
+
+
+async def test_whoever_stops_leaves_the_office_to_another_one_at_once() -> None:
+    server = await open_server()
+    async with running(server) as stage, running(server, broker_id=2) as other:
+        assert stage.controller.term == ControllerTerm(1)
+        await stage.controller.retire()
+        await other.images.wait_for(lambda image: image.controller_id == 2)
+        assert other.controller.term == ControllerTerm(2)
+        with pytest.raises(NotControllerError):
+            await stage.controller.perform(nothing)
+        await other.controller.retire()
+        await stage.images.wait_for(lambda image: image.controller_id is None)
+        await stage.controller.retire()
+        assert await stage.store.exists(CONTROLLER) is None, "it does not apply again"
 
 
 @pytest.mark.rule("REL-C2")
@@ -226,6 +244,26 @@ async def test_a_lost_session_ends_the_run() -> None:
 
 def _become(config: Mapping[str, str], _old: Mapping[str, str]) -> Mapping[str, str]:
     return config
+
+
+async def test_a_topic_that_allows_unclean_leaders_later_is_led_at_once() -> None:
+    def rules_of(topic: TopicImage) -> ElectionRules:
+        return ElectionRules(unclean="unclean" in topic.config)
+
+    server = await open_server()
+    async with running(server, rules_of=rules_of) as stage:
+        other = await founded(server)
+        await register_broker(other, description(2))
+        await stage.images.wait_for(lambda image: NodeId(2) in image.brokers)
+        topic = await stage.create("foo", assignment={0: (NodeId(2), NodeId(1))})
+        only = replace(topic.partitions[0], isr=(NodeId(2),), version=1)
+        await stage.write_state("foo", only)
+        await other.close()
+        await stage.images.wait_for(lambda _: stage.topic("foo").partitions[0].leader is None)
+        config = {"unclean": "yes"}
+        await stage.topics.alter_topic_config(TopicName("foo"), partial(_become, config))
+        await stage.images.wait_for(lambda _: stage.topic("foo").partitions[0].leader == 1)
+        assert stage.topic("foo").partitions[0].isr == (1,)
 
 
 @pytest.mark.rule("BP-D8")

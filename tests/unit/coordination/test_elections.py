@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from everlog.model.ids import NodeId
 from everlog.model.offsets import LeaderEpoch
-from service.coordination.elections import NO_BROKER_EPOCH, elect, first_term, needs_election
+from service.coordination.elections import (
+    NO_BROKER_EPOCH,
+    ElectionRules,
+    Electorate,
+    decide,
+    elect,
+    first_term,
+    is_settled,
+    is_unclean,
+    needs_election,
+)
 from service.model.cluster import PartitionState
 
 
@@ -29,6 +39,9 @@ STATE = PartitionState(
     controller_epoch=1,
     version=7,
 )
+
+
+ALLOWED = ElectionRules(unclean=True)
 
 
 @pytest.mark.rule("BP-7")
@@ -135,3 +148,114 @@ def test_an_election_never_gives_the_lead_to_somebody_without_a_seat(
         assert set(elected.isr) <= brokers.keys()
         assert elected.leader_broker_epoch == brokers[elected.leader]
         assert set(elected.isr) <= {*isr, elected.leader}
+
+
+@pytest.mark.rule("REL-C9")
+def test_a_leader_that_drains_is_followed_by_the_first_that_does_not() -> None:
+    draining = live(b0=10, b1=3)
+    assert needs_election(STATE, live(b2=4), draining)
+    electorate = Electorate(live=live(b2=4), draining=draining)
+    decided = decide(STATE, electorate, ElectionRules(), controller_epoch=2)
+    assert decided is not None
+    assert (decided.leader, decided.isr, decided.leader_epoch) == (2, nodes(2), 6)
+    assert is_settled(decided, electorate)
+
+
+@pytest.mark.rule("REL-C9")
+def test_the_last_one_in_sync_leads_on_though_it_drains() -> None:
+    state = replace(STATE, isr=nodes(0))
+    electorate = Electorate(live=live(b1=3, b2=4), draining=live(b0=10))
+    assert electorate.has_leader(state)
+    assert is_settled(state, electorate)
+    assert decide(state, electorate, ElectionRules(), controller_epoch=2) is None
+
+
+def test_a_term_of_a_start_before_the_one_that_drains_has_nobody_to_act_in_it() -> None:
+    state = replace(STATE, isr=nodes(0))
+    electorate = Electorate(live={}, draining=live(b0=11))
+    assert not electorate.has_leader(state)
+    decided = decide(state, electorate, ElectionRules(), controller_epoch=2)
+    assert decided is not None
+    assert decided.leader is None
+
+
+@pytest.mark.rule("REL-C9")
+@pytest.mark.parametrize("draining", [{}, live(b2=4)], ids=["gone", "draining"])
+def test_who_has_gone_or_drains_is_in_sync_with_nobody_any_more(
+    draining: dict[NodeId, int],
+) -> None:
+    electorate = Electorate(live=live(b0=10, b1=3), draining=draining)
+    assert not is_settled(STATE, electorate)
+    decided = decide(STATE, electorate, ElectionRules(isr_min=2), controller_epoch=2)
+    assert decided is not None
+    assert (decided.leader, decided.isr, decided.elr) == (0, nodes(0, 1), ())
+    assert decided.leader_epoch == STATE.leader_epoch, "the term goes on"
+    assert decided.version == STATE.version + 1
+    assert is_settled(decided, electorate)
+
+
+@pytest.mark.rule("REL-I9")
+def test_who_leaves_an_isr_that_becomes_too_small_stays_eligible() -> None:
+    rules = ElectionRules(isr_min=2)
+    state = replace(STATE, isr=nodes(0, 1))
+    alone = decide(state, Electorate(live=live(b0=10)), rules, controller_epoch=2)
+    assert alone is not None
+    assert (alone.isr, alone.elr) == (nodes(0), nodes(1))
+    dead = decide(state, Electorate(live=live(b1=3)), rules, controller_epoch=2)
+    assert dead is not None
+    assert (dead.leader, dead.isr, dead.elr) == (1, nodes(1), nodes(0))
+    assert elect(dead, live(b0=12), rules, controller_epoch=2) is not None
+
+
+@pytest.mark.rule("REL-I9")
+def test_the_minimum_is_never_more_than_there_are_replicas() -> None:
+    state = replace(STATE, replicas=nodes(0, 1), isr=nodes(0, 1))
+    rules = ElectionRules(isr_min=9)
+    after = decide(state, Electorate(live=live(b0=10)), rules, controller_epoch=2)
+    assert after is not None
+    assert after.elr == nodes(1), "two are needed, and one is left"
+
+
+@given(st.data())
+def test_what_is_decided_is_settled(data: st.DataObject) -> None:
+    replicas = nodes(0, 1, 2)
+    isr = tuple(data.draw(st.lists(st.sampled_from(replicas), min_size=1, unique=True)))
+    state = replace(STATE, isr=isr, leader=data.draw(st.none() | st.sampled_from(isr)))
+    phases = data.draw(st.tuples(*[st.sampled_from(("gone", "live", "again", "draining"))] * 3))
+    brokers = dict(zip(replicas, phases, strict=True))
+    electorate = Electorate(
+        live={r: 10 if p == "live" else 11 for r, p in brokers.items() if p in {"live", "again"}},
+        draining={r: 10 for r, p in brokers.items() if p == "draining"},
+    )
+    decided = decide(state, electorate, ElectionRules(isr_min=2), controller_epoch=2)
+    after = decided or state
+    assert decide(after, electorate, ElectionRules(isr_min=2), controller_epoch=2) is None
+    assert set(after.isr) | set(after.elr) <= {*isr}
+    if after.leader is not None:
+        assert after.leader in after.isr
+        assert electorate.has_leader(after)
+
+
+def test_a_replica_that_is_not_in_sync_leads_only_where_the_topic_allows_it() -> None:
+    state = replace(STATE, isr=nodes(0), elr=nodes(2))
+    brokers = Electorate(live=live(b1=3))
+    offline = decide(state, brokers, ElectionRules(), controller_epoch=2)
+    assert offline is not None
+    assert offline.leader is None
+    for before in (state, offline):
+        after = decide(before, brokers, ElectionRules(isr_min=2, unclean=True), controller_epoch=2)
+        assert after is not None
+        assert (after.leader, after.isr, after.elr) == (1, nodes(1), ())
+        assert after.unclean_epoch == after.leader_epoch == before.leader_epoch + 1
+        assert is_unclean(before, after)
+    in_sync = decide(state, Electorate(live=live(b0=12, b1=3)), ALLOWED, controller_epoch=2)
+    assert in_sync is not None
+    assert (in_sync.leader, in_sync.unclean_epoch) == (0, None), "nobody else is needed"
+
+
+def test_that_a_leader_was_unclean_once_stays_known() -> None:
+    before = replace(STATE, isr=nodes(1), unclean_epoch=LeaderEpoch(5))
+    after = decide(before, Electorate(live=live(b1=3)), ALLOWED, controller_epoch=2)
+    assert after is not None
+    assert (after.leader_epoch, after.unclean_epoch) == (6, 5)
+    assert not is_unclean(before, after)

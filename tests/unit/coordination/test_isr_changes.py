@@ -47,9 +47,7 @@ async def led() -> AsyncIterator[Led]:
         other = await register_broker(other_store, description(OTHER))
         await stage.images.wait_for(lambda image: OTHER in image.brokers)
         await stage.create("t", assignment={0: (NodeId(1), NodeId(OTHER))})
-        changes = IsrChanges(
-            store=stage.store, broker_id=stage.broker.id, broker_epoch=stage.broker.epoch
-        )
+        changes = IsrChanges(store=stage.store, broker=stage.broker)
         partition = PartitionId(stage.topic("t").topic_id, 0)
         yield Led(stage, changes, other_store, other, partition)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from everlog.model.ids import NodeId, PartitionId, TopicId
 from everlog.model.offsets import LeaderEpoch
@@ -14,8 +15,9 @@ from service.coordination.controller_term import (
     ControllerTerm,
     MetadataConflictError,
 )
+from service.coordination.elections import ElectionRules
 from service.coordination.image_reading import read_image, read_states
-from service.coordination.leadership import ATTEMPTS_MAX, hold_elections
+from service.coordination.leadership import ATTEMPTS_MAX, ElectionStats, hold_elections
 from service.coordination.metadata_store import MetadataStore
 from service.coordination.registration import register_broker
 from service.coordination.topic_edits import creation, deletion, new_state
@@ -24,6 +26,7 @@ from service.model.cluster import TopicImage
 from tests.unit.coordination.stage import InterruptedStore, description, founded, new_topic
 
 TERM = ControllerTerm(0)
+UNCLEAN = ElectionRules(unclean=True)
 
 
 async def _elect(store: MetadataStore, *interruptions: Callable[[], Awaitable[object]]) -> int:
@@ -139,3 +142,23 @@ async def test_an_election_by_an_old_controller_is_refused() -> None:
     with pytest.raises(ControllerMovedError):
         await _elect(store, replace_controller)
     assert await _states(store, topic) == [(0, -1, 0)] * 3
+
+
+async def test_an_unclean_election_is_said_with_its_partition_and_counted() -> None:
+    store = await founded()
+    await register_broker(store, description(1))
+    await register_broker(store, description(2))
+    topic = await _topic(store)
+    lost = replace(
+        topic.partitions[1], replicas=(NodeId(9), NodeId(2)), isr=(NodeId(9),), version=1
+    )
+    await publish(store, checks=[], edits=[new_state(PartitionId(topic.topic_id, 1), lost)])
+    image = await read_image(store, watch=lambda _: None)
+    stats = ElectionStats()
+    with capture_logs() as said:
+        await hold_elections(store, TERM, image, rules_of=lambda _: UNCLEAN, stats=stats)
+    assert stats.unclean == 1
+    (warning,) = [each for each in said if each["event"] == "unclean_leader_elected"]
+    assert (warning["topic"], warning["partition"], warning["leader"]) == ("foo", 1, 2)
+    assert warning["log_level"] == "warning"
+    assert "unclean.leader.election.enable" in warning["advice"]

@@ -1,6 +1,7 @@
 """What the nodes hold, byte for byte, and what readers do about what they do not know."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,12 @@ def test_a_state_is_written_as_documented() -> None:
     )
 
 
+def test_an_unclean_term_is_written_only_once_there_is_one() -> None:
+    unclean = replace(STATE, unclean_epoch=LeaderEpoch(3))
+    assert pack(state_payload(unclean)).endswith(b'"controller_epoch":5,"unclean_epoch":3}')
+    assert read_state(_again(state_payload(unclean)), 6) == unclean
+
+
 def test_a_topic_is_written_as_documented() -> None:
     node = TopicNode(topic_id=TOPIC_ID, config={"a": "b"}, partitions=2, version=0)
     assert pack(topic_payload(node)) == (
@@ -72,6 +79,10 @@ def test_a_broker_is_written_as_documented() -> None:
         b'"directory_id":"AAAAAAAAAAAAAAAAAAAAAA","boot_id":"boot","rack":null}'
     )
     assert read_broker(unpack(written, "/x"), NodeId(7)) == broker
+    drained = replace(broker, draining=True)
+    written = pack(broker_payload(drained))
+    assert written.endswith(b'"rack":null,"draining":true}')
+    assert read_broker(unpack(written, "/x"), NodeId(7)) == drained
 
 
 def test_a_state_comes_back_and_shares_the_isr_of_a_partition_in_sync() -> None:

@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import replace
 
 from everlog.model.ids import NodeId
-from everlog.model.offsets import LeaderEpoch
+from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import stamp
+from service.model.topic_config import TopicConfig
 from service.partition.follower import FollowerPartition
 from service.partition.partition import Partition
 from service.partition.replica_roles import Held
@@ -87,3 +88,30 @@ async def test_a_follower_whose_disk_has_refused_is_opened_again() -> None:
         assert again is not follower
         assert again.hot.failure is None
         assert (again.ask().offset, again.high_watermark, place.broken) == (1, 1, [])
+
+
+async def test_what_was_committed_before_an_unclean_leader_may_be_cut() -> None:
+    async with town() as place:
+        follower = await followed(place)
+        roles = place.keeper._roles
+        partition = Held(follower.topic, follower.id, follower.state)
+        config = TopicConfig.resolve({})
+        for epoch, unclean_epoch, committed in ((8, 7, 1), (9, 9, 0)):
+            state = replace(
+                partition.state,
+                leader_epoch=LeaderEpoch(epoch),
+                unclean_epoch=LeaderEpoch(unclean_epoch),
+            )
+            await roles.follow(replace(partition, state=state), config)
+            (found,) = roles._fetching.partitions
+            assert (found.leader_epoch, found.high_watermark) == (epoch, committed)
+        told = from_nothing(found)
+        await found.take(told)
+        assert found.hot.log_end == 0
+
+
+def from_nothing(follower: FollowerPartition) -> FetchAnswer:
+    """Return the answer of a leader that has nothing."""
+    return FetchAnswer(
+        asked=follower.ask(), diverging=(LeaderEpoch(-1), Offset(0)), high_watermark=Offset(0)
+    )

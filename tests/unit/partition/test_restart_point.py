@@ -189,3 +189,22 @@ async def test_deleted_records_stay_deleted_after_a_lost_directory(
     (tmp_path / "b" / SYNCED_MARKS).unlink()
     async with site(tmp_path / "b", metadata, store=store) as second:
         assert (await second.open(SEGMENTS, epoch=2)).log_start == 10
+
+
+@pytest.mark.rule("TIER-12")
+async def test_an_unclean_leader_that_lacks_what_is_archived_goes_on_where_the_archive_ends(
+    tmp_path: Path, metadata: Metadata, store: FailingStore
+) -> None:
+    old = {**SEGMENTS, "local.retention.ms": "-1"}
+    async with site(tmp_path / "a", metadata, store=store) as first:
+        partition = await first.open(old, epoch=1)
+        await first.append(partition, batches=20, batch_bytes=1000)
+    shutil.copytree(tmp_path / "a", tmp_path / "behind")
+    async with site(tmp_path / "a", metadata, store=store) as second:
+        kept = await archived(second, epoch=2)
+    async with site(tmp_path / "behind", metadata, store=store) as third:
+        partition = await third.open(SEGMENTS, epoch=3)
+        end = partition.tiered_end
+        assert (partition.hot.local_start, partition.high_watermark) == (end, end)
+        assert await read_all(partition) == kept
+        assert third.cold.stats.log_restarts == 1

@@ -32,6 +32,7 @@ ADVERTISED = {
     "DESCRIBE_LOG_DIRS": (1, 4, 2),
     "CREATE_PARTITIONS": (0, 3, 2),
     "DELETE_GROUPS": (0, 2, 2),
+    "ELECT_LEADERS": (0, 2, 2),
     "INCREMENTAL_ALTER_CONFIGS": (0, 1, 1),
     "OFFSET_DELETE": (0, 0, None),
     "DESCRIBE_CLUSTER": (0, 2, 0),

@@ -155,6 +155,24 @@ def test_who_was_to_join_and_has_been_started_anew_since_does_not_join_by_a_seco
     assert led.replicas.joiners == {}
 
 
+@pytest.mark.rule("REL-C9")
+def test_nobody_waits_for_a_replica_that_is_about_to_stop_or_takes_it_in() -> None:
+    led = Led(replace(STATE, isr=(A, B)), isr_min=1)
+    led.end = Offset(5)
+    led.fetch(B, 5)
+    led.fetch(C, 5)
+    led.replicas.away = {C}
+    assert led.propose() is None
+    led.end = Offset(7)
+    led.fetch(B, 7)
+    assert led.committed == 7
+    led.replicas.away = set()
+    led.fetch(C, 7)
+    proposed = led.propose()
+    assert proposed is not None
+    assert proposed.isr == (A, B, C)
+
+
 def test_what_somebody_else_has_stored_ends_a_proposal() -> None:
     led = Led(replace(STATE, isr=(A,)), isr_min=1)
     led.fetch(B, 0)

@@ -20,6 +20,7 @@ from service.protocol.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from service.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from service.protocol.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
 from service.protocol.messages.incremental_alter_configs import (
     AlterConfigsResource as IncrementalResource,
 )
@@ -126,6 +127,17 @@ def test_nothing_of_a_cluster_is_changed(
     (result,) = getattr(answer(key, request_, version=version), results)
     assert (result.error_code, result.error_message) == (ErrorCode.POLICY_VIOLATION, WHY)
     assert getattr(result, "name", "t") == "t"
+
+
+def test_no_leader_is_elected() -> None:
+    wanted = [TopicPartitions(topic="t", partitions=[4])]
+    request = ElectLeadersRequest(topic_partitions=wanted)
+    for version, code in ((0, ErrorCode.NONE), (1, ErrorCode.POLICY_VIOLATION)):
+        response = answer(ApiKey.ELECT_LEADERS, request, version=version)
+        assert response.error_code == code
+        (topic,) = response.replica_election_results
+        (result,) = topic.partition_result
+        assert (result.error_code, result.error_message) == (ErrorCode.POLICY_VIOLATION, WHY)
 
 
 def test_no_records_are_deleted() -> None:

@@ -25,6 +25,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from typing_extensions import override
@@ -99,9 +100,11 @@ class SyncLedger:
     def keep(self, path: str) -> Path | None:
         """Give a file another name, so that it can come back; None if there is no such file."""
         try:
-            # No other file gets this number as long as one of its names is left.
+            # No other file gets this number as long as one of its names is left: if there is such
+            # a name, a process was killed that was about to take away the other one.
             kept = self._kept / str(os.stat(path).st_ino)
-            os.link(path, kept)
+            with suppress(FileExistsError):
+                os.link(path, kept)
         except (FileNotFoundError, PermissionError):  # the latter of a directory
             return None
         return kept

@@ -46,7 +46,7 @@ class Line:
         """Reset it on both sides."""
         for writer in filter(None, (self.near, self.far)):
             sock = writer.get_extra_info("socket")
-            if sock is not None:
+            with suppress(OSError):  # it may be closed already
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 

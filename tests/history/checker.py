@@ -8,8 +8,10 @@ from tests.history.operations import History
 from tests.history.orders import (
     bounds_going_back,
     polls_out_of_order,
+    readers_out_of_range,
     reordered_in_real_time,
     sends_out_of_order,
+    sequences_out_of_order,
 )
 from tests.history.records_seen import (
     Logs,
@@ -33,7 +35,9 @@ CHECKERS: tuple[Checker, ...] = (
     strangers,
     epochs_going_back,
     polls_out_of_order,
+    readers_out_of_range,
     sends_out_of_order,
+    sequences_out_of_order,
     reordered_in_real_time,
     bounds_going_back,
     shared_partitions,

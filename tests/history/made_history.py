@@ -16,6 +16,7 @@ from tests.history.operations import (
     Resumed,
     Send,
     StoredBatch,
+    Written,
 )
 
 PARTITION = Partition("orders", 0)
@@ -127,6 +128,9 @@ def clean_history(records: int, partitions: int = 1) -> History:
     history.assigned += [assigned("member-1", 1), assigned("member-2", 2)]
     history.commits += [commit(end // 2, 1.0), commit(end, 2.0)]
     history.resumed += [resumed(None, 0.0), resumed(end, 3.0)]
+    history.batches[PARTITION] = {
+        base: Written(1, 0, base, BATCH_RECORDS) for base in range(0, end, BATCH_RECORDS)
+    }
     history.replicas += [replica_log(broker, end) for broker in (1, 2, 3)]
     return history
 

@@ -116,12 +116,34 @@ class Resumed:
     completed: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfRange:
+    """A consumer was told that its log has no such place any more, where it had just read."""
+
+    process: str
+    partition: Partition
+    what: str
+
+
 class StoredBatch(NamedTuple):
     """One batch on a disk, by its offsets, both inclusive, and a digest of all its bytes."""
 
     base: int
     last: int
     digest: bytes
+
+
+class Written(NamedTuple):
+    """What the batch at an offset says of its producer: no other batch says the same.
+
+    Attributes:
+        sequence: Of its first record, among those that the producer sends in an epoch.
+    """
+
+    producer_id: int
+    producer_epoch: int
+    sequence: int
+    records: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +161,11 @@ class History:
     """All operations of a run; those of one process are in their order.
 
     Lists are appended to by the threads of many clients.
+
+    Attributes:
+        batches: All that idempotent producers have written, by base offset.
+        disturbed: Producers that have met an error which they do not repeat a request after. They
+            go on in a new epoch, in which the broker cannot tell what it has already.
     """
 
     sends: list[Send] = field(default_factory=list)
@@ -147,4 +174,7 @@ class History:
     assigned: list[Assigned] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     resumed: list[Resumed] = field(default_factory=list)
+    out_of_range: list[OutOfRange] = field(default_factory=list)
     replicas: list[ReplicaLog] = field(default_factory=list)
+    batches: dict[Partition, dict[int, Written]] = field(default_factory=dict)
+    disturbed: set[str] = field(default_factory=set)

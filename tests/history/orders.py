@@ -28,11 +28,18 @@ def polls_out_of_order(history: History, logs: Logs) -> Iterator[Anomaly]:
             last[key] = previous
 
 
+def readers_out_of_range(history: History, _: Logs) -> Iterator[Anomaly]:
+    """Find readers that were told that their place is none."""
+    for each in history.out_of_range:
+        yield Anomaly(Kind.OUT_OF_RANGE, each.partition, f"{each.process}: {each.what}")
+
+
 def sends_out_of_order(history: History, _: Logs) -> Iterator[Anomaly]:
     """Find producers whose records are in another order than they were sent in."""
     by_producer: defaultdict[tuple[str, Partition], list[Send]] = defaultdict(list)
     for send in history.sends:
-        if send.offset is not None and send.is_promised:
+        is_of_one_epoch = send.process not in history.disturbed
+        if send.offset is not None and send.is_promised and is_of_one_epoch:
             by_producer[send.process, send.partition].append(send)
     for (process, partition), sends in by_producer.items():
         # Values of a producer count up; acknowledgements are noted as they come.
@@ -44,6 +51,20 @@ def sends_out_of_order(history: History, _: Logs) -> Iterator[Anomaly]:
                 what = f"{process} sent {send.value}, at {send.offset}, after one at {highest}"
                 yield Anomaly(Kind.NONMONOTONIC_SEND, partition, what)
             highest = max(highest, send.offset)
+
+
+def sequences_out_of_order(history: History, _: Logs) -> Iterator[Anomaly]:
+    """Find batches that a broker should have known, or known that one before them is missing."""
+    for partition, batches in history.batches.items():
+        expected: dict[tuple[int, int], int] = {}
+        for base in sorted(batches):
+            written = batches[base]
+            producer = (written.producer_id, written.producer_epoch)
+            due = expected.get(producer, written.sequence)
+            if written.sequence != due:
+                what = f"producer {producer} has {written.sequence} at {base}, {due} is due"
+                yield Anomaly(Kind.REPEATED_SEQUENCE, partition, what)
+            expected[producer] = written.sequence + written.records
 
 
 def reordered_in_real_time(history: History, _: Logs) -> Iterator[Anomaly]:

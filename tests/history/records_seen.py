@@ -86,7 +86,12 @@ def duplicates(history: History, logs: Logs) -> Iterator[Anomaly]:
     """Find promised records that are at two offsets, by their readers or by their promise."""
     for send in history.sends:
         log = logs.get(send.partition)
-        if not send.is_promised or log is None or send.value not in log.read:
+        if (
+            send.process in history.disturbed
+            or not send.is_promised
+            or log is None
+            or send.value not in log.read
+        ):
             continue
         first = log.read[send.value]
         offsets = {first, log.others.get(send.value, first)}

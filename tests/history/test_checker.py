@@ -10,6 +10,7 @@ import pytest
 from tests.history.anomalies import Anomaly, Kind
 from tests.history.checker import CHECKERS, anomalies
 from tests.history.made_history import (
+    BATCH_RECORDS,
     PARTITION,
     assigned,
     bounds,
@@ -20,9 +21,18 @@ from tests.history.made_history import (
     poll,
     resumed,
 )
-from tests.history.operations import DAMAGED, History, Outcome, Partition, StoredBatch
+from tests.history.operations import DAMAGED, History, Outcome, OutOfRange, Partition, StoredBatch
 
 RECORDS = 300
+
+
+def _was_taken_twice(history: History) -> None:
+    batches = history.batches[PARTITION]
+    batches[RECORDS] = batches[RECORDS - BATCH_RECORDS]
+
+
+def _was_left_out(history: History) -> None:
+    del history.batches[PARTITION][BATCH_RECORDS]
 
 
 def _is_lost(history: History) -> None:
@@ -88,6 +98,11 @@ def _came_again_in_the_next_poll(history: History) -> None:
     history.polls.append(poll([(RECORDS - 1, RECORDS - 1)]))
 
 
+def _was_told_that_it_is_nowhere(history: History) -> None:
+    told = OutOfRange(process="reader", partition=PARTITION, what="offset 7 is out of range")
+    history.out_of_range.append(told)
+
+
 def _was_sent_in_another_order(history: History) -> None:
     # The producer's next one was sent before this one was acknowledged.
     for value, offset in ((4, 8), (8, 4)):
@@ -148,6 +163,8 @@ def _lacks_a_batch(history: History) -> None:
 
 
 PLANTED: list[tuple[Callable[[History], None], Kind]] = [
+    (_was_taken_twice, Kind.REPEATED_SEQUENCE),
+    (_was_left_out, Kind.REPEATED_SEQUENCE),
     (_is_lost, Kind.LOST_WRITE),
     (_is_unseen, Kind.UNSEEN),
     (_is_twice, Kind.DUPLICATE),
@@ -163,6 +180,7 @@ PLANTED: list[tuple[Callable[[History], None], Kind]] = [
     (_was_skipped, Kind.POLL_SKIP),
     (_came_backwards, Kind.NONMONOTONIC_POLL),
     (_came_again_in_the_next_poll, Kind.NONMONOTONIC_POLL),
+    (_was_told_that_it_is_nowhere, Kind.OUT_OF_RANGE),
     (_was_sent_in_another_order, Kind.NONMONOTONIC_SEND),
     (_was_placed_before_an_earlier_one, Kind.REALTIME_REORDER),
     (_has_a_lower_end, Kind.HIGH_WATERMARK_REGRESS),
@@ -216,6 +234,14 @@ def test_producers_without_promises_may_lose_repeat_and_reorder() -> None:
     changed_poll(history, lambda records: records.__setitem__(-1, (RECORDS - 2, 7)))
     history.commits.clear()
     history.resumed.clear()
+    assert anomalies(history) == []
+
+
+def test_a_producer_that_went_on_in_another_epoch_may_have_sent_again() -> None:
+    history = clean_history(RECORDS)
+    _is_twice(history)
+    assert {each.kind for each in anomalies(history)} == {Kind.DUPLICATE}
+    history.disturbed.add(history.sends[7].process)
     assert anomalies(history) == []
 
 

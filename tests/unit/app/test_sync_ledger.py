@@ -146,6 +146,20 @@ def test_a_killed_process_leaves_its_ledger_to_the_next_one(tmp_path: Path) -> N
     assert min(len(machine.content("log")) for machine in machines) < len(MORE)
 
 
+def test_a_process_that_was_killed_while_it_removed_a_file_is_followed_by_one_that_does(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(tmp_path)
+    machine.append(machine.disk(), "log", SYNCED, sync=True)
+    ledger = SyncLedger(machine.ledger)
+    assert ledger.keep(machine.path("log")) is not None
+    disk = machine.disk()
+    disk.unlink(machine.path("log"))
+    disk.sync_dir(str(machine.data))
+    assert machine.names() == set()
+    assert list((machine.ledger / KEPT).iterdir()) == []
+
+
 def test_what_a_cut_file_had_beyond_its_end_is_not_synced_any_more(tmp_path: Path) -> None:
     def work(machine: Machine) -> None:
         disk = machine.disk()

@@ -38,7 +38,7 @@ def main() -> int:
         seed=int(time.time()) if asked.seed is None else asked.seed,
         size=LONG_SIZE if is_long else Size(),
         zookeepers=asked.zookeepers or (3 if is_long else 1),
-        choice=tuple(named(*asked.only)) if asked.only else tuple(NEMESES),
+        choice=named(*asked.only) if asked.only else tuple(NEMESES),
     )
     print(f"seed {plan.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-") as place, seaweedfs_endpoint(program) as s3:

@@ -143,7 +143,7 @@ class Brokers:
             self._note_death(number)
             self._is_down[number] = True
             if self._brokers[number].exit_status is None:
-                self._brokers[number].stop()
+                self._brokers[number].stop(may_be_starting=True)
             else:
                 self._brokers[number].kill()
 

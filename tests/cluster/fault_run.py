@@ -44,7 +44,7 @@ class Plan:
     size: Size = field(default_factory=Size)
     zookeepers: int = 1
     choice: tuple[Nemesis, ...] = tuple(NEMESES)
-    rest_seconds: tuple[float, float] = (4.0, 8.0)
+    rest_seconds: tuple[float, float] = (2.0, 6.0)
     settings: Mapping[str, str] = field(default_factory=dict)
     topic_config: Mapping[str, str] = field(default_factory=dict)
     checks_disks: bool = True

@@ -97,9 +97,9 @@ class Cluster:
     def behind(self, topics: Sequence[str]) -> list[str]:
         """Say who is missing according to the metadata: brokers, leaders, and replicas."""
         try:
-            away = set(self.brokers.numbers) - self.view.registered()
-            if away:
-                return [f"brokers {sorted(away)} are not registered"]
+            there = [each for each in self.view.registered() if self.brokers[each].is_ready]
+            if len(there) < BROKERS:
+                return [f"only brokers {sorted(there)} are there and ready"]
             states = self.states(topics)
         except UNREADABLE as error:
             return [f"the metadata cannot be read: {error!r}"]

@@ -49,9 +49,9 @@ def _nemesis(
 
 
 NEMESES: Sequence[Nemesis] = (
-    _nemesis("N1", "kill-one", KILL, nemeses.kill_one, cards=13),
+    _nemesis("N1", "kill-one", KILL, nemeses.kill_one, cards=16),
     _nemesis("N2", "kill-all", KILL, nemeses.kill_all, seconds=(0, 2)),
-    _nemesis("N3", "power-one", POWER, nemeses.power_failure_of_one, seconds=(0, 4), cards=5),
+    _nemesis("N3", "power-one", POWER, nemeses.power_failure_of_one, seconds=(0, 4), cards=6),
     _nemesis("N3", "power-all", POWER, nemeses.power_failure_of_all(), seconds=_AT_ONCE, cards=3),
     _nemesis("N4", "rolling", STOP, nemeses.restart_one_by_one, seconds=(0, 0)),
     _nemesis("N5", "pause-short", PAUSE, nemeses.pause_one, seconds=(0.5, 2), cards=6),
@@ -65,7 +65,7 @@ NEMESES: Sequence[Nemesis] = (
     _nemesis("N7", "slow", SLOW, nemeses.slow_lines),
     _nemesis("N8", "zookeeper-kill", ZOOKEEPER, nemeses.kill_a_zookeeper),
     _nemesis(
-        "N8", "zookeeper-away", ZOOKEEPER, nemeses.zookeeper_away, seconds=_BEYOND_SESSION, cards=1
+        "N8", "zookeeper-away", ZOOKEEPER, nemeses.zookeeper_away, seconds=_BEYOND_SESSION, cards=2
     ),
     _nemesis("N8", "session", ZOOKEEPER, nemeses.expire_a_session, seconds=_AT_ONCE),
     _nemesis("N9", "store-faults", STORE, nemeses.faulty_store, cards=4),

@@ -36,6 +36,9 @@ from service.model.disk import Disk, File
 VARIABLE = "EVERLOG_TEST_SYNC_LEDGER"
 LEDGER, KEPT, BOOT_ID = "ledger", "kept", "boot_id"
 
+KEPT_MAX = 64
+"""Files of a directory that can come back; a cache, whose directory nobody syncs, removes many."""
+
 _SYSTEM_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -84,8 +87,10 @@ class SyncLedger:
             self._changes += 1
             self.note(kind, self._changes, *words)
             if kept is not None:
-                place = os.path.dirname(str(words[0]))
-                self._pending.setdefault(place, []).append((self._changes, kept))
+                pending = self._pending.setdefault(os.path.dirname(str(words[0])), [])
+                pending.append((self._changes, kept))
+                if len(pending) > KEPT_MAX:
+                    pending.pop(0)[1].unlink(missing_ok=True)
 
     def note_named(self, number: int, path: str) -> None:
         """Write down that changes below a number are durable; let go of what they took away."""

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, takewhile
 from pathlib import Path
 from random import Random
 
@@ -32,6 +31,7 @@ class Plan:
 
     Attributes:
         seconds: In which faults begin; what is before and behind that takes a minute.
+        faults_min: So many come, whatever time it takes.
         zookeepers: Servers of the ensemble.
         choice: The nemeses that may come, or in what order they do.
         rest_seconds: Between two faults, from and to.
@@ -41,6 +41,7 @@ class Plan:
 
     seconds: float
     seed: int
+    faults_min: int = 1
     size: Size = field(default_factory=Size)
     zookeepers: int = 1
     choice: tuple[Nemesis, ...] = tuple(NEMESES)
@@ -88,10 +89,9 @@ class FaultRun:
 
     def _disturb(self) -> None:
         end = time.monotonic() + self.plan.seconds
-        coming = takewhile(
-            lambda _: time.monotonic() < end, schedule(self._random, self.plan.choice)
-        )
-        for nemesis in coming:
+        coming = schedule(self._random, self.plan.choice)
+        while len(self.report.faults) < self.plan.faults_min or time.monotonic() < end:
+            nemesis = next(coming)
             self._befall(nemesis)
             time.sleep(self._random.uniform(*self.plan.rest_seconds))
 
@@ -195,8 +195,3 @@ def fault_run(
     """Run a plan on a cluster of its own."""
     with cluster_for(plan, directory, store_endpoint) as cluster:
         return FaultRun(plan, cluster, say=say).run()
-
-
-def described(problems: list[str], found: list[Anomaly]) -> str:
-    """Say what is wrong, a line each."""
-    return "\n".join(chain(problems, map(str, found)))

@@ -9,6 +9,7 @@ import pytest
 from service.app.sync_ledger import (
     BOOT_ID,
     KEPT,
+    KEPT_MAX,
     VARIABLE,
     LedgerDisk,
     SyncLedger,
@@ -120,6 +121,18 @@ def test_a_removed_file_may_come_back_until_its_directory_is_synced(tmp_path: Pa
     machines = outcomes(tmp_path, work)
     assert {frozenset(machine.names()) for machine in machines} == {frozenset(), frozenset({"two"})}
     assert all(machine.content("two") == SYNCED for machine in machines if machine.names())
+
+
+def test_of_many_removed_files_the_last_ones_can_come_back(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    disk = machine.disk()
+    for number in range(KEPT_MAX + 20):
+        machine.append(disk, str(number), SYNCED, sync=True)
+    for number in range(KEPT_MAX + 20):
+        disk.unlink(machine.path(str(number)))
+    assert len(list((machine.ledger / KEPT).iterdir())) == KEPT_MAX
+    cut_power(machine.data, machine.ledger, random.Random(1))
+    assert all(int(name) >= 20 for name in machine.names())
 
 
 def test_changes_of_names_go_from_the_last_one_back(tmp_path: Path) -> None:

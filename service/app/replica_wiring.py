@@ -3,22 +3,23 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from everlog.model.ids import NodeId
 from service.app.leader_channel import FetchLimits, PeerChannel
 from service.app.node_failures import report_broken
 from service.app.peers import Peers
+from service.app.seams import Seams
 from service.app.tier_wiring import ColdSide
 from service.coordination.isr_changes import IsrChanges
 from service.coordination.metadata_store import MetadataStore
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
-from service.model.cluster import Broker
+from service.model.cluster import Broker, ClusterImage
 from service.model.setting_type import Value
 from service.partition.follower import FollowerPartition
 from service.partition.isr_keeping import IsrKeeping
 from service.partition.keeper import PartitionKeeper
+from service.partition.moved_logs import MovedLogs
 from service.partition.replica_fetching import ReplicaFetching
 from service.partition.replica_roles import ReplicaRoles
 from service.partition.table import PartitionTable
@@ -34,6 +35,7 @@ class ReplicaSide:
         roles: Changes what it is to a partition.
         keeper: Says when.
         isr: Keeps the ISR of what it leads.
+        moved: Removes what others have taken over meanwhile.
     """
 
     def __init__(
@@ -41,7 +43,8 @@ class ReplicaSide:
         config: BrokerConfig,
         broker: Broker,
         *,
-        clock: Clock,
+        seams: Seams,
+        image: Callable[[], ClusterImage],
         peers: Peers,
         defaults: Callable[[], Mapping[str, Value]],
         metadata: MetadataStore,
@@ -67,7 +70,7 @@ class ReplicaSide:
             table=table,
             tiers=cold.archiver,
             fetching=self.fetching,
-            clock=clock,
+            clock=seams.clock,
             lag_seconds_max=config.replica_lag_time_max_ms / 1000,
             are_read=config.reads_from_followers,
         )
@@ -80,7 +83,15 @@ class ReplicaSide:
             on_broken=report_broken,
         )
         self._isr_changes = IsrChanges(store=metadata, broker=broker)
-        self.isr = IsrKeeping(table=table, write=self._isr_changes.write, clock=clock)
+        self.isr = IsrKeeping(table=table, write=self._isr_changes.write, clock=seams.clock)
+
+        self.moved = MovedLogs(
+            broker_id=broker.id,
+            data_dir=config.data_dir,
+            disk=seams.disk,
+            executor=seams.read_executor,
+            image=image,
+        )
 
     def note_registration(self, broker: Broker) -> None:
         """Take note of what this broker's registration says now."""

@@ -9,6 +9,7 @@ from everlog.model.clock import Clock, IdSource
 from service.app.cluster_topics import ClusterTopics
 from service.app.forwarding import ControllerLink, forwarded
 from service.app.office import Office
+from service.app.replica_wiring import replication_throttle
 from service.app.topic_creation import AutomaticTopics
 from service.broker.config_altering import ConfigAltering
 from service.broker.context import Handler
@@ -68,6 +69,7 @@ from service.partition.followed_reading import WithFollowed
 from service.partition.keeper import PartitionKeeper
 from service.partition.readable import FetchableTable, ReadableTable
 from service.partition.replica_fetching import ReplicaFetching
+from service.partition.replication_throttle import Side
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 
@@ -173,6 +175,9 @@ def _reading_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKe
             partitions=partitions,
             readable=readable,
             near=near,
+            throttle=replication_throttle(
+                Side.LEADER, config, image=services.images, clock=services.clock
+            ),
             leaders=leaders,
             sessions=FetchSessions(
                 cache=FetchSessionCache(

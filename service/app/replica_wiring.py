@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
+from everlog.model.clock import Clock
 from everlog.model.errors import EverlogError
 from everlog.model.ids import NodeId
 from service.app.leader_channel import FetchLimits, PeerChannel
@@ -22,6 +23,7 @@ from service.partition.keeper import PartitionKeeper
 from service.partition.moved_logs import MovedLogs
 from service.partition.replica_fetching import ReplicaFetching
 from service.partition.replica_roles import ReplicaRoles
+from service.partition.replication_throttle import ReplicationThrottle, Side
 from service.partition.table import PartitionTable
 from service.replication.fetching import LeaderChannel
 from service.telemetry.stray_cancellation import begin_unbroken
@@ -63,6 +65,7 @@ class ReplicaSide:
             spawn=lambda work: begin_unbroken(tasks, work),
             on_broken=_report,
             find_start=cold.starts.find,
+            throttle=replication_throttle(Side.FOLLOWER, config, image=image, clock=seams.clock),
         )
         self.roles = ReplicaRoles(
             broker_id=broker.id,
@@ -105,6 +108,18 @@ class ReplicaSide:
         return PeerChannel(
             client, me=self._broker.id, broker_epoch=self._broker.epoch, limits=self._limits
         )
+
+
+def replication_throttle(
+    side: Side, config: BrokerConfig, *, image: Callable[[], ClusterImage], clock: Clock
+) -> ReplicationThrottle:
+    """Return what limits the replication of a broker, as leader or as follower."""
+
+    def rate() -> int:
+        layers = config.layers(image().broker_configs)
+        return int(str(layers.broker_value(side.rate_setting)))
+
+    return ReplicationThrottle(side, image=image, rate=rate, clock=clock)
 
 
 def _report(followed: FollowerPartition, error: EverlogError) -> None:

@@ -191,7 +191,7 @@ class FetchReading:
             return
         if self._replica is not None:
             self._note(each, partition, self._replica)
-            result.high_watermark = partition.high_watermark
+            _describe(result, partition)
             result.local_start = partition.local_start
             if partition.log_start <= each.offset < partition.local_start <= partition.tiered_end:
                 raise ArchivedError(f"offset {each.offset} is in the archive")

@@ -75,7 +75,7 @@ def elect_preferred(admin: AdminClient, topic: str) -> None:
     asked = admin.elect_leaders(ElectionType.PREFERRED, [wanted])
     error = asked.result(WAIT_SECONDS_MAX)[wanted]
     if error is not None:
-        assert error.args[0].code() == KafkaError.ELECTION_NOT_NEEDED, error
+        assert error.code() == KafkaError.ELECTION_NOT_NEEDED, error
 
 
 def in_sync(admin: AdminClient, topic: str) -> int:

@@ -57,21 +57,23 @@ clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
-# The long forms; `make test` runs short ones of each. `make fault SUITE=kill|offsets|outage|restore|tier|zookeeper` runs one.
+# The long forms; `make test` runs short ones of each. `make fault SUITE=kill|offsets|outage|rejoin|restore|tier|zookeeper` runs one.
 FAULT_kill := tests/fault/test_kill_nine.py
 FAULT_offsets := tests/fault/test_offsets_restart.py
 FAULT_outage := tests/fault/test_outage.py
 FAULT_restore := $(addprefix tests/fault/,test_restore.py test_restore_scale.py)
 FAULT_zookeeper := tests/fault/test_zookeeper_outage.py
+FAULT_rejoin := tests/fault/test_rejoin.py
 FAULT_tier := $(addprefix tests/,fault/test_store_faults.py fault/test_tier_faults.py unit/tiering/test_store_faults.py)
 
 fault: setup
 	EVERLOG_TEST_KILLS=$(or $(KILLS),100) EVERLOG_TEST_COMMITS=$(or $(COMMITS),10000000) \
 	  EVERLOG_TEST_OUTAGE_MINUTES=$(or $(MINUTES),10) \
+	  EVERLOG_TEST_REJOIN_MIB=$(or $(MIB),1024) \
 	  EVERLOG_TEST_ZOOKEEPER_AWAY=$(or $(SECONDS),60) \
 	  EVERLOG_TEST_STORE_FAULTS=$(or $(FAULTS),500) EVERLOG_TEST_CAMPAIGNS=$(or $(CAMPAIGNS),20) \
 	  EVERLOG_TEST_RESTORE_PARTITIONS=$(or $(PARTITIONS),1000) \
-	  $(BIN)/pytest -q -s $(if $(SUITE),$(or $(FAULT_$(SUITE)),$(error SUITE is kill, offsets, outage, restore, tier or zookeeper)),tests/fault $(FAULT_tier)) $(ARGS)
+	  $(BIN)/pytest -q -s $(if $(SUITE),$(or $(FAULT_$(SUITE)),$(error SUITE is kill, offsets, outage, rejoin, restore, tier or zookeeper)),tests/fault $(FAULT_tier)) $(ARGS)
 
 examples: setup
 	EVERLOG_TEST_EXAMPLES=1 $(BIN)/pytest -q -n $(or $(WORKERS),auto) --maxprocesses 4 --timeout 900 tests/unit $(ARGS)

@@ -17,6 +17,7 @@ def broker_metrics(node: BrokerNode) -> Iterator[Metric]:
     yield from _request_metrics(node)
     yield from _connection_metrics(node)
     yield from _log_metrics(node)
+    yield from _follower_metrics(node)
     yield from _commit_metrics(node)
     yield from _group_metrics(node)
     yield from _cluster_metrics(node)
@@ -108,6 +109,27 @@ def _log_metrics(node: BrokerNode) -> Iterator[Metric]:
         "everlog_log_records",
         "Offsets between start and end of all logs, on whichever tier.",
         sum(each.high_watermark - each.log_start for each in partitions),
+    )
+
+
+def _follower_metrics(node: BrokerNode) -> Iterator[Metric]:
+    if node.replicas is None:
+        return
+    fetching = node.replicas.fetching
+    yield gauge(
+        "everlog_partitions_followed",
+        "Partitions that this broker copies from their leaders.",
+        sum(1 for _ in fetching.partitions),
+    )
+    yield counter(
+        "everlog_replica_fetched_bytes",
+        "Bytes of records that this broker has copied from leaders.",
+        fetching.bytes_copied,
+    )
+    yield counter(
+        "everlog_replica_archive_starts",
+        "Logs that this broker has begun where the archive ends, and not copied from there on.",
+        fetching.archive_starts,
     )
 
 

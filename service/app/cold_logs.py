@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 from everlog.format.object_keys import PartitionPath
+from everlog.format.pointer import Pointer
 from service.app.archive_reading import ArchiveReading
 from service.app.tier_site import TierSite
 from service.model.broker_config import BrokerConfig
 from service.partition.archive import Tiered
-from service.tiering.authority import Authority, Held
+from service.partition.archive_starts import ArchiveStarts, Viewed
+from service.tiering.authority import Authority, Held, PointerStore
 from service.tiering.fetch_queue import FetchQueue
+from service.tiering.followed_tier import FollowedTier
 from service.tiering.partition_tier import PartitionTier
 from service.tiering.range_sources import FetchOrder
 from service.tiering.scan_pace import ScanPace
@@ -57,3 +60,18 @@ def cold_logs(
         return Tiered(tier=tier, cold=reading.log_of(tier))
 
     return make
+
+
+def archive_starts(
+    site: TierSite, pointers: PointerStore, reading: ArchiveReading
+) -> ArchiveStarts:
+    """Make what tells followers where to begin; somebody else leads what it reads."""
+
+    def view(path: PartitionPath, pointer: Pointer) -> Viewed:
+        tier = FollowedTier(path, manifests=reading.manifests)
+        tier.move(pointer)
+        return Viewed(tier, reading.log_of(tier))
+
+    return ArchiveStarts(
+        cluster_id=site.cluster_id, pointers=pointers, view=view, clock=site.seams.clock
+    )

@@ -157,4 +157,6 @@ def _fault(code: int) -> FetchFault | None:
         return None
     if code == ErrorCode.OFFSET_OUT_OF_RANGE:
         return FetchFault.OUT_OF_RANGE
+    if code == ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE:
+        return FetchFault.ARCHIVED
     return FetchFault.OTHER_TERM if code in _OTHER_TERM else FetchFault.STORAGE

@@ -107,7 +107,7 @@ class BrokerNode:
         self.disk: DiskWatch | None = None
         self.groups: GroupCoordinator | None = None
         self._cuts: ClusterCuts | None = None
-        self._replicas: ReplicaSide | None = None
+        self.replicas: ReplicaSide | None = None
         self._departure: Departure | None = None
         self.table = PartitionTable()
         self.elections = ElectionStats()
@@ -207,8 +207,8 @@ class BrokerNode:
         if self._cuts is not None:
             await self._cuts.make_last()
         self._link.close()
-        if self._replicas is not None:
-            await self._replicas.fetching.close()
+        if self.replicas is not None:
+            await self.replicas.fetching.close()
         for task in reversed(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -289,7 +289,7 @@ class BrokerNode:
         )
 
     async def _open_logs(self, broker: Broker, cold: ColdSide) -> ReplicaSide:
-        replicas = self._replicas = ReplicaSide(
+        replicas = self.replicas = ReplicaSide(
             self._config,
             broker,
             clock=self._seams.clock,
@@ -298,7 +298,7 @@ class BrokerNode:
             metadata=self._store,
             hot=self.hot,
             table=self.table,
-            tiers=cold.archiver,
+            cold=cold,
             tasks=self._tasks,
         )
         keeper = replicas.keeper

@@ -9,6 +9,7 @@ from everlog.model.ids import NodeId
 from service.app.leader_channel import FetchLimits, PeerChannel
 from service.app.node_failures import report_broken
 from service.app.peers import Peers
+from service.app.tier_wiring import ColdSide
 from service.coordination.isr_changes import IsrChanges
 from service.coordination.metadata_store import MetadataStore
 from service.hot.store import HotStore
@@ -19,7 +20,7 @@ from service.partition.follower import FollowerPartition
 from service.partition.isr_keeping import IsrKeeping
 from service.partition.keeper import PartitionKeeper
 from service.partition.replica_fetching import ReplicaFetching
-from service.partition.replica_roles import ReplicaRoles, Tiers
+from service.partition.replica_roles import ReplicaRoles
 from service.partition.table import PartitionTable
 from service.replication.fetching import LeaderChannel
 from service.telemetry.stray_cancellation import begin_unbroken
@@ -46,7 +47,7 @@ class ReplicaSide:
         metadata: MetadataStore,
         hot: HotStore,
         table: PartitionTable,
-        tiers: Tiers,
+        cold: ColdSide,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._limits = FetchLimits.of(config)
@@ -58,12 +59,13 @@ class ReplicaSide:
             backoff_seconds=config.replica_fetch_backoff_ms / 1000,
             spawn=lambda work: begin_unbroken(tasks, work),
             on_broken=_report,
+            find_start=cold.starts.find,
         )
         self.roles = ReplicaRoles(
             broker_id=broker.id,
             store=hot,
             table=table,
-            tiers=tiers,
+            tiers=cold.archiver,
             fetching=self.fetching,
             clock=clock,
             lag_seconds_max=config.replica_lag_time_max_ms / 1000,

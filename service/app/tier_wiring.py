@@ -9,7 +9,7 @@ from everlog.stores.s3_settings import S3Settings
 from everlog.stores.url import DirectoryLocation, absolute_url, parse_store_url
 from service.app.archive_reading import ArchiveReading, archive_reading
 from service.app.clone_wiring import make_cloning
-from service.app.cold_logs import cold_logs, fetch_order, retired_ms
+from service.app.cold_logs import archive_starts, cold_logs, fetch_order, retired_ms
 from service.app.home_gate import HomeGate
 from service.app.scrub_wiring import Scrubbing, make_scrubbing
 from service.app.store_place import make_place
@@ -22,6 +22,7 @@ from service.model.broker_config import BrokerConfig
 from service.partition.archive import ArchiveParts
 from service.partition.archive_follower import ArchiveFollower
 from service.partition.archive_home import ArchiveHome
+from service.partition.archive_starts import ArchiveStarts
 from service.partition.archiver import Archiver
 from service.partition.cloning import Cloning
 from service.partition.deleted_tiers import ROUND_SECONDS, DeletedTiers
@@ -85,6 +86,7 @@ class ColdSide:
         pace: How fast the archive may be scanned.
         uploads: What is on its way to the store, and what waits.
         reading: What all cold logs share.
+        starts: Where followers begin that lack what is archived.
         follower: Of another cluster's archive, in a read-only broker.
         store: Every call to the object store goes through it.
         transfer: Where it goes; None when the store is in this process.
@@ -98,6 +100,7 @@ class ColdSide:
     pace: ScanPace
     uploads: UploadGate
     reading: ArchiveReading
+    starts: ArchiveStarts
     store: ObjectStore
     transfer: TransferSite | None
     follower: ArchiveFollower | None = None
@@ -218,6 +221,7 @@ async def assemble(
         pace=order.pace,
         uploads=uploads,
         reading=reading,
+        starts=archive_starts(site, pointers, reading),
         store=store,
         transfer=transfer,
     )

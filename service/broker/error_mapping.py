@@ -59,6 +59,7 @@ from service.hot.producer_state import OutOfOrderSequenceError, ProducerEpochErr
 from service.model.config_definition import InvalidConfigError
 from service.model.log import LogFailedError, OffsetOutOfRangeError
 from service.partition.errors import (
+    ArchivedError,
     DiskCrowdedError,
     EndNotKnownError,
     EpochsNotAtHandError,
@@ -101,6 +102,7 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     CorruptMessageError: ErrorCode.CORRUPT_MESSAGE,
     DecompressionError: ErrorCode.INVALID_RECORD,
     DiskCrowdedError: ErrorCode.KAFKA_STORAGE_ERROR,
+    ArchivedError: ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE,
     EndNotKnownError: ErrorCode.OFFSET_NOT_AVAILABLE,
     EpochsNotAtHandError: ErrorCode.KAFKA_STORAGE_ERROR,
     InvalidRecordError: ErrorCode.INVALID_RECORD,

@@ -10,7 +10,7 @@ from everlog.model.offsets import Offset
 from service.broker.error_mapping import code_of
 from service.broker.leaders import Leaders
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
-from service.partition.errors import NotLeaderError, StaleLeaderEpochError
+from service.partition.errors import ArchivedError, NotLeaderError, StaleLeaderEpochError
 from service.partition.readable import FetchablePartition, FetchableTable
 from service.partition.waiters import ReadWaiters
 from service.protocol.error_codes import ErrorCode
@@ -193,6 +193,8 @@ class FetchReading:
             self._note(each, partition, self._replica)
             result.high_watermark = partition.high_watermark
             result.local_start = partition.local_start
+            if partition.log_start <= each.offset < partition.local_start <= partition.tiered_end:
+                raise ArchivedError(f"offset {each.offset} is in the archive")
             known = each.known_high_watermark
             made.is_urgent |= known is not None and known < partition.high_watermark
         elif (nearest := self._nearest(partition, each.offset)) is not None:

@@ -27,6 +27,10 @@ class NotEnoughReplicasError(RetriableError):
     """Too few replicas are in sync to commit anything; nothing was appended."""
 
 
+class ArchivedError(RetriableError):
+    """A follower wants what its leader has in the archive only: it gets that from there."""
+
+
 class EndNotKnownError(RetriableError):
     """A leader in a new term does not know yet up to where its log is committed (KIP-207)."""
 

@@ -66,6 +66,11 @@ class FollowedReading:
         return self._followed.hot.log_end
 
     @property
+    def tiered_end(self) -> Offset:
+        """Not known here: only a leader holds the tier."""
+        return Offset(0)
+
+    @property
     def high_watermark(self) -> Offset:
         """Offset up to which records are known to be committed."""
         return self._followed.high_watermark

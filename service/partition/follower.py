@@ -110,6 +110,18 @@ class FollowerPartition:
             if not self._is_left and answer.asked.leader_epoch == self.leader_epoch:
                 await self._take(answer)
 
+    async def start_over(self, restart: LogRestart, *, term: LeaderEpoch) -> None:
+        """Begin anew where the archive ends, with what was found out about that in a term.
+
+        Raises:
+            CorruptionError: The log has promised to keep what lies beyond.
+            DiskError: The disk refuses.
+        """
+        async with self._turn:
+            is_over = self._is_left or term != self.leader_epoch
+            if not is_over and self.hot.next_offset < restart.offset:
+                self._use(await self._store.restart(self.hot, restart, term=term))
+
     async def release(self) -> HotLog:
         """Give the log away; nothing is done to it from here on."""
         async with self._turn:

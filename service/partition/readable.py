@@ -54,6 +54,11 @@ class FetchablePartition(Protocol):
         ...
 
     @property
+    def tiered_end(self) -> Offset:
+        """Offset up to which the object store holds the log, as far as is known here."""
+        ...
+
+    @property
     def high_watermark(self) -> Offset:
         """Offset up to which records are committed."""
         ...
@@ -114,11 +119,6 @@ class FetchableTable(Protocol):
 
 class ReadablePartition(FetchablePartition, Protocol):
     """A partition of which everything can be asked."""
-
-    @property
-    def tiered_end(self) -> Offset:
-        """Offset up to which the object store holds the log."""
-        ...
 
     def check_end_known(self) -> None:
         """See that it is known what is committed.

@@ -1,7 +1,7 @@
 """Copies what this broker follows: one loop for each broker that leads some of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,8 @@ import structlog
 
 from everlog.model.errors import EverlogError, RetriableError
 from everlog.model.ids import NodeId, PartitionId
+from service.hot.log import HotLog
+from service.hot.restart import LogRestart
 from service.partition.follower import FollowerPartition
 from service.replication.fetching import FetchAnswer, FetchFault, LeaderChannel, LeaderLostError
 
@@ -18,6 +20,12 @@ one a little later."""
 
 Connect = Callable[[NodeId], LeaderChannel | None]
 """Gives a way to a broker, or None while it is not registered."""
+
+FindStart = Callable[[HotLog], Awaitable[LogRestart]]
+"""Finds where a log begins that lacks what its leader has in the archive only."""
+
+STARTS_AT_ONCE_MAX = 16
+"""Of so many logs at a time the archive is asked where they begin."""
 
 OnBroken = Callable[[FollowerPartition, EverlogError], None]
 """Told of a partition that cannot be copied any more, and why."""
@@ -50,6 +58,11 @@ class ReplicaFetching:
             of one partition when that fails.
         spawn: Starts a task under an owner.
         on_broken: Told of what cannot be copied.
+        find_start: Asks the archive.
+
+    Attributes:
+        bytes_copied: Of records that leaders have sent, ever.
+        archive_starts: Logs that have begun where the archive ends.
     """
 
     def __init__(
@@ -60,12 +73,17 @@ class ReplicaFetching:
         backoff_seconds: float,
         spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
         on_broken: OnBroken,
+        find_start: FindStart,
     ) -> None:
         self._me = me
         self._connect = connect
         self._backoff_seconds = backoff_seconds
         self._spawn = spawn
         self._on_broken = on_broken
+        self._find_start = find_start
+        self._starts: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Semaphore(STARTS_AT_ONCE_MAX)
+        self.bytes_copied = self.archive_starts = 0
         self._sources: dict[NodeId, _Source] = {}
         self._followed: dict[PartitionId, FollowerPartition] = {}
 
@@ -109,6 +127,7 @@ class ReplicaFetching:
     async def close(self) -> None:
         """Copy nothing any more."""
         tasks = [source.task for source in self._sources.values() if source.task is not None]
+        tasks += self._starts
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -157,19 +176,50 @@ class ReplicaFetching:
     async def _take(
         self, source: _Source, followed: FollowerPartition, answer: FetchAnswer
     ) -> None:
+        if answer.fault is FetchFault.ARCHIVED:
+            # The store may be slow: no other partition waits for it.
+            source.resting.add(followed.id)
+            start = self._spawn(self._start_over(source, followed, answer))
+            self._starts.add(start)
+            start.add_done_callback(self._starts.discard)
+            return
         try:
             await followed.take(answer)
         except RetriableError as error:
             _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
             self._rest(source, followed.id, self._backoff_seconds)
         except EverlogError as error:
-            self.leave(followed.id)
-            self._on_broken(followed, error)
+            self._give_up(followed, error)
         else:
+            self.bytes_copied += len(answer.records)
             if answer.fault is FetchFault.OTHER_TERM:
                 self._rest(source, followed.id, min(TERM_SECONDS, self._backoff_seconds))
             elif answer.fault is FetchFault.STORAGE:
                 self._rest(source, followed.id, self._backoff_seconds)
+
+    async def _start_over(
+        self, source: _Source, followed: FollowerPartition, answer: FetchAnswer
+    ) -> None:
+        """Begin a log anew where the archive ends, while it is left out of the requests."""
+        try:
+            async with self._starting:
+                start = await self._find_start(followed.hot)
+                await followed.start_over(start, term=answer.asked.leader_epoch)
+        except RetriableError as error:
+            _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
+            self._rest(source, followed.id, self._backoff_seconds)
+        except EverlogError as error:
+            self._give_up(followed, error)
+        else:
+            self.archive_starts += 1
+            _log.info("log_begun_at_archive_end", partition=followed.id.text, offset=start.offset)
+            self._rest(source, followed.id, 0)
+
+    def _give_up(self, followed: FollowerPartition, error: EverlogError) -> None:
+        """Copy a partition no more, unless it is another one by now."""
+        if self._followed.get(followed.id) is followed:
+            self.leave(followed.id)
+            self._on_broken(followed, error)
 
     def _rest(self, source: _Source, partition: PartitionId, seconds: float) -> None:
         """Leave a partition out of the requests for a while."""

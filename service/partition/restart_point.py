@@ -12,15 +12,13 @@ from service.hot.restart import LogRestart
 from service.model.log import LogReader, ReadBounds
 from service.partition.lineage import divergence
 from service.tiering.cold_log import ColdLog
-from service.tiering.partition_tier import PartitionTier
+from service.tiering.tier_view import TierView
 
 REPLAY_BYTES = 1024 * 1024
 """Read at a time where the newest snapshot of producers is older than the newest object."""
 
 
-async def restart_point(
-    hot: HotLog, tier: PartitionTier, cold: ColdLog, *, now_ms: int
-) -> LogRestart:
+async def restart_point(hot: HotLog, tier: TierView, cold: ColdLog, *, now_ms: int) -> LogRestart:
     """Make up the state at the end of the tier, which lies behind the end of the local log.
 
     Raises:

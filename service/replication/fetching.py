@@ -49,6 +49,8 @@ class FetchFault(Enum):
     """It does not lead in that term: the cluster's image tells who does, soon."""
     OUT_OF_RANGE = auto()
     """The log does not begin as early, or knows nothing of what the follower has."""
+    ARCHIVED = auto()
+    """The leader has it in the archive only (KIP-405)."""
     STORAGE = auto()
     """Its disk or its store fails at the moment."""
 

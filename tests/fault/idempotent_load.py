@@ -95,6 +95,11 @@ class IdempotentLoad:
         self._progress.clear()
         assert self._progress.wait(PROGRESS_SECONDS_MAX), "nothing is acknowledged any more"
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all of ``numbers_max`` are acknowledged."""
+        return len(self.acknowledged) == self._numbers_max * self._partitions
+
     def longest_gap(self) -> float:
         """Return the longest time between two acknowledgements since the last call, in seconds.
 

@@ -253,7 +253,9 @@ async def test_the_objects_of_a_deleted_topic_go_and_then_its_pointers(
     await metadata.delete_topic(TOPIC, partitions=1)
     store.calls.clear()
     for _ in range(3):
-        assert await metadata.store.exists(tier_path(partition.id)) is not None
+        # The broker's own rounds sweep, too.
+        is_known = await metadata.store.exists(tier_path(partition.id)) is not None
+        assert is_known or not objects._objects
         await running.cold.deleted.sweep()
         # A restore must not take what is left for a topic.
         assert any("/deleted-" in key for key in objects._objects) or not objects._objects

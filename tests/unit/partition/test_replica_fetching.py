@@ -7,10 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from everlog.model.errors import EverlogError
+from everlog.model.errors import CorruptionError, EverlogError
 from everlog.model.ids import NodeId, PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import stamp
+from everlog.stores.errors import StoreUnavailableError
+from service.hot.leader_epochs import LeaderEpochs
+from service.hot.log import HotLog
+from service.hot.producer_state import ProducerStates
+from service.hot.restart import LogRestart
 from service.model.topic_config import TopicConfig
 from service.partition.follower import FollowerPartition
 from service.partition.replica_fetching import ReplicaFetching
@@ -49,10 +54,31 @@ class Leader:
 
 
 @dataclass
+class Archive:
+    """Tells where logs begin, as a test says."""
+
+    asked: "asyncio.Queue[HotLog]" = field(default_factory=asyncio.Queue)
+    ends: "asyncio.Queue[int | EverlogError]" = field(default_factory=asyncio.Queue)
+
+    async def find_start(self, hot: HotLog) -> LogRestart:
+        self.asked.put_nowait(hot)
+        end = await self.ends.get()
+        if isinstance(end, EverlogError):
+            raise end
+        return LogRestart(
+            offset=Offset(end),
+            log_start=Offset(0),
+            epochs=LeaderEpochs([(1, 0)]),
+            producers=ProducerStates(),
+        )
+
+
+@dataclass
 class Place:
     fetching: ReplicaFetching
     leaders: list[Leader]
     broken: list[EverlogError]
+    archive: "Archive"
     new: "Callable[[int], asyncio.Task[FollowerPartition]]"
 
     async def asks(self) -> Sequence[FetchAsk]:
@@ -89,14 +115,16 @@ async def _place() -> AsyncIterator[Place]:
             fetching.follow(followed)
             return followed
 
+        archive = Archive()
         fetching = ReplicaFetching(
             me=ME,
             connect=connect,
             backoff_seconds=0.01,
             spawn=tasks.create_task,
             on_broken=lambda _, error: broken.append(error),
+            find_start=archive.find_start,
         )
-        yield Place(fetching, leaders, broken, lambda n: tasks.create_task(follow(n)))
+        yield Place(fetching, leaders, broken, archive, lambda n: tasks.create_task(follow(n)))
         await fetching.close()
 
 
@@ -216,3 +244,73 @@ async def test_nobody_follows_a_broker_that_is_itself(place: Place) -> None:
     assert [each.leader for each in place.fetching.partitions] == [None]
     assert LEADER != ME
     assert len(place.leaders) == 1
+
+
+def archived(ask: FetchAsk) -> FetchAnswer:
+    return replace(nothing(ask), fault=FetchFault.ARCHIVED, local_start=Offset(40))
+
+
+@pytest.mark.rule("KIP-405")
+async def test_what_the_leader_has_in_the_archive_only_is_not_copied(place: Place) -> None:
+    followed = await place.new(0)
+    await place.asks()
+    place.reply(archived)
+    place.archive.ends.put_nowait(50)
+    (ask,) = await place.asks()
+    assert (ask.offset, ask.last_epoch, ask.local_start) == (50, 1, 50)
+    assert (followed.hot.log_end, followed.hot.log_start) == (50, 0)
+    assert (place.fetching.archive_starts, place.fetching.bytes_copied) == (1, 0)
+
+
+@pytest.mark.rule("KIP-405")
+async def test_other_partitions_go_on_while_the_archive_is_asked(place: Place) -> None:
+    await place.new(0)
+    await place.asks()
+    await place.new(1)
+    place.reply(archived)
+    await place.archive.asked.get()
+    for number in range(3):
+        (ask,) = await place.asks()
+        assert (ask.partition.partition, ask.offset) == (1, number)
+        place.reply(next_one)
+
+
+@pytest.mark.rule("KIP-405")
+async def test_an_archive_that_does_not_answer_is_asked_again(place: Place) -> None:
+    await place.new(0)
+    await place.asks()
+    place.reply(archived)
+    place.archive.ends.put_nowait(StoreUnavailableError("get", "key", "away"))
+    (ask,) = await place.asks()
+    assert ask.offset == 0, "nothing has happened to the log"
+    place.reply(archived)
+    place.archive.ends.put_nowait(50)
+    (ask,) = await place.asks()
+    assert ask.offset == 50
+    assert place.broken == []
+
+
+@pytest.mark.rule("KIP-405")
+async def test_a_damaged_archive_is_told_and_the_partition_left(place: Place) -> None:
+    followed = await place.new(0)
+    await place.asks()
+    place.reply(archived)
+    place.archive.ends.put_nowait(CorruptionError("damaged"))
+    while not place.broken:
+        await asyncio.sleep(0)
+    assert place.fetching.get(followed.id) is None
+
+
+@pytest.mark.rule("REL-T2")
+async def test_an_answer_of_the_archive_that_comes_in_another_term_is_passed_over(
+    place: Place,
+) -> None:
+    followed = await place.new(0)
+    await place.asks()
+    place.reply(archived)
+    await place.archive.asked.get()
+    await followed.release()
+    place.archive.ends.put_nowait(50)
+    while place.fetching.archive_starts == 0:
+        await asyncio.sleep(0)
+    assert followed.hot.log_end == 0

@@ -8,8 +8,13 @@ import pytest
 from everlog.model.ids import NodeId
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import walk
+from service.hot.leader_epochs import LeaderEpochs
+from service.hot.producer_state import ProducerStates
+from service.hot.restart import LogRestart
+from service.model.log import LogSlice, ReadBounds, TimestampOffset
 from service.model.serving import Deferred
 from service.partition.partition import Partition
+from service.partition.unified_log import UnifiedLog
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
     FetchPartition,
@@ -25,6 +30,21 @@ from tests.unit.broker.handlers.town import Town, context, town
 VERSION = 17
 FOLLOWER = NodeId(2)
 TERM = LeaderEpoch(4)
+
+
+class Archived:
+    """The archive of offsets 0 to 4."""
+
+    start, end = Offset(0), Offset(5)
+
+    def read(self, offset: Offset, bounds: ReadBounds) -> LogSlice:
+        raise AssertionError("no replica reads from the archive")
+
+    async def newest_timestamp(self) -> int | None:
+        return None
+
+    async def find_time(self, timestamp_ms: int, end: Offset) -> TimestampOffset | None:
+        return None
 
 
 async def led(place: Town, topic: str = "t") -> Partition:
@@ -132,6 +152,25 @@ async def test_below_the_log_start_it_hears_that_first() -> None:
         result = await told(place, asking(partition, 1, last_fetched_epoch=TERM - 2))
         assert result.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
         assert result.log_start_offset == 2
+
+
+@pytest.mark.rule("KIP-405")
+async def test_a_replica_is_told_what_it_gets_from_the_archive_only() -> None:
+    async with town() as place:
+        partition = await led(place)
+        restart = LogRestart(
+            offset=Offset(5),
+            log_start=Offset(0),
+            epochs=LeaderEpochs([(1, 0)]),
+            producers=ProducerStates(),
+        )
+        hot = await place.store.restart(partition.hot, restart)
+        partition.hot, partition.log = hot, UnifiedLog(hot=hot, cold=Archived())
+        result = await told(place, asking(partition, 4))
+        assert result.error_code == ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE
+        assert (result.log_start_offset, result.local_start) == (0, 5)
+        result = await told(place, asking(partition, 5))
+        assert result.error_code == ErrorCode.NONE
 
 
 async def test_a_replica_that_waits_is_woken_by_what_is_written_and_not_committed() -> None:

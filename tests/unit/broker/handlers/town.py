@@ -17,11 +17,13 @@ from service.broker.handlers.produce import ProduceHandler
 from service.broker.leaders import Leaders
 from service.broker.near_replicas import NearReplicas
 from service.hot.log import HotLog
+from service.hot.restart import LogRestart
 from service.hot.store import HotStore
 from service.model.cluster import ClusterImage
 from service.model.serving import Deferred
 from service.model.topic_config import TopicConfig
 from service.model.topic_values import DEFAULT_VALUES
+from service.partition.archive_starts import NotArchivedError
 from service.partition.contact import Contact
 from service.partition.deep_validation import DeepValidation
 from service.partition.disk_gate import DiskGate
@@ -150,6 +152,10 @@ def store_on(disk: SimDisk, clock: ManualClock) -> HotStore:
     )
 
 
+async def no_archive(hot: HotLog) -> LogRestart:
+    raise NotArchivedError(f"nothing of {hot.partition.text} is archived")
+
+
 @asynccontextmanager
 async def town() -> AsyncIterator[Town]:
     disk, clock = SimDisk(), ManualClock()
@@ -170,6 +176,7 @@ async def town() -> AsyncIterator[Town]:
                 backoff_seconds=1.0,
                 spawn=tasks.create_task,
                 on_broken=lambda _, error: broken.append(error),
+                find_start=no_archive,
             ),
             clock=clock,
             lag_seconds_max=30.0,

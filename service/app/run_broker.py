@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 import uvloop
@@ -17,6 +17,7 @@ from service.app.gateway_process import GatewayProcess
 from service.app.metadata import open_metadata
 from service.app.node import BrokerNode
 from service.app.seams import Seams, raise_descriptor_limit, system_seams
+from service.app.sync_ledger import boot_id
 from service.app.tier_wiring import open_cold_side
 from service.coordination.metadata_store import SessionExpiredError
 from service.model.broker_config import BrokerConfig
@@ -29,7 +30,6 @@ STOP_SECONDS_MAX = 8.0
 _log = structlog.get_logger(__name__)
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class _StoppedError(Exception):
@@ -60,7 +60,7 @@ def run_broker(
     # Requests make few cycles; what the start has made lives as long as the process.
     gc.set_threshold(50_000, 20, 50)
     with DataLock(config.data_dir), _alone():
-        uvloop.run(_serve(config, on_ready, gateway, boot_id=_BOOT_ID.read_text().strip()))
+        uvloop.run(_serve(config, on_ready, gateway, boot_id=boot_id(os.environ)))
 
 
 @contextmanager

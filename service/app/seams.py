@@ -1,12 +1,13 @@
 """Everything a broker takes from outside itself, in one value: the simulator brings another one."""
 
+import os
 import resource
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from everlog.model.clock import Clock, IdSource
+from service.app.sync_ledger import disk_of
 from service.app.system import SystemClock, SystemIds
-from service.app.system_disk import SystemDisk
 from service.app.system_network import SystemNetwork
 from service.app.system_processor import SystemProcessor
 from service.model.disk import Disk
@@ -42,7 +43,7 @@ def system_seams(*, flush_threads: int, read_threads: int) -> Seams:
     return Seams(
         clock=SystemClock(),
         ids=SystemIds(),
-        disk=SystemDisk(),
+        disk=disk_of(os.environ),
         network=SystemNetwork(),
         processor=SystemProcessor(),
         flush_executor=ThreadPoolExecutor(flush_threads, thread_name_prefix="flush"),

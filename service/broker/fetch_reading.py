@@ -85,6 +85,7 @@ class Pass:
             what is committed, or an error other than that of a store or a disk.
         is_faulty: Whether there is an error of a store or a disk, which has to be told soon.
         leaders: Nodes that the results name as leaders.
+        limited_seconds: How soon the rate allows more of what it has kept out; 0 if it has not.
     """
 
     results: list[PartitionData]
@@ -93,6 +94,7 @@ class Pass:
     is_urgent: bool
     is_faulty: bool
     leaders: list[int]
+    limited_seconds: float = 0.0
 
 
 Nearest = Callable[[FetchablePartition, int], NodeId | None]
@@ -197,7 +199,7 @@ class FetchReading:
             return
         if self._replica is not None:
             self._note(each, partition, self._replica)
-            result.high_watermark = partition.high_watermark
+            _describe(result, partition)
             result.local_start = partition.local_start
             if partition.log_start <= each.offset < partition.local_start <= partition.tiered_end:
                 raise ArchivedError(f"offset {each.offset} is in the archive")
@@ -207,7 +209,7 @@ class FetchReading:
             result.preferred_read_replica = nearest
             made.is_urgent = True
             return
-        if self._waits_for_rate(partition):
+        if self._waits_for_rate(partition, made):
             return
         found = self._slice(each, partition, made)
         if found:
@@ -233,11 +235,13 @@ class FetchReading:
             broker_epoch=replica.broker_epoch,
         )
 
-    def _waits_for_rate(self, partition: FetchablePartition) -> bool:
+    def _waits_for_rate(self, partition: FetchablePartition, made: Pass) -> bool:
         if self._throttle is None or self._replica is None:
             return False
         replica = self._replica.node_id
-        return self._throttle.wait_seconds(partition.topic, partition.index, replica) > 0
+        seconds = self._throttle.wait_seconds(partition.topic, partition.index, replica)
+        made.limited_seconds = max(made.limited_seconds, seconds)
+        return seconds > 0
 
     def _spend(self, each: Wanted, partition: FetchablePartition, size: int) -> None:
         """Count what is sent, once, however often the request looks before it is answered."""

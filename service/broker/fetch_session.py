@@ -34,6 +34,7 @@ class FollowedPartition:
         "log_start",
         "offset",
         "stable_offset",
+        "told_local_start",
         "topic",
         "topic_id",
     )
@@ -45,6 +46,7 @@ class FollowedPartition:
         self.high_watermark = _NEVER_TOLD
         self.stable_offset = _NEVER_TOLD
         self.log_start = _NEVER_TOLD
+        self.told_local_start = _NEVER_TOLD
         self.ask(asked)
 
     def ask(self, asked: FetchPartition) -> None:
@@ -83,11 +85,13 @@ class FollowedPartition:
             result.high_watermark != self.high_watermark
             or result.last_stable_offset != self.stable_offset
             or result.log_start_offset != self.log_start
+            or result.local_start != self.told_local_start
         )
         if is_news:
             self.high_watermark = result.high_watermark
             self.stable_offset = result.last_stable_offset
             self.log_start = result.log_start_offset
+            self.told_local_start = result.local_start
         return is_news
 
 

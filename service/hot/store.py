@@ -1,7 +1,6 @@
 """HotStore: the data directory, and the logs that are open in it."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -27,10 +26,10 @@ from service.hot.data_directory import (
 )
 from service.hot.descriptors import OPEN_FILES_MAX, Descriptors
 from service.hot.index_cache import IndexCache
-from service.hot.layout import CLEAN_SHUTDOWN, LOG_START, SYNCED_MARKS, partition_dir
+from service.hot.layout import CLEAN_SHUTDOWN, SYNCED_MARKS, partition_dir
 from service.hot.log import HotLog
 from service.hot.log_config import CommitLanes, HotLogConfig
-from service.hot.log_start import encode_log_start
+from service.hot.log_starts import LogStarts
 from service.hot.recovery import recover_log
 from service.hot.restart import LogRestart, write_restart
 from service.hot.segment import Segment
@@ -107,7 +106,7 @@ class HotStore:
         )
         self._logs: dict[PartitionId, HotLog] = {}
         self._marks = SyncedMarks(disk, data_dir, read_executor)
-        self._starts: defaultdict[PartitionId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._starts = LogStarts(disk, read_executor)
 
     @property
     def round_stats(self) -> dict[str, RoundStats]:
@@ -250,19 +249,20 @@ class HotStore:
     async def set_log_start(self, log: HotLog, offset: Offset) -> None:
         """Raise the first offset of the log, durably; segments below it are removed."""
         log.raise_log_start(offset)
-        # One write of a file at a time, the newest start last.
-        async with self._starts[log.partition]:
-            path, content = f"{log.directory}/{LOG_START}", encode_log_start(log.log_start)
-            await self._in_thread(self._disk.write_file_atomically, path, content)
+        await self._starts.save(log)
         log.on_change()
         await self.release(log, log.log_start)
 
     async def release(self, log: HotLog, before: Offset) -> list[Segment]:
-        """Remove the sealed segments that end at or below ``before`` from this disk."""
+        """Remove the sealed segments that end at or below ``before`` from this disk.
+
+        Where the log starts is durable before: from then on its segments do not tell.
+        """
         released = log.release(before)
         for segment in released:
             self._indexes.forget(segment)
         if released:
+            await self._starts.ensure(log)
             await self._in_thread(remove_segments, self._disk, log.directory, released)
         return released
 
@@ -370,7 +370,7 @@ class HotStore:
 
     def _forget(self, log: HotLog) -> None:
         del self._logs[log.partition]
-        self._starts.pop(log.partition, None)
+        self._starts.forget(log)
         for segment in log.segments:
             self._descriptors.forget(segment.path)
             self._indexes.forget(segment)

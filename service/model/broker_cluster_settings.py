@@ -128,9 +128,13 @@ _REPLICATION = (
     ),
     _int(
         name="replica.fetch.wait.max.ms",
-        default=500,
+        # Kafka's is 500; here a new term does not wait for an old request.
+        default=2 * SECOND_MS,
         low=1,
-        documentation="How long a leader waits for them, in milliseconds.",
+        documentation=(
+            "How long a leader waits for them, in milliseconds; a quarter of "
+            "replica.lag.time.max.ms at most."
+        ),
     ),
     *(
         _long(

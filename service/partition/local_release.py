@@ -38,7 +38,6 @@ class LocalRelease:
         self._clock = clock
         self._proof = proof
         self._is_over = is_over
-        self._is_start_saved = False
 
     def releasable(self, hot: HotLog, tier_end: Offset) -> Iterator[Segment]:
         """Yield the segments that may go, oldest first; whether they should is another matter."""
@@ -66,9 +65,6 @@ class LocalRelease:
         may_go = self._may_go(hot, before, tier_end)  # others may have worked on the log meanwhile
         if not may_go:
             return []
-        if not self._is_start_saved:
-            # From now on the files do not tell where the log starts.
-            await self.raise_start(hot, hot.log_start)
         released = await self._store.release(hot, Offset(may_go[-1].next_offset))
         if released:
             _log.info(
@@ -93,7 +89,6 @@ class LocalRelease:
     async def raise_start(self, hot: HotLog, offset: Offset) -> None:
         """Move the start of the log up, durably."""
         await self._store.set_log_start(hot, offset)
-        self._is_start_saved = True
 
     def _outlived(self, hot: HotLog, limits: Limits, end: Offset) -> Offset | None:
         """Return where the local segments begin that have to be kept; None when all have to."""

@@ -80,8 +80,12 @@ class FetchAnswer:
 class LeaderChannel(Protocol):
     """A way to one other broker."""
 
-    async def fetch(self, asks: Sequence[FetchAsk]) -> list[FetchAnswer]:
+    async def fetch(self, asks: Sequence[FetchAsk], *, is_hasty: bool = False) -> list[FetchAnswer]:
         """Ask for several partitions at once; those without news may be left out of the answer.
+
+        Args:
+            asks: All that are copied over this channel.
+            is_hasty: Whether the leader answers soon, also without news.
 
         Raises:
             LeaderLostError: There is no answer.

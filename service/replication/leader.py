@@ -135,6 +135,12 @@ class LeaderReplicas:
             isr_min=self.isr_needed,
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all are in sync and nothing is under way: only one that hangs matters."""
+        state = self.state
+        return len(state.isr) == len(state.replicas) and not state.elr and self.pending is None
+
     def propose(self, high_watermark: Offset, *, now: float) -> PartitionState | None:
         """Return the state to write, if there should be another one and none is under way.
 

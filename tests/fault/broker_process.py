@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -33,12 +35,14 @@ class BrokerProcess:
         settings: dict[str, str] | None = None,
         *,
         store: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.log_path = directory / "everlog.log"
         self.port = free_port()
         self._settings = settings or {}
         self._store = store
+        self._environment = environment
         self._process: subprocess.Popen[str] | None = None
         self._helpers: list[Path] = []
 
@@ -91,8 +95,22 @@ class BrokerProcess:
     def data_dir(self) -> Path:
         return self.directory / "data"
 
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs, and of one that a test has ended."""
+        return None if self._process is None else self._process.poll()
+
     def start(self) -> None:
         """Start the broker, always on the same port, and wait for its ready line."""
+        self.launch()
+        try:
+            self._wait_ready()
+        except BrokerDiedError:
+            self._end("kill")
+            raise
+
+    def launch(self) -> None:
+        """Start the broker, and wait for nothing."""
         program = Path(sys.executable).with_name("everlog")
         command = [str(program), *self._words(), "--data-dir", str(self.data_dir)]
         if self._store is not None:
@@ -100,12 +118,13 @@ class BrokerProcess:
         for name, value in self._settings.items():
             command += ["--set", f"{name}={value}"]
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            self._wait_ready()
-        except BrokerDiedError:
-            self._end("kill")
-            raise
+            self._process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=None if self._environment is None else {**os.environ, **self._environment},
+            )
 
     def kill(self) -> None:
         """End it as a power cut of the process would: SIGKILL."""

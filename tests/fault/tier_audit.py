@@ -7,7 +7,7 @@ the root that the pointer names, by its trash, or as an orphan that the next own
 import json
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,12 +99,18 @@ async def audit_store(
 
 
 async def audit_tiers(
-    metadata: MetadataStore, store: ObjectStore, cluster_id: str, names: set[str] | None = None
+    metadata: MetadataStore,
+    store: ObjectStore,
+    cluster_id: str,
+    names: set[str] | None = None,
+    *,
+    brokers: Sequence[int] = (BROKER_ID,),
 ) -> TierAudit:
     """Look at all tiers that a metadata tree knows."""
     found = TierAudit()
     # The next start deletes the probe.
-    seen = {probe_key(cluster_id, BROKER_ID), ClusterKey(cluster_id=cluster_id).text}
+    seen = {probe_key(cluster_id, broker) for broker in brokers}
+    seen.add(ClusterKey(cluster_id=cluster_id).text)
     async for partition, pointer in _pointers(metadata):
         path = PartitionPath(
             cluster_id=cluster_id, topic_id=partition.topic_id, partition=partition.partition

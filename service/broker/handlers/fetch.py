@@ -5,6 +5,7 @@ goes on in the background and the next poll finds it done (TIER-37).
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -198,6 +199,8 @@ class FetchHandler:
             bytes_min, wait_ms = max(bytes_min, 1), max(wait_ms, SLOW_READ_MS)
         if made.is_faulty:
             wait_ms = min(wait_ms, self._fault_ms)
+        if made.limited_seconds:
+            wait_ms = min(wait_ms, math.ceil(made.limited_seconds * 1000))
         if made.size >= bytes_min or made.is_urgent or wait_ms <= 0 or not view.wanted:
             return self._answer(view, context.listener, made)
         waiting = _Waiting(

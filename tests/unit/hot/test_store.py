@@ -1,6 +1,7 @@
 """The store between its logs: deletion under load, starts of logs, files that cannot be opened."""
 
 import asyncio
+import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from service.app.system_disk import SystemDisk
 from service.hot.cleaning import CleaningRules
 from service.hot.log_start import decode_log_start
 from service.hot.store import HotStore
+from service.model.disk import DiskError
 from tests.simulation.clock import ManualClock
 from tests.simulation.disk import SimDisk
 from tests.simulation.loop import SimLoop, run_simulated
@@ -86,6 +88,28 @@ async def test_the_newest_log_start_is_the_one_on_the_disk(tmp_path: Path) -> No
             content = SystemDisk().read_file(f"{log.directory}/log-start")
             assert decode_log_start(content) == log.log_start == first + 3
         await store.close()
+
+
+async def test_a_log_that_has_released_segments_starts_where_it_did_after_a_crash(
+    disk: SimDisk,
+) -> None:
+    store, log = await opened(disk, config(segment_bytes=400))
+    await written(log, *[100] * 10)
+    assert await store.release(log, Offset(6))
+    assert log.local_start > log.log_start == 0
+    for seed in range(20):
+        _, again = await opened(disk.after_crash(random.Random(seed)), config())
+        assert again.log_start == 0, "whoever leads next would take the archive for deleted"
+
+
+async def test_segments_stay_where_the_start_of_their_log_cannot_be_saved(disk: SimDisk) -> None:
+    store, log = await opened(disk, config(segment_bytes=400))
+    await written(log, *[100] * 10)
+    disk.fail("write", "log-start")
+    with pytest.raises(DiskError):
+        await store.release(log, Offset(6))
+    _, again = await opened(disk.after_kill(), config())
+    assert again.log_start == again.local_start == 0
 
 
 def test_a_file_that_cannot_be_opened_does_not_stop_the_tick(disk: SimDisk) -> None:

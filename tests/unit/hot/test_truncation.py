@@ -188,7 +188,7 @@ async def test_a_log_is_not_truncated_to_where_only_the_archive_is(disk: SimDisk
     with pytest.raises(TruncatedBelowStartError, match="begins at offset 4"):
         await store.truncate(log, Offset(3), term=TERM)
     again = await store.truncate(log, Offset(4), term=TERM)
-    assert (again.log_start, again.local_start, again.log_end) == (4, 4, 4)
+    assert (again.log_start, again.local_start, again.log_end) == (0, 4, 4)
 
 
 async def test_a_batch_over_the_log_start_goes_whole_and_the_log_is_empty_there(

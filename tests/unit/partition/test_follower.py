@@ -177,6 +177,10 @@ async def test_what_the_leader_has_released_is_released_here_as_far_as_it_is_com
     await follower.told(high_watermark=4, local_start=6)
     assert follower.hot.local_start == 4
     assert follower.hot.log_start == 0, "the archive has it"
+    hot = await follower.followed.release()
+    follower.ground.store.abandon(hot.partition)
+    again = await follower.ground.store.open(hot.partition, hot.config, term=TERM)
+    assert (again.log_start, again.local_start) == (0, 4), "also for whoever leads next"
 
 
 async def test_a_log_that_was_given_away_is_not_touched_any_more(follower: Follower) -> None:

@@ -39,13 +39,20 @@ Reply = Callable[[FetchAsk], FetchAnswer]
 
 @dataclass
 class Leader:
-    """A `LeaderChannel` that answers as a test says, one request at a time."""
+    """A `LeaderChannel` that answers as a test says, one request at a time; in haste, nothing."""
 
     asked: "asyncio.Queue[Sequence[FetchAsk]]" = field(default_factory=asyncio.Queue)
     answers: "asyncio.Queue[Reply | LeaderLostError]" = field(default_factory=asyncio.Queue)
+    asked_in_haste: list[int] = field(default_factory=list)
+    is_asked: bool = False
     is_closed: bool = False
 
-    async def fetch(self, asks: Sequence[FetchAsk]) -> list[FetchAnswer]:
+    async def fetch(self, asks: Sequence[FetchAsk], *, is_hasty: bool = False) -> list[FetchAnswer]:
+        if is_hasty:
+            self.asked_in_haste = [each.partition.partition for each in asks]
+            await asyncio.sleep(0.001)
+            return [nothing(ask) for ask in asks]
+        self.is_asked = True
         self.asked.put_nowait(asks)
         reply = await self.answers.get()
         if isinstance(reply, LeaderLostError):
@@ -84,14 +91,19 @@ class Place:
     archive: "Archive"
     new: "Callable[[int], asyncio.Task[FollowerPartition]]"
 
+    @property
+    def patient(self) -> list[Leader]:
+        """The channels of loops, without those of lanes."""
+        return [each for each in self.leaders if each.is_asked]
+
     async def asks(self) -> Sequence[FetchAsk]:
         async with asyncio.timeout(10):
-            while not self.leaders:
+            while all(each.asked.empty() for each in self.leaders):
                 await asyncio.sleep(0)
-            return await self.leaders[-1].asked.get()
+        return self.patient[-1].asked.get_nowait()
 
     def reply(self, reply: Reply | LeaderLostError) -> None:
-        self.leaders[-1].answers.put_nowait(reply)
+        self.patient[-1].answers.put_nowait(reply)
 
 
 @asynccontextmanager
@@ -166,7 +178,20 @@ async def test_all_that_one_broker_leads_is_asked_for_at_once(place: Place) -> N
     await place.new(1)
     place.reply(nothing)
     assert {each.partition.partition for each in await place.asks()} == {0, 1}
-    assert len(place.leaders) == 1
+    assert len(place.patient) == 1
+
+
+async def test_what_is_followed_meanwhile_does_not_wait_for_an_old_request(place: Place) -> None:
+    await place.new(0)
+    await place.asks()
+    await place.new(1)
+    while not place.leaders[-1].asked_in_haste:
+        await asyncio.sleep(0)
+    assert place.leaders[-1].asked_in_haste == [1]
+    assert place.patient == place.leaders[:1], "the old request is still on its way"
+    place.reply(nothing)
+    assert {each.partition.partition for each in await place.asks()} == {0, 1}
+    assert place.leaders[-1].is_closed
 
 
 async def test_a_leader_that_is_lost_is_asked_again_over_another_connection(place: Place) -> None:
@@ -247,7 +272,7 @@ async def test_nobody_follows_a_broker_that_is_itself(place: Place) -> None:
         )
     assert [each.leader for each in place.fetching.partitions] == [None]
     assert LEADER != ME
-    assert len(place.leaders) == 1
+    assert len(place.patient) == 1
 
 
 def archived(ask: FetchAsk) -> FetchAnswer:

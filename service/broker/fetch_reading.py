@@ -12,6 +12,7 @@ from service.broker.leaders import Leaders
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
 from service.partition.errors import ArchivedError, NotLeaderError, StaleLeaderEpochError
 from service.partition.readable import FetchablePartition, FetchableTable
+from service.partition.replication_throttle import ReplicationThrottle
 from service.partition.waiters import ReadWaiters
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
@@ -45,6 +46,7 @@ class Wanted:
         slow: Whether a read is under way that the request need not wait for.
         held: Bytes that such a read may bring, or has brought.
         ready: What such a read has brought.
+        sent: Bytes that count against the rate of a limited replica.
     """
 
     topic: str
@@ -61,6 +63,7 @@ class Wanted:
     slow: bool = False
     held: int = 0
     ready: LogSlice | EverlogError | None = None
+    sent: int = 0
 
 
 class Replica(NamedTuple):
@@ -112,6 +115,7 @@ class FetchReading:
         isolation: 1 for read committed.
         replica: Who fetches, if not a consumer: it gets what is not committed, too.
         nearest: Chooses the replica that a consumer reads from instead of this one, if any.
+        throttle: Says which replicas are to wait; the other partitions of the request do not.
         start_slow_read: Takes over a read that is not at hand; it sets ``ready`` later.
     """
 
@@ -126,6 +130,7 @@ class FetchReading:
         start_slow_read: StartSlowRead,
         replica: Replica | None = None,
         nearest: Nearest = STAYS,
+        throttle: ReplicationThrottle | None = None,
     ) -> None:
         self._partitions = partitions
         self._leaders = leaders
@@ -133,6 +138,7 @@ class FetchReading:
         self._bytes_max = bytes_max
         self._replica = replica
         self._nearest = nearest
+        self._throttle = throttle
         self._committed = isolation == READ_COMMITTED and replica is None
         self._start_slow_read = start_slow_read
 
@@ -201,8 +207,11 @@ class FetchReading:
             result.preferred_read_replica = nearest
             made.is_urgent = True
             return
+        if self._waits_for_rate(partition):
+            return
         found = self._slice(each, partition, made)
         if found:
+            self._spend(each, partition, len(found))
             result.records = found.records
             if found.aborted:
                 result.aborted_transactions = [
@@ -223,6 +232,19 @@ class FetchReading:
             local_start=Offset(each.local_start),
             broker_epoch=replica.broker_epoch,
         )
+
+    def _waits_for_rate(self, partition: FetchablePartition) -> bool:
+        if self._throttle is None or self._replica is None:
+            return False
+        replica = self._replica.node_id
+        return self._throttle.wait_seconds(partition.topic, partition.index, replica) > 0
+
+    def _spend(self, each: Wanted, partition: FetchablePartition, size: int) -> None:
+        """Count what is sent, once, however often the request looks before it is answered."""
+        if self._throttle is not None and self._replica is not None and size > each.sent:
+            replica = self._replica.node_id
+            self._throttle.spend(partition.topic, partition.index, replica, size - each.sent)
+            each.sent = size
 
     def waiters(self, each: Wanted) -> tuple[ReadWaiters, ...]:
         """Return whom to wait with; raises like `find`."""

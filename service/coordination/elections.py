@@ -210,7 +210,7 @@ def _eligible(state: PartitionState, isr: tuple[NodeId, ...], isr_min: int) -> t
     Nothing is committed then that they lack, and a leader that goes by another minimum waits for
     them too before it commits anything (KIP-966).
     """
-    if len(isr) >= min(isr_min, len(state.replicas)):
+    if len(isr) >= min(isr_min, len(state.original)):
         return ()
     return tuple(r for r in state.replicas if r in {*state.isr, *state.elr} and r not in isr)
 

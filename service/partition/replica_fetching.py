@@ -16,6 +16,7 @@ from everlog.model.ids import NodeId, PartitionId
 from service.hot.log import HotLog
 from service.hot.restart import LogRestart
 from service.partition.follower import FollowerPartition
+from service.partition.replication_throttle import ReplicationThrottle
 from service.replication.fetching import FetchAnswer, FetchFault, LeaderChannel, LeaderLostError
 
 TERM_SECONDS = 0.05
@@ -83,6 +84,7 @@ class ReplicaFetching:
         spawn: Starts a task under an owner.
         on_broken: Told of what cannot be copied.
         find_start: Asks the archive.
+        throttle: Says what has to wait, so that it keeps nothing else waiting.
 
     Attributes:
         bytes_copied: Of records that leaders have sent, ever.
@@ -98,6 +100,7 @@ class ReplicaFetching:
         spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
         on_broken: OnBroken,
         find_start: FindStart,
+        throttle: ReplicationThrottle,
     ) -> None:
         self._me = me
         self._connect = connect
@@ -105,6 +108,7 @@ class ReplicaFetching:
         self._spawn = spawn
         self._on_broken = on_broken
         self._find_start = find_start
+        self._throttle = throttle
         self._starts: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE_MAX)
         self.bytes_copied = self.archive_starts = 0
@@ -265,6 +269,15 @@ class ReplicaFetching:
                 self._rest(source, followed.id, min(TERM_SECONDS, self._backoff_seconds))
             elif answer.fault is FetchFault.STORAGE:
                 self._rest(source, followed.id, self._backoff_seconds)
+            else:
+                self._slow_down(source, followed, len(answer.records))
+
+    def _slow_down(self, source: _Source, followed: FollowerPartition, size: int) -> None:
+        """Leave a partition out of the requests until the rate allows more of it."""
+        replica = (followed.topic, followed.id.partition, self._me)
+        self._throttle.spend(*replica, size)
+        if seconds := self._throttle.wait_seconds(*replica):
+            self._rest(source, followed.id, seconds)
 
     async def _start_over(
         self, source: _Source, followed: FollowerPartition, answer: FetchAnswer

@@ -19,6 +19,7 @@ from service.hot.restart import LogRestart
 from service.model.topic_config import TopicConfig
 from service.partition.follower import FollowerPartition
 from service.partition.replica_fetching import ReplicaFetching
+from service.partition.replication_throttle import ReplicationThrottle
 from service.partition.topic_rules import hot_config
 from service.replication.fetching import (
     NO_RECORDS,
@@ -30,6 +31,8 @@ from service.replication.fetching import (
 )
 from tests.unit.partition.ground import batch, grounded, topic_id
 from tests.unit.partition.test_follower import LEADER, ME, STATE, TERM
+from tests.unit.partition.test_replication_throttle import limit
+from tests.unit.partition.unlimited import unlimited
 
 Reply = Callable[[FetchAsk], FetchAnswer]
 
@@ -104,7 +107,7 @@ class Place:
 
 
 @asynccontextmanager
-async def _place() -> AsyncIterator[Place]:
+async def _place(throttle: ReplicationThrottle | None = None) -> AsyncIterator[Place]:
     async with grounded() as ground, asyncio.TaskGroup() as tasks:
         leaders: list[Leader] = []
         broken: list[EverlogError] = []
@@ -135,6 +138,7 @@ async def _place() -> AsyncIterator[Place]:
             spawn=tasks.create_task,
             on_broken=lambda _, error: broken.append(error),
             find_start=archive.find_start,
+            throttle=throttle or unlimited(),
         )
         yield Place(fetching, leaders, broken, archive, lambda n: tasks.create_task(follow(n)))
         await fetching.close()
@@ -339,3 +343,17 @@ async def test_an_answer_of_the_archive_that_comes_in_another_term_is_passed_ove
     while place.fetching.archive_starts == 0:
         await asyncio.sleep(0)
     assert followed.hot.log_end == 0
+
+
+@pytest.mark.rule("KIP-73")
+async def test_a_partition_that_is_over_its_rate_keeps_no_others_waiting() -> None:
+    throttle, _ = limit("0:2", rate=1)
+    async with _place(throttle) as place:
+        limited, free = await place.new(0), await place.new(1)
+        asks = await place.asks()
+        while len(asks) < 2:
+            place.reply(nothing)
+            asks = await place.asks()
+        place.reply(next_one)
+        assert [each.partition for each in await place.asks()] == [free.id]
+        assert limited.hot.log_end > 0, "it is limited by what it has copied"

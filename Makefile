@@ -11,7 +11,7 @@ ifdef CLUSTER
 export CONFORMANCE_SERVER := everlog-$(CLUSTER)-3
 endif
 
-.PHONY: run test check bench fmt setup lint types imports conformance fault examples model scale mutations walk clean
+.PHONY: run test check bench fmt setup lint types imports conformance fault check-long soak examples model scale mutations walk clean
 .DEFAULT_GOAL := check
 
 setup: $(STAMP)
@@ -57,23 +57,34 @@ clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
-# The long forms; `make test` runs short ones of each. `make fault SUITE=kill|offsets|outage|rejoin|restore|tier|zookeeper` runs one.
+# The long forms; `make test` runs short ones of each. `make fault SUITE=cluster|kill|offsets|outage|rejoin|restore|tier|zookeeper` runs one.
 FAULT_kill := tests/fault/test_kill_nine.py
 FAULT_offsets := tests/fault/test_offsets_restart.py
 FAULT_outage := tests/fault/test_outage.py
 FAULT_restore := $(addprefix tests/fault/,test_restore.py test_restore_scale.py)
 FAULT_zookeeper := tests/fault/test_zookeeper_outage.py
 FAULT_rejoin := tests/fault/test_rejoin.py
+FAULT_cluster := tests/history tests/cluster
 FAULT_tier := $(addprefix tests/,fault/test_store_faults.py fault/test_tier_faults.py unit/tiering/test_store_faults.py)
 
 fault: setup
 	EVERLOG_TEST_KILLS=$(or $(KILLS),100) EVERLOG_TEST_COMMITS=$(or $(COMMITS),10000000) \
+	  EVERLOG_TEST_FAULT_SECONDS=$(or $(SECONDS),180) EVERLOG_TEST_FAULT_SEED=$(or $(SEED),1) \
 	  EVERLOG_TEST_OUTAGE_MINUTES=$(or $(MINUTES),10) \
 	  EVERLOG_TEST_REJOIN_MIB=$(or $(MIB),1024) \
 	  EVERLOG_TEST_ZOOKEEPER_AWAY=$(or $(SECONDS),60) \
 	  EVERLOG_TEST_STORE_FAULTS=$(or $(FAULTS),500) EVERLOG_TEST_CAMPAIGNS=$(or $(CAMPAIGNS),20) \
 	  EVERLOG_TEST_RESTORE_PARTITIONS=$(or $(PARTITIONS),1000) \
-	  $(BIN)/pytest -q -s $(if $(SUITE),$(or $(FAULT_$(SUITE)),$(error SUITE is kill, offsets, outage, rejoin, restore, tier or zookeeper)),tests/fault $(FAULT_tier)) $(ARGS)
+	  $(BIN)/pytest -q -s $(if $(SUITE),$(or $(FAULT_$(SUITE)),$(error SUITE is cluster, kill, offsets, outage, rejoin, restore, tier or zookeeper)),tests/fault $(FAULT_cluster) $(FAULT_tier)) $(ARGS)
+
+# What is worth an hour before a release goes out, and what is worth a night.
+check-long: check model
+	EVERLOG_TEST_SEEDS=$(or $(SEEDS),100) $(BIN)/pytest -q -n $(or $(WORKERS),auto) --maxprocesses 4 --timeout 3600 tests/simulation $(ARGS)
+	$(MAKE) fault SUITE=cluster
+
+soak: setup
+	EVERLOG_TEST_SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -q -n $(or $(WORKERS),auto) --maxprocesses 4 --timeout 7200 tests/simulation
+	$(BIN)/python -m tests.cluster --seconds $(or $(SECONDS),2700) $(if $(SEED),--seed $(SEED)) --report $(or $(REPORT),build/soak.md) $(ARGS)
 
 examples: setup
 	EVERLOG_TEST_EXAMPLES=1 $(BIN)/pytest -q -n $(or $(WORKERS),auto) --maxprocesses 4 --timeout 900 tests/unit $(ARGS)

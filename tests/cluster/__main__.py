@@ -1,6 +1,7 @@
 """``python -m tests.cluster``: a fault run as long as somebody likes, with a report of it."""
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -28,6 +29,8 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="where to write it, as Markdown")
     parser.add_argument("--keep", type=Path, help="a new directory for the data, which stays")
     asked = parser.parse_args()
+    # That connections are refused while ZooKeeper is away is no news.
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL)
     program = weed_binary()
     if program is None:
         parser.error("SeaweedFS is not installed; run `make setup`")
@@ -38,7 +41,7 @@ def main() -> int:
         seed=int(time.time()) if asked.seed is None else asked.seed,
         size=LONG_SIZE if is_long else Size(),
         zookeepers=asked.zookeepers or (3 if is_long else 1),
-        choice=tuple(named(*asked.only)) if asked.only else tuple(NEMESES),
+        choice=named(*asked.only) if asked.only else tuple(NEMESES),
     )
     print(f"seed {plan.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-") as place, seaweedfs_endpoint(program) as s3:
@@ -46,6 +49,7 @@ def main() -> int:
         report = fault_run(plan, directory, s3, say=lambda line: print(line, flush=True))
     print(report)
     if asked.report is not None:
+        asked.report.parent.mkdir(parents=True, exist_ok=True)
         asked.report.write_text(report.markdown())
     return 0 if report.is_good else 1
 

@@ -57,6 +57,7 @@ class ClusterBroker(BrokerProcess):
         self.client_port, self.peer_port = free_port(), free_port()
         self.ledger_dir = directory / "ledger"
         self._config = directory / "everlog.toml"
+        self._said_before = 0
         super().__init__(directory, environment={VARIABLE: str(self.ledger_dir)})
 
     def configure(self, settings: Mapping[str, str], *, client_proxy: int, peer_proxy: int) -> None:
@@ -76,6 +77,18 @@ class ClusterBroker(BrokerProcess):
     @override
     def _words(self) -> list[str]:
         return ["broker", "--config", str(self._config)]
+
+    @override
+    def launch(self) -> None:
+        self._said_before = self.log_path.stat().st_size if self.log_path.exists() else 0
+        super().launch()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has served clients since it was started last."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._said_before)
+            return b'"broker_ready"' in log.read()
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -143,18 +156,20 @@ class Brokers:
             self._note_death(number)
             self._is_down[number] = True
             if self._brokers[number].exit_status is None:
-                self._brokers[number].stop()
+                self._brokers[number].stop(may_be_starting=True)
             else:
                 self._brokers[number].kill()
 
     def cut_power(self, number: int, rng: random.Random, *, is_told: bool = True) -> PowerCut:
         """Take what was not durable from the disk of a broker that was killed."""
         broker = self._brokers[number]
+        broker.wait_for_helpers()
         return cut_power(broker.data_dir, broker.ledger_dir, rng, is_told=is_told)
 
     def wipe(self, number: int) -> None:
         """Give a broker that was killed a new disk."""
         broker = self._brokers[number]
+        broker.wait_for_helpers()
         shutil.rmtree(broker.data_dir, ignore_errors=True)
         shutil.rmtree(broker.ledger_dir, ignore_errors=True)
 

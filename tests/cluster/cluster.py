@@ -33,7 +33,7 @@ _REPLICA = re.compile(rb"everlog-replica-(\d+)")
 
 BROKER_SETTINGS: Mapping[str, str] = {
     "zookeeper.session.timeout.ms": str(SESSION_SECONDS * 1000),
-    "replica.lag.time.max.ms": "2000",
+    "replica.lag.time.max.ms": "4000",
     "replica.fetch.backoff.ms": "100",
     "replica.fetch.wait.max.ms": "200",
     "replica.socket.timeout.ms": "3000",
@@ -95,8 +95,11 @@ class Cluster:
         return {each: state for topic in topics for each, state in self.view.states(topic).items()}
 
     def behind(self, topics: Sequence[str]) -> list[str]:
-        """Say which partitions lack a replica, or a leader, according to the metadata."""
+        """Say who is missing according to the metadata: brokers, leaders, and replicas."""
         try:
+            there = [each for each in self.view.registered() if self.brokers[each].is_ready]
+            if len(there) < BROKERS:
+                return [f"only brokers {sorted(there)} are there and ready"]
             states = self.states(topics)
         except UNREADABLE as error:
             return [f"the metadata cannot be read: {error!r}"]

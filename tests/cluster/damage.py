@@ -20,16 +20,16 @@ KINDS: dict[str, str] = {
 }
 
 
-def damage(data_dir: Path, rng: Random) -> str:
-    """Damage a file of some partition; return what was done."""
+def damage(data_dir: Path, rng: Random) -> Path | None:
+    """Damage a file of some partition; return which, None if there is none."""
     kinds = {kind: files for kind, pattern in KINDS.items() if (files := _files(data_dir, pattern))}
     if not kinds:
-        return "none, there is no file"
+        return None
     kind = rng.choice(sorted(kinds))
     path = rng.choice(kinds[kind])
     how = rng.choice((flip_a_bit, cut_short))
     how(path, rng)
-    return f"{how.__name__.replace('_', ' ')} of {path.relative_to(data_dir / LOGS_DIR)}"
+    return path
 
 
 def flip_a_bit(path: Path, rng: Random) -> None:

@@ -44,7 +44,7 @@ class Plan:
     size: Size = field(default_factory=Size)
     zookeepers: int = 1
     choice: tuple[Nemesis, ...] = tuple(NEMESES)
-    rest_seconds: tuple[float, float] = (4.0, 8.0)
+    rest_seconds: tuple[float, float] = (2.0, 6.0)
     settings: Mapping[str, str] = field(default_factory=dict)
     topic_config: Mapping[str, str] = field(default_factory=dict)
     checks_disks: bool = True
@@ -97,6 +97,7 @@ class FaultRun:
 
     def _befall(self, nemesis: Nemesis) -> None:
         begun = time.monotonic()
+        what = ""
         before = self.recorder.counts["acknowledged"]
         try:
             if nemesis.needs_all:
@@ -104,10 +105,12 @@ class FaultRun:
             with nemesis.act(self.cluster, self._random) as what:
                 self._say(f"{begun - self._begun:7.1f} s  {nemesis.number:4} {what}")
                 time.sleep(self._random.uniform(*nemesis.seconds))
-        except AssertionError as error:
-            what = f"{nemesis.name}: {error}"
+        except Exception as error:  # noqa: BLE001  (told in the report; a long run goes on)
+            what = f"{nemesis.name}: {error!r}"
             self.report.problems.append(f"at {begun - self._begun:.1f} s, {what}")
             self._say(f"          failed: {what}")
+            for number in self.cluster.brokers.numbers:
+                self.cluster.brokers.start(number)
         acknowledged = self.recorder.counts["acknowledged"] - before
         self.report.faults.append(
             FaultLine(nemesis=nemesis, what=what, begun=begun, acknowledged=acknowledged)

@@ -3,6 +3,7 @@
 How often they come, and for how long, is in `schedule.py`.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -208,10 +209,18 @@ def faulty_store(cluster: Cluster, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def damage_one(cluster: Cluster, rng: Random) -> Iterator[str]:
+    """Damage a file, see what the broker makes of it, and then take that replica away.
+
+    A broker does not remove what it finds damaged, and asks for somebody who does.
+    """
     number, role = _some_broker(cluster, rng)
     cluster.brokers.kill(number)
-    done = damage(cluster.brokers[number].data_dir, rng)
-    yield f"damage on the disk of {number} ({role}): {done}"
+    path = damage(cluster.brokers[number].data_dir, rng)
+    cluster.brokers.start(number)
+    yield f"damage on the disk of {number} ({role}): {path and path.name}"
+    cluster.brokers.kill(number)
+    if path is not None:
+        shutil.rmtree(path.parent, ignore_errors=True)
     cluster.brokers.start(number)
 
 

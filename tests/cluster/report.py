@@ -95,6 +95,7 @@ class Report:
         told = [*self.problems, *self.anomalies[:ANOMALIES_LISTED]]
         found = [f"- {each}" for each in told] or ["- none"]
         kinds = Counter(each.kind.value for each in self.anomalies)
+        came = Counter(kind for fault in self.faults for kind in fault.nemesis.kinds)
         return "\n".join(
             [
                 f"# A fault run of {self.seconds:.0f} s, seed {self.seed}",
@@ -102,6 +103,7 @@ class Report:
                 "| what | figure |",
                 "| --- | --- |",
                 f"| faults | {len(self.faults)} |",
+                f"| of which | {', '.join(f'{n} {kind}' for kind, n in came.most_common())} |",
                 f"| records acknowledged | {self.counts['acknowledged']:,} |",
                 f"| records read | {self.counts['read']:,} |",
                 f"| of these from the store | {self.tier_share:.1%} |",

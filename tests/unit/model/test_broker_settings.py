@@ -58,7 +58,8 @@ def test_only_what_takes_effect_at_run_time_can_be_changed_then() -> None:
         "leader.replication.throttled.rate",
     }, "who reads it asks each time"
     assert dynamic - TOPIC_DEFAULT_SETTINGS.keys() - own == {
-        "sasl.kerberos.min.time.before.relogin"
+        "replica.alter.log.dirs.io.max.bytes.per.second",
+        "sasl.kerberos.min.time.before.relogin",
     }
 
 

@@ -146,10 +146,11 @@ class ChaosNetwork:
             server.close()
         self._rules.clear()
         self._changed.set()
-        while self._lines:
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             for line in list(self._lines):
                 line.abort()
-            await asyncio.sleep(0.01)
+            await asyncio.wait(tasks, timeout=0.01)
+        await asyncio.sleep(0)  # in which the last lines are let go of
 
     async def _serve(
         self, reader: asyncio.StreamReader, line: Line, upstream_port: int, naming: NameSource

@@ -26,7 +26,8 @@ from tests.cluster.workload import TOPICS
 STORE_SHARE = 0.3
 """Of requests to the store that fail while it is faulty."""
 
-ROLE_SECONDS_MAX = 10
+EXPIRY_SECONDS_MAX = SESSION_SECONDS + 10
+ROLLING_SECONDS_MAX = 60
 
 Act = Callable[[Cluster, Random], AbstractContextManager[str]]
 
@@ -97,7 +98,7 @@ def restart_one_by_one(cluster: Cluster, rng: Random) -> Iterator[str]:
     for number in order:
         cluster.brokers.stop(number)
         cluster.brokers.start(number)
-        cluster.wait_in_sync(TOPICS)
+        cluster.wait_in_sync(TOPICS, seconds_max=ROLLING_SECONDS_MAX)
     yield f"SIGTERM and start of {', '.join(map(str, order))}"
 
 
@@ -191,7 +192,7 @@ def expire_a_session(cluster: Cluster, rng: Random) -> Iterator[str]:
     number, role = _some_broker(cluster, rng)
     lines = between({broker_name(number)}, {ZOOKEEPER})
     with cluster.network.disturbed(lines, CUT):
-        deadline = time.monotonic() + SESSION_SECONDS + ROLE_SECONDS_MAX
+        deadline = time.monotonic() + EXPIRY_SECONDS_MAX
         while number in cluster.view.registered() and time.monotonic() < deadline:
             time.sleep(0.1)
         yield f"the session of {number} ({role}) expires"

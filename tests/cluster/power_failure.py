@@ -14,6 +14,8 @@ from service.app.sync_ledger import BOOT_ID, KEPT, LEDGER
 PAGE_BYTES = 4096
 """Written out as one."""
 
+CACHE_DIR = "cache"
+
 SHARE_OF_HOLES = 0.5
 """Of files with unsynced bytes left, those in which some pages were not written."""
 
@@ -111,8 +113,9 @@ def _take_back(words: list[Any], kept: Path) -> bool:
             if replaced is not None:
                 os.rename(kept / replaced, new)
         case ["gone", _, path, removed]:
-            # Where a tree was removed since, nothing comes back.
-            if removed is None or os.path.exists(path) or not Path(path).parent.exists():
+            # Where a tree was removed since, nothing comes back, nor if there was too much to keep.
+            can_be = removed is not None and (kept / removed).exists()
+            if not can_be or os.path.exists(path) or not Path(path).parent.exists():
                 return False
             os.rename(kept / removed, path)
     return True
@@ -151,4 +154,8 @@ def _begin_anew(data_dir: Path, ledger_dir: Path) -> None:
 
 
 def _files(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.rglob("*") if path.is_file())
+    """Return all files but those of the cache, which another process writes for nobody to keep."""
+    cache = directory / CACHE_DIR
+    return sorted(
+        path for path in directory.rglob("*") if cache not in path.parents and path.is_file()
+    )

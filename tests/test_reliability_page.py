@@ -10,9 +10,7 @@ PROMISES = range(1, 17)
 NOT_OFFERED = {15}
 
 _PAGE = (ROOT / "docs/reliability.md").read_text()
-_ROWS = {
-    int(row[1]): row[2] for row in re.finditer(r"^\| P(\d+) \| (.*) \|$", _PAGE, re.MULTILINE)
-}
+_ROWS = {int(row[1]): row[2] for row in re.finditer(r"^\| P(\d+) \| (.*) \|$", _PAGE, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("number", PROMISES)

@@ -30,6 +30,7 @@ from service.replication.fetching import (
 
 VERSION = 17
 HASTY_WAIT_MS = 50
+HASTY_SECONDS_MAX = 2.0
 NO_EPOCH = -1
 UNTOLD = -1
 
@@ -63,6 +64,7 @@ class FetchLimits:
         wait_ms: And so long at most.
         hasty_wait_ms: And so long if the answer is wanted soon.
         timeout_seconds: A leader that does not answer in time is given up.
+        hasty_timeout_seconds: The same, for who wants the answer soon: others wait for him.
     """
 
     bytes_max: int
@@ -71,6 +73,7 @@ class FetchLimits:
     wait_ms: int
     hasty_wait_ms: int
     timeout_seconds: float
+    hasty_timeout_seconds: float
 
     @classmethod
     def of(cls, config: BrokerConfig) -> "FetchLimits":
@@ -83,6 +86,7 @@ class FetchLimits:
             wait_ms=min(config.replica_fetch_wait_max_ms, config.replica_lag_time_max_ms // 4),
             hasty_wait_ms=HASTY_WAIT_MS,
             timeout_seconds=config.replica_socket_timeout_ms / 1000,
+            hasty_timeout_seconds=min(config.replica_socket_timeout_ms / 1000, HASTY_SECONDS_MAX),
         )
 
 
@@ -138,6 +142,7 @@ class PeerChannel:
         self, wanted: Mapping[PartitionId, FetchAsk], *, is_hasty: bool
     ) -> FetchResponse:
         limits, told = self._limits, self._told
+        patience = limits.hasty_timeout_seconds if is_hasty else limits.timeout_seconds
         request = FetchRequest(
             replica_state=self._replica,
             max_wait_ms=limits.hasty_wait_ms if is_hasty else limits.wait_ms,
@@ -153,7 +158,7 @@ class PeerChannel:
         )
         try:
             response = await self._client.request(
-                request, version=VERSION, timeout_seconds=limits.timeout_seconds
+                request, version=VERSION, timeout_seconds=patience
             )
         except PeerLostError as error:
             raise LeaderLostError(str(error)) from error

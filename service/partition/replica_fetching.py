@@ -168,7 +168,7 @@ class ReplicaFetching:
         if not source.is_asking:
             return
         source.newcomers[followed.id] = followed
-        if source.lane is None:
+        if source.lane is None or source.lane.done():
             source.lane = self._spawn(self._copy_newcomers(source))
 
     async def _copy(self, source: _Source) -> None:

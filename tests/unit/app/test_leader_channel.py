@@ -24,6 +24,7 @@ LIMITS = FetchLimits(
     wait_ms=0,
     hasty_wait_ms=HASTY_WAIT_MS,
     timeout_seconds=10,
+    hasty_timeout_seconds=3,
 )
 EPOCH = 7
 
@@ -37,10 +38,12 @@ class Leader:
         self._place = place
         self._handler = place.fetch_handler()
         self.asked: list[FetchRequest] = []
+        self.patience = 0.0
 
     async def request(self, message: Request, *, version: int, timeout_seconds: float) -> Response:
         assert isinstance(message, FetchRequest)
         self.asked.append(message)
+        self.patience = timeout_seconds
         response: Any = await answered(self._handler(context(version), message))
         assert isinstance(response, FetchResponse)
         return response
@@ -129,7 +132,7 @@ async def test_a_hasty_request_waits_for_no_news() -> None:
     async with town() as place:
         partition, leader = await led(place), Leader(place)
         await channel_to(leader).fetch([ask(partition, 0)], is_hasty=True)
-        assert leader.asked[-1].max_wait_ms == HASTY_WAIT_MS
+        assert (leader.asked[-1].max_wait_ms, leader.patience) == (HASTY_WAIT_MS, 3)
 
 
 async def test_a_term_that_is_over_is_told_each_time() -> None:

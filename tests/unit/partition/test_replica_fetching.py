@@ -194,6 +194,21 @@ async def test_what_is_followed_meanwhile_does_not_wait_for_an_old_request(place
     assert place.leaders[-1].is_closed
 
 
+async def test_who_comes_when_the_others_in_the_lane_have_gone_is_asked_for_as_well(
+    place: Place,
+) -> None:
+    await place.new(0)
+    await place.asks()
+    for number in (1, 2):
+        followed = await place.new(number)
+        while place.leaders[-1].asked_in_haste != [number]:
+            await asyncio.sleep(0)
+        place.fetching.leave(followed.id)
+        while not place.leaders[-1].is_closed:
+            await asyncio.sleep(0.001)
+    assert place.patient == place.leaders[:1]
+
+
 async def test_a_leader_that_is_lost_is_asked_again_over_another_connection(place: Place) -> None:
     await place.new(0)
     await place.asks()

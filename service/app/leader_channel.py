@@ -186,6 +186,7 @@ def _topics(asks: Sequence[FetchAsk], bytes_max: int) -> list[FetchTopic]:
                 synced_end=ask.durable_end,
                 local_start=ask.local_start,
                 high_watermark=UNTOLD if ask.high_watermark is None else ask.high_watermark,
+                skips_archived=ask.skips_archived,
             )
         )
     return list(topics.values())

@@ -42,6 +42,7 @@ class Wanted:
         local_start: From there on a replica has it on its disk; -1 when it does not say.
         known_high_watermark: What a replica knows to be committed; None when it does not want to
             hear of more before there are records.
+        skips_archived: Whether a replica does without what is archived.
         is_noted: Whether the leader knows that.
         slow: Whether a read is under way that the request need not wait for.
         held: Bytes that such a read may bring, or has brought.
@@ -59,6 +60,7 @@ class Wanted:
     durable_end: int | None = None
     local_start: int = -1
     known_high_watermark: int | None = None
+    skips_archived: bool = False
     is_noted: bool = False
     slow: bool = False
     held: int = 0
@@ -201,7 +203,7 @@ class FetchReading:
             self._note(each, partition, self._replica)
             _describe(result, partition)
             result.local_start = partition.local_start
-            if partition.log_start <= each.offset < partition.local_start <= partition.tiered_end:
+            if _is_archived(each, partition):
                 raise ArchivedError(f"offset {each.offset} is in the archive")
             known = each.known_high_watermark
             made.is_urgent |= known is not None and known < partition.high_watermark
@@ -298,6 +300,13 @@ class FetchReading:
         each.slow, each.held = True, bytes_max
         made.held += bytes_max
         self._start_slow_read(each, work)
+
+
+def _is_archived(each: Wanted, partition: FetchablePartition) -> bool:
+    """Whether a replica is to take from the archive what it lacks (KIP-405, KIP-1023)."""
+    if each.skips_archived:
+        return partition.log_start <= each.offset < partition.tiered_end
+    return partition.log_start <= each.offset < partition.local_start <= partition.tiered_end
 
 
 def _describe(result: PartitionData, partition: FetchablePartition) -> None:

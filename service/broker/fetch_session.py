@@ -33,6 +33,7 @@ class FollowedPartition:
         "local_start",
         "log_start",
         "offset",
+        "skips_archived",
         "stable_offset",
         "told_local_start",
         "topic",
@@ -58,6 +59,7 @@ class FollowedPartition:
         self.durable_end = optional(asked.synced_end)
         self.local_start = asked.local_start
         self.known_high_watermark = optional(asked.high_watermark)
+        self.skips_archived = asked.skips_archived
 
     def wanted(self) -> Wanted:
         """Return what one request wants of it; it is that request's own."""
@@ -72,6 +74,7 @@ class FollowedPartition:
             durable_end=self.durable_end,
             local_start=self.local_start,
             known_high_watermark=self.known_high_watermark,
+            skips_archived=self.skips_archived,
         )
 
     def tell(self, result: PartitionData) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.errors import EverlogError, RejectedError, RetriableError
 from everlog.model.ids import NodeId, PartitionId
 from service.hot.log import HotLog
 from service.hot.restart import LogRestart
@@ -286,16 +286,32 @@ class ReplicaFetching:
         try:
             async with self._starting:
                 start = await self._find_start(followed.hot)
-                await followed.start_over(start, term=answer.asked.leader_epoch)
-        except RetriableError as error:
-            _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
-            self._rest(source, followed.id, self._backoff_seconds)
+        except (RetriableError, RejectedError) as error:
+            # Also what a person has to put right; and what was read may have been replaced.
+            self._copy_later(source, followed, error)
+            return
+        except EverlogError as error:
+            if answer.leader_has_it:
+                self._copy_later(source, followed, error)
+            else:
+                self._give_up(followed, error)
+            return
+        try:
+            await followed.start_over(start, term=answer.asked.leader_epoch)
         except EverlogError as error:
             self._give_up(followed, error)
-        else:
-            self.archive_starts += 1
-            _log.info("log_begun_at_archive_end", partition=followed.id.text, offset=start.offset)
-            self._rest(source, followed.id, 0)
+            return
+        self.archive_starts += 1
+        _log.info("log_begun_at_archive_end", partition=followed.id.text, offset=start.offset)
+        self._rest(source, followed.id, 0)
+
+    def _copy_later(
+        self, source: _Source, followed: FollowerPartition, error: EverlogError
+    ) -> None:
+        """Ask again in a while; after some times for all that the leader has, too."""
+        _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
+        followed.archive_failures += 1
+        self._rest(source, followed.id, self._backoff_seconds)
 
     def _give_up(self, followed: FollowerPartition, error: EverlogError) -> None:
         """Copy a partition no more, unless it is another one by now."""

@@ -30,6 +30,8 @@ class FetchAsk:
         local_start: From there on it is on its disk.
         high_watermark: What it knows to be committed, if it wants to hear of more at once; None if
             that can wait until there are records.
+        skips_archived: Whether it does without what is archived, even if its leader has that on its
+            disk, too.
     """
 
     partition: PartitionId
@@ -40,6 +42,7 @@ class FetchAsk:
     durable_end: Offset
     local_start: Offset
     high_watermark: Offset | None = None
+    skips_archived: bool = False
 
 
 class FetchFault(Enum):
@@ -50,7 +53,7 @@ class FetchFault(Enum):
     OUT_OF_RANGE = auto()
     """The log does not begin as early, or knows nothing of what the follower has."""
     ARCHIVED = auto()
-    """The leader has it in the archive only (KIP-405)."""
+    """The leader has it in the archive only (KIP-405), or the follower does without it."""
     STORAGE = auto()
     """Its disk or its store fails at the moment."""
 
@@ -75,6 +78,11 @@ class FetchAnswer:
     local_start: Offset = NOWHERE
     diverging: tuple[int, int] | None = None
     records: memoryview = NO_RECORDS
+
+    @property
+    def leader_has_it(self) -> bool:
+        """Whether the leader has on its disk what was asked for."""
+        return self.local_start <= self.asked.offset
 
 
 class LeaderChannel(Protocol):

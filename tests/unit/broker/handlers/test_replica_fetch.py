@@ -174,6 +174,22 @@ async def test_a_replica_is_told_what_it_gets_from_the_archive_only() -> None:
         assert result.error_code == ErrorCode.NONE
 
 
+@pytest.mark.rule("KIP-1023")
+async def test_a_replica_that_has_nothing_is_not_sent_what_is_archived() -> None:
+    async with town() as place:
+        partition = await led(place)
+        await filled(partition, 5, 2)
+        partition.log = UnifiedLog(hot=partition.hot, cold=Archived())
+        for offset, code in (
+            (0, ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE),
+            (4, ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE),
+            (5, ErrorCode.NONE),
+        ):
+            result = await told(place, asking(partition, offset, skips_archived=True))
+            assert (result.error_code, result.local_start) == (code, 0)
+        assert offsets(await told(place, asking(partition, 0))) == [0, 5]
+
+
 async def test_a_replica_that_waits_is_woken_by_what_is_written_and_not_committed() -> None:
     async with town() as place:
         partition = await led(place)

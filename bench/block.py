@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -227,9 +228,19 @@ class Block:
         return self._peer.archive
 
     def _new_site(self, data_dir: Path) -> Site:
-        site = Site(data_dir, free_port())
+        site = Site(data_dir, free_ports(self._peer.brokers))
         self._peer.format(site.data_dir, site.port)
         return site
+
+
+def free_ports(count: int) -> int:
+    """Return the first of so many ports in a row that were all free a moment ago."""
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for port in range(first, first + count):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
 
 
 def settle() -> None:

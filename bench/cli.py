@@ -16,7 +16,7 @@ from bench.block import FULL, QUICK, Lengths
 from bench.client import Clients
 from bench.errors import BenchError
 from bench.page_cache import page_cache
-from bench.peers import EVERLOG, KAFKA, Everlog, Kafka, Peer
+from bench.peers import EVERLOG, KAFKA, Everlog, EverlogCluster, Kafka, KafkaCluster, Peer
 from bench.results import Result
 from bench.schedule import Schedule
 from bench.suites import SUITES, Suite
@@ -82,9 +82,10 @@ def _is_chosen(suite: Suite, name: str) -> bool:
 
 
 def _peers(suite: Suite, options: argparse.Namespace) -> list[Peer]:
+    kafka, everlog = (Kafka, Everlog) if suite.brokers == 1 else (KafkaCluster, EverlogCluster)
     kinds: tuple[Peer, ...] = (
-        Kafka(archived=suite.archived),
-        Everlog(settings=options.settings, tiered=options.tiered),
+        kafka(archived=suite.archived),
+        everlog(settings=options.settings, tiered=options.tiered),
     )
     if options.only not in (None, *suite.peers):
         raise BenchError(f"{options.only} takes no part in {suite.name}")

@@ -74,7 +74,7 @@ class Server:
         wanted = partitions or {}
         metadata.wait_until(
             self._site.port,
-            lambda seen: seen.brokers > 0 and _leads(seen, wanted),
+            lambda seen: seen.brokers >= self._peer.brokers and _leads(seen, wanted),
             topics=None,
             limit_s=START_LIMIT_S,
             check_alive=self.check_alive,
@@ -94,7 +94,7 @@ class Server:
         names = list(partitions)
         for at in range(0, len(names), _TOPICS_A_REQUEST):
             wanted = [
-                NewTopic(name, partitions[name], 1, config=dict(config))
+                NewTopic(name, partitions[name], self._peer.brokers, config=dict(config))
                 for name in names[at : at + _TOPICS_A_REQUEST]
             ]
             try:
@@ -117,6 +117,10 @@ class Server:
     def memory(self) -> dict[str, processes.Memory]:
         """Resident memory by role."""
         return {role: processes.memory(found) for role, found in self._roles().items()}
+
+    def largest_rss_mb(self) -> float:
+        """Resident memory of the largest of its processes."""
+        return max(processes.memory([each]).rss_mb for each in self._family())
 
     def stop(self) -> None:
         """Ask it to end, insist after a while, and leave none of its processes behind."""

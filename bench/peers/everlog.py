@@ -36,6 +36,7 @@ class Everlog:
     """
 
     name = EVERLOG
+    brokers = 1
     role_words: Mapping[str, str] = {"gateway": "gateway", "worker": "worker"}
 
     def __init__(self, *, settings: Sequence[str], tiered: bool) -> None:

@@ -25,7 +25,7 @@ LOG4J_VERSION = "2.24.3"
 
 CACHE_VARIABLE = "BENCH_KAFKA_HOME"
 JVM_VARIABLE = "BENCH_KAFKA_JVM"
-_CLUSTER_ID = "ZXZlcmxvZy1iZW5jaG1hcg"
+CLUSTER_ID = "ZXZlcmxvZy1iZW5jaG1hcg"
 _JVM = (
     "-server",
     "-Xmx1g",
@@ -100,6 +100,7 @@ class Kafka:
     """
 
     name = KAFKA
+    brokers = 1
     role_words: Mapping[str, str] = {}
 
     def __init__(self, *, archived: bool = False) -> None:
@@ -134,15 +135,15 @@ class Kafka:
         text = _PROPERTIES if self.archive is None else _PROPERTIES + _ARCHIVE_PROPERTIES
         places = {"logs": data_dir / "logs", "store": data_dir / "store"}
         properties.write_text(text.format(port=port, controller_port=free_port(), **places))
-        (data_dir / "log4j2.properties").write_text(_LOGGING)
-        tool = [*self._java(data_dir), "kafka.tools.StorageTool", "format", "--standalone"]
-        cluster = ["--cluster-id", _CLUSTER_ID, "--config", str(properties)]
+        self.write_logging(data_dir)
+        tool = [*self.java(data_dir), "kafka.tools.StorageTool", "format", "--standalone"]
+        cluster = ["--cluster-id", CLUSTER_ID, "--config", str(properties)]
         output_of([*tool, *cluster], limit_s=_JAVA_LIMIT_S)
 
     def command(self, data_dir: Path, port: int, settings: Sequence[str]) -> Sequence[str]:
         del port  # `format` has written it down; it is the data directory's for good
         return [
-            *self._java(data_dir),
+            *self.java(data_dir),
             *self._jvm,
             "kafka.Kafka",
             str(data_dir / "server.properties"),
@@ -157,7 +158,12 @@ class Kafka:
         asked = ["--bootstrap-server", bootstrap, "--topic", topic, "--time", "earliest-local"]
         return offset_in(output_of([*tool, *asked], limit_s=_JAVA_LIMIT_S))
 
-    def _java(self, data_dir: Path) -> list[str]:
+    def write_logging(self, data_dir: Path) -> None:
+        """Have a server of that directory say what goes wrong, on its stderr."""
+        (data_dir / "log4j2.properties").write_text(_LOGGING)
+
+    def java(self, data_dir: Path) -> list[str]:
+        """Return the beginning of a command with Kafka's classes, for that directory."""
         logging = f"-Dlog4j2.configurationFile=file:{data_dir / 'log4j2.properties'}"
         return [*self._class_path(), logging]
 

@@ -37,12 +37,15 @@ class Archive:
 
 
 class Peer(Protocol):
-    """One kind of server. It runs on one port of loopback, with one data directory."""
+    """One kind of server. It runs on a port of loopback, with one data directory."""
 
     name: str
 
     role_words: Mapping[str, str]
     """How its child processes are told apart: a word of their command line, and the role."""
+
+    brokers: int
+    """How many there are, and replicas of each topic; their ports follow one another."""
 
     archive: Archive | None
     """How it keeps old records elsewhere, if it does."""

@@ -6,6 +6,7 @@ from bench.suites.latency import LATENCY
 from bench.suites.memory import MEMORY
 from bench.suites.partitions import PARTITIONS
 from bench.suites.produce import PRODUCE
+from bench.suites.replication import REPLICATION
 from bench.suites.start import START
 from bench.suites.suite import Suite
 from bench.suites.tier import TIER
@@ -25,6 +26,7 @@ SUITES: dict[str, Suite] = {
         TOPICS,
         TIER,
         TIER_MEMORY,
+        REPLICATION,
     )
 }
 

@@ -40,5 +40,8 @@ class Suite:
     versions: Callable[[], Mapping[str, str]] = dict
     """What it runs besides the peers and their clients."""
 
+    brokers: int = 1
+    """Of each peer."""
+
     on_request: bool = False
     """Whether it is left out unless it is asked for: it takes long."""

@@ -131,6 +131,12 @@ def _follower_metrics(node: BrokerNode) -> Iterator[Metric]:
         "Logs that this broker has begun where the archive ends, and not copied from there on.",
         fetching.archive_starts,
     )
+    if node.cold is not None:
+        yield counter(
+            "everlog_replica_archive_bytes",
+            "Bytes of the archive that such logs were begun with: of indexes, terms and producers.",
+            node.cold.starts.bytes_read,
+        )
 
 
 def _commit_metrics(node: BrokerNode) -> Iterator[Metric]:

@@ -8,6 +8,8 @@ from typing import Any
 from everlog.model.clock import Clock, IdSource
 from service.app.cluster_topics import ClusterTopics
 from service.app.forwarding import ControllerLink, forwarded
+from service.app.office import Office
+from service.app.replica_wiring import replication_throttle
 from service.app.topic_creation import AutomaticTopics
 from service.broker.config_altering import ConfigAltering
 from service.broker.context import Handler
@@ -41,12 +43,15 @@ from service.broker.handlers.offset_delete import OffsetDeleteHandler
 from service.broker.handlers.offset_fetch import OffsetFetchHandler
 from service.broker.handlers.offset_for_leader_epoch import OffsetForLeaderEpochHandler
 from service.broker.handlers.produce import ProduceHandler
+from service.broker.handlers.reassignments import (
+    AlterPartitionReassignmentsHandler,
+    ListPartitionReassignmentsHandler,
+)
 from service.broker.handlers.sync_group import SyncGroupHandler
 from service.broker.handlers.write_refusals import write_refusals
 from service.broker.leaders import Leaders
 from service.broker.metadata_view import Images
 from service.broker.near_replicas import NearReplicas
-from service.coordination.asked_elections import LeaderElections
 from service.coordination.broker_configs import BrokerConfigs
 from service.coordination.producer_ids import ProducerIds
 from service.coordination.topics import TopicRegistry
@@ -64,6 +69,7 @@ from service.partition.followed_reading import WithFollowed
 from service.partition.keeper import PartitionKeeper
 from service.partition.readable import FetchableTable, ReadableTable
 from service.partition.replica_fetching import ReplicaFetching
+from service.partition.replication_throttle import Side
 from service.partition.table import PartitionTable
 from service.protocol.api import ApiKey
 
@@ -84,7 +90,7 @@ class HandlerServices:
     topics: TopicRegistry
     cluster_topics: ClusterTopics
     controller_link: ControllerLink
-    elections: LeaderElections
+    office: Office
     broker_configs: BrokerConfigs
     groups: GroupCoordinator
     offsets_topic: OffsetsTopic
@@ -169,6 +175,9 @@ def _reading_handlers(services: HandlerServices, leaders: Leaders) -> dict[ApiKe
             partitions=partitions,
             readable=readable,
             near=near,
+            throttle=replication_throttle(
+                Side.LEADER, config, image=services.images, clock=services.clock
+            ),
             leaders=leaders,
             sessions=FetchSessions(
                 cache=FetchSessionCache(
@@ -203,7 +212,13 @@ def _topic_handlers(services: HandlerServices) -> dict[ApiKey, Handler]:
             is_allowed=config.delete_topic_enable,
         ),
         ApiKey.ELECT_LEADERS: ElectLeadersHandler(
-            elections=services.elections, keeper=services.keeper
+            elections=services.office.elections, keeper=services.keeper
+        ),
+        ApiKey.ALTER_PARTITION_REASSIGNMENTS: AlterPartitionReassignmentsHandler(
+            reassignments=services.office.reassignments, keeper=services.keeper
+        ),
+        ApiKey.LIST_PARTITION_REASSIGNMENTS: ListPartitionReassignmentsHandler(
+            reassignments=services.office.reassignments
         ),
         ApiKey.DESCRIBE_CLUSTER: DescribeClusterHandler(images=images),
         ApiKey.DESCRIBE_TOPIC_PARTITIONS: DescribeTopicPartitionsHandler(images=images),

@@ -292,7 +292,8 @@ class BrokerNode:
         replicas = self.replicas = ReplicaSide(
             self._config,
             broker,
-            clock=self._seams.clock,
+            seams=self._seams,
+            image=lambda: self._images.image,
             peers=self._peers,
             defaults=self._topic_defaults,
             metadata=self._store,
@@ -310,6 +311,7 @@ class BrokerNode:
         self._run(cold.records.run())
         self._run(keeper.run())
         self._run(keeper.retry())
+        self._run(replicas.moved.run())
         self._run(replicas.isr.run())
         self._run(self.hot.run())
         self._run(
@@ -363,7 +365,7 @@ class BrokerNode:
                 topics=topics,
                 cluster_topics=cluster_topics,
                 controller_link=link,
-                elections=office.elections,
+                office=office,
                 broker_configs=BrokerConfigs(
                     store=self._store, images=self._images, controller=office.controller
                 ),

@@ -10,6 +10,7 @@ from service.coordination.elections import STRICT, ElectionRules
 from service.coordination.leader_balance import LeaderBalance
 from service.coordination.leadership import ElectionStats, RulesOf
 from service.coordination.metadata_store import MetadataStore
+from service.coordination.reassignments import Reassignments
 from service.model.broker_config import BrokerConfig
 from service.model.cluster import Broker, TopicImage
 from service.model.config_definition import InvalidConfigError
@@ -25,6 +26,7 @@ class Office:
     Attributes:
         controller: Applies for the office.
         elections: Those that somebody asks for.
+        reassignments: Moves replicas.
     """
 
     def __init__(
@@ -42,6 +44,13 @@ class Office:
             store=store, images=images, broker=broker, rules_of=rules_of, stats=stats
         )
         self.elections = LeaderElections(
+            store=store,
+            images=images,
+            controller=self.controller,
+            rules_of=rules_of,
+            stats=stats,
+        )
+        self.reassignments = Reassignments(
             store=store,
             images=images,
             controller=self.controller,

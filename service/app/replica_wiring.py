@@ -9,18 +9,21 @@ from everlog.model.ids import NodeId
 from service.app.leader_channel import FetchLimits, PeerChannel
 from service.app.node_failures import report_broken
 from service.app.peers import Peers
+from service.app.seams import Seams
 from service.app.tier_wiring import ColdSide
 from service.coordination.isr_changes import IsrChanges
 from service.coordination.metadata_store import MetadataStore
 from service.hot.store import HotStore
 from service.model.broker_config import BrokerConfig
-from service.model.cluster import Broker
+from service.model.cluster import Broker, ClusterImage
 from service.model.setting_type import Value
 from service.partition.follower import FollowerPartition
 from service.partition.isr_keeping import IsrKeeping
 from service.partition.keeper import PartitionKeeper
+from service.partition.moved_logs import MovedLogs
 from service.partition.replica_fetching import ReplicaFetching
 from service.partition.replica_roles import ReplicaRoles
+from service.partition.replication_throttle import ReplicationThrottle, Side
 from service.partition.table import PartitionTable
 from service.replication.fetching import LeaderChannel
 from service.telemetry.stray_cancellation import begin_unbroken
@@ -34,6 +37,7 @@ class ReplicaSide:
         roles: Changes what it is to a partition.
         keeper: Says when.
         isr: Keeps the ISR of what it leads.
+        moved: Removes what others have taken over meanwhile.
     """
 
     def __init__(
@@ -41,7 +45,8 @@ class ReplicaSide:
         config: BrokerConfig,
         broker: Broker,
         *,
-        clock: Clock,
+        seams: Seams,
+        image: Callable[[], ClusterImage],
         peers: Peers,
         defaults: Callable[[], Mapping[str, Value]],
         metadata: MetadataStore,
@@ -60,6 +65,7 @@ class ReplicaSide:
             spawn=lambda work: begin_unbroken(tasks, work),
             on_broken=_report,
             find_start=cold.starts.find,
+            throttle=replication_throttle(Side.FOLLOWER, config, image=image, clock=seams.clock),
         )
         self.roles = ReplicaRoles(
             broker_id=broker.id,
@@ -67,7 +73,7 @@ class ReplicaSide:
             table=table,
             tiers=cold.archiver,
             fetching=self.fetching,
-            clock=clock,
+            clock=seams.clock,
             lag_seconds_max=config.replica_lag_time_max_ms / 1000,
             are_read=config.reads_from_followers,
         )
@@ -80,7 +86,15 @@ class ReplicaSide:
             on_broken=report_broken,
         )
         self._isr_changes = IsrChanges(store=metadata, broker=broker)
-        self.isr = IsrKeeping(table=table, write=self._isr_changes.write, clock=clock)
+        self.isr = IsrKeeping(table=table, write=self._isr_changes.write, clock=seams.clock)
+
+        self.moved = MovedLogs(
+            broker_id=broker.id,
+            data_dir=config.data_dir,
+            disk=seams.disk,
+            executor=seams.read_executor,
+            image=image,
+        )
 
     def note_registration(self, broker: Broker) -> None:
         """Take note of what this broker's registration says now."""
@@ -94,6 +108,18 @@ class ReplicaSide:
         return PeerChannel(
             client, me=self._broker.id, broker_epoch=self._broker.epoch, limits=self._limits
         )
+
+
+def replication_throttle(
+    side: Side, config: BrokerConfig, *, image: Callable[[], ClusterImage], clock: Clock
+) -> ReplicationThrottle:
+    """Return what limits the replication of a broker, as leader or as follower."""
+
+    def rate() -> int:
+        layers = config.layers(image().broker_configs)
+        return int(str(layers.broker_value(side.rate_setting)))
+
+    return ReplicationThrottle(side, image=image, rate=rate, clock=clock)
 
 
 def _report(followed: FollowerPartition, error: EverlogError) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from everlog.model.errors import EverlogError
@@ -10,7 +11,7 @@ from service.broker.config_alteration import Overrides, Plan, altered_broker, al
 from service.broker.config_resource import (
     ConfigRequestError,
     ResourceType,
-    named_broker,
+    altered_broker_of,
     resource_type,
     shortened,
 )
@@ -149,9 +150,12 @@ class ConfigAltering:
         return _DONE
 
     async def _alter_broker(self, name: str, plan: Plan, *, validate_only: bool) -> Outcome:
-        node = named_broker(name, self._config.broker_id)
         image = self._images()
+        node = altered_broker_of(name, self._config.broker_id, image.racks)
         layers = self._config.layers(image.broker_configs)
+        if node is not None:
+            # What another broker was started with is not known here.
+            layers = replace(layers, broker=image.broker_configs.get(node, {}))
 
         def change(newest: Overrides) -> Overrides:
             return altered_broker(newest, plan, layers, whole_cluster=node is None)

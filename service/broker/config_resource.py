@@ -1,7 +1,7 @@
 """The resources that have settings, as requests name them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 from everlog.model.errors import EverlogError, RejectedError
@@ -50,6 +50,18 @@ def named_broker(name: str, own: NodeId) -> NodeId | None:
         )
         raise ConfigRequestError(advice)
     return own
+
+
+def altered_broker_of(name: str, own: NodeId, others: Collection[NodeId]) -> NodeId | None:
+    """Return the broker whose settings are to change, or None for those of all.
+
+    The request has come by way of any broker to the controller, which stores them for each.
+
+    Raises:
+        ConfigRequestError: There is no such broker.
+    """
+    named = next((each for each in others if name == str(each)), None)
+    return named_broker(name, own) if named is None else named
 
 
 def check_named_once(names: Iterable[str]) -> None:

@@ -42,6 +42,7 @@ from service.coordination.metadata_store import (
     NodeTooLargeError,
     SessionExpiredError,
 )
+from service.coordination.reassignments import NoReassignmentError
 from service.coordination.topic_errors import (
     InvalidPartitionsError,
     InvalidReplicaAssignmentError,
@@ -90,6 +91,7 @@ _CODES: dict[type[EverlogError], ErrorCode] = {
     InvalidTopicRequestError: ErrorCode.INVALID_REQUEST,
     MetadataConflictError: ErrorCode.REQUEST_TIMED_OUT,
     NoSuchPartitionError: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    NoReassignmentError: ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
     NodeTooLargeError: ErrorCode.POLICY_VIOLATION,
     NothingToUndeleteError: ErrorCode.UNKNOWN_TOPIC_ID,
     NotControllerError: ErrorCode.NOT_CONTROLLER,

@@ -12,6 +12,7 @@ from service.broker.leaders import Leaders
 from service.model.log import EMPTY_SLICE, LogSlice, ReadBounds
 from service.partition.errors import ArchivedError, NotLeaderError, StaleLeaderEpochError
 from service.partition.readable import FetchablePartition, FetchableTable
+from service.partition.replication_throttle import ReplicationThrottle
 from service.partition.waiters import ReadWaiters
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
@@ -41,10 +42,12 @@ class Wanted:
         local_start: From there on a replica has it on its disk; -1 when it does not say.
         known_high_watermark: What a replica knows to be committed; None when it does not want to
             hear of more before there are records.
+        skips_archived: Whether a replica does without what is archived.
         is_noted: Whether the leader knows that.
         slow: Whether a read is under way that the request need not wait for.
         held: Bytes that such a read may bring, or has brought.
         ready: What such a read has brought.
+        sent: Bytes that count against the rate of a limited replica.
     """
 
     topic: str
@@ -57,10 +60,12 @@ class Wanted:
     durable_end: int | None = None
     local_start: int = -1
     known_high_watermark: int | None = None
+    skips_archived: bool = False
     is_noted: bool = False
     slow: bool = False
     held: int = 0
     ready: LogSlice | EverlogError | None = None
+    sent: int = 0
 
 
 class Replica(NamedTuple):
@@ -82,6 +87,7 @@ class Pass:
             what is committed, or an error other than that of a store or a disk.
         is_faulty: Whether there is an error of a store or a disk, which has to be told soon.
         leaders: Nodes that the results name as leaders.
+        limited_seconds: How soon the rate allows more of what it has kept out; 0 if it has not.
     """
 
     results: list[PartitionData]
@@ -90,6 +96,7 @@ class Pass:
     is_urgent: bool
     is_faulty: bool
     leaders: list[int]
+    limited_seconds: float = 0.0
 
 
 Nearest = Callable[[FetchablePartition, int], NodeId | None]
@@ -112,6 +119,7 @@ class FetchReading:
         isolation: 1 for read committed.
         replica: Who fetches, if not a consumer: it gets what is not committed, too.
         nearest: Chooses the replica that a consumer reads from instead of this one, if any.
+        throttle: Says which replicas are to wait; the other partitions of the request do not.
         start_slow_read: Takes over a read that is not at hand; it sets ``ready`` later.
     """
 
@@ -126,6 +134,7 @@ class FetchReading:
         start_slow_read: StartSlowRead,
         replica: Replica | None = None,
         nearest: Nearest = STAYS,
+        throttle: ReplicationThrottle | None = None,
     ) -> None:
         self._partitions = partitions
         self._leaders = leaders
@@ -133,6 +142,7 @@ class FetchReading:
         self._bytes_max = bytes_max
         self._replica = replica
         self._nearest = nearest
+        self._throttle = throttle
         self._committed = isolation == READ_COMMITTED and replica is None
         self._start_slow_read = start_slow_read
 
@@ -191,9 +201,9 @@ class FetchReading:
             return
         if self._replica is not None:
             self._note(each, partition, self._replica)
-            result.high_watermark = partition.high_watermark
+            _describe(result, partition)
             result.local_start = partition.local_start
-            if partition.log_start <= each.offset < partition.local_start <= partition.tiered_end:
+            if _is_archived(each, partition):
                 raise ArchivedError(f"offset {each.offset} is in the archive")
             known = each.known_high_watermark
             made.is_urgent |= known is not None and known < partition.high_watermark
@@ -201,8 +211,11 @@ class FetchReading:
             result.preferred_read_replica = nearest
             made.is_urgent = True
             return
+        if self._waits_for_rate(partition, made):
+            return
         found = self._slice(each, partition, made)
         if found:
+            self._spend(each, partition, len(found))
             result.records = found.records
             if found.aborted:
                 result.aborted_transactions = [
@@ -223,6 +236,21 @@ class FetchReading:
             local_start=Offset(each.local_start),
             broker_epoch=replica.broker_epoch,
         )
+
+    def _waits_for_rate(self, partition: FetchablePartition, made: Pass) -> bool:
+        if self._throttle is None or self._replica is None:
+            return False
+        replica = self._replica.node_id
+        seconds = self._throttle.wait_seconds(partition.topic, partition.index, replica)
+        made.limited_seconds = max(made.limited_seconds, seconds)
+        return seconds > 0
+
+    def _spend(self, each: Wanted, partition: FetchablePartition, size: int) -> None:
+        """Count what is sent, once, however often the request looks before it is answered."""
+        if self._throttle is not None and self._replica is not None and size > each.sent:
+            replica = self._replica.node_id
+            self._throttle.spend(partition.topic, partition.index, replica, size - each.sent)
+            each.sent = size
 
     def waiters(self, each: Wanted) -> tuple[ReadWaiters, ...]:
         """Return whom to wait with; raises like `find`."""
@@ -272,6 +300,13 @@ class FetchReading:
         each.slow, each.held = True, bytes_max
         made.held += bytes_max
         self._start_slow_read(each, work)
+
+
+def _is_archived(each: Wanted, partition: FetchablePartition) -> bool:
+    """Whether a replica is to take from the archive what it lacks (KIP-405, KIP-1023)."""
+    if each.skips_archived:
+        return partition.log_start <= each.offset < partition.tiered_end
+    return partition.log_start <= each.offset < partition.local_start <= partition.tiered_end
 
 
 def _describe(result: PartitionData, partition: FetchablePartition) -> None:

@@ -33,7 +33,9 @@ class FollowedPartition:
         "local_start",
         "log_start",
         "offset",
+        "skips_archived",
         "stable_offset",
+        "told_local_start",
         "topic",
         "topic_id",
     )
@@ -45,6 +47,7 @@ class FollowedPartition:
         self.high_watermark = _NEVER_TOLD
         self.stable_offset = _NEVER_TOLD
         self.log_start = _NEVER_TOLD
+        self.told_local_start = _NEVER_TOLD
         self.ask(asked)
 
     def ask(self, asked: FetchPartition) -> None:
@@ -56,6 +59,7 @@ class FollowedPartition:
         self.durable_end = optional(asked.synced_end)
         self.local_start = asked.local_start
         self.known_high_watermark = optional(asked.high_watermark)
+        self.skips_archived = asked.skips_archived
 
     def wanted(self) -> Wanted:
         """Return what one request wants of it; it is that request's own."""
@@ -70,6 +74,7 @@ class FollowedPartition:
             durable_end=self.durable_end,
             local_start=self.local_start,
             known_high_watermark=self.known_high_watermark,
+            skips_archived=self.skips_archived,
         )
 
     def tell(self, result: PartitionData) -> bool:
@@ -83,11 +88,13 @@ class FollowedPartition:
             result.high_watermark != self.high_watermark
             or result.last_stable_offset != self.stable_offset
             or result.log_start_offset != self.log_start
+            or result.local_start != self.told_local_start
         )
         if is_news:
             self.high_watermark = result.high_watermark
             self.stable_offset = result.last_stable_offset
             self.log_start = result.log_start_offset
+            self.told_local_start = result.local_start
         return is_news
 
 

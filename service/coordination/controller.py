@@ -36,6 +36,7 @@ from service.coordination.metadata_store import (
 )
 from service.coordination.payloads import pack, unpack
 from service.coordination.remnants import sweep
+from service.coordination.replica_moves import has_moved
 from service.coordination.znodes import CONTROLLER, CONTROLLER_EPOCH
 from service.model.cluster import Broker
 
@@ -297,7 +298,8 @@ class Controller:
     def _on_delta(self, delta: ImageDelta) -> None:
         if self._term is None:
             return
-        if delta.brokers_changed or _concerns_draining(delta) or _may_be_led_now(delta):
+        concerns = (_concerns_draining, _may_be_led_now, has_moved)
+        if delta.brokers_changed or any(each(delta) for each in concerns):
             self._queue.put_nowait(_Task(self._elect))
         if self._images.sequence - self._collected_at >= COLLECT_EVERY:
             self._collected_at = self._images.sequence

@@ -1,4 +1,7 @@
-"""Gives partitions that have nobody to act in their term a new one, and lets go who has gone."""
+"""Gives partitions that have nobody to act in their term a new one, and lets go who has gone.
+
+Reassignments are completed on the way: they wait for the same things.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +16,12 @@ from service.coordination.elections import (
     STRICT,
     ElectionRules,
     Electorate,
-    decide,
     is_settled,
     is_unclean,
 )
 from service.coordination.image_reading import read_registered, read_states
 from service.coordination.metadata_store import MetadataStore, NodeError
+from service.coordination.replica_moves import decide_all, may_complete
 from service.coordination.topic_edits import new_state
 from service.model.cluster import ClusterImage, PartitionState, TopicImage
 
@@ -69,7 +72,7 @@ async def hold_elections(
     rules: dict[TopicId, ElectionRules] = {}
     for topic in image.topics.values():
         for number, state in enumerate(topic.partitions):
-            if not is_settled(state, electorate):
+            if not is_settled(state, electorate) or may_complete(state, electorate):
                 needy.append((PartitionId(topic.topic_id, number), state))
                 if topic.topic_id not in rules:
                     rules[topic.topic_id] = rules_of(topic)
@@ -79,7 +82,7 @@ async def hold_elections(
     voting = Voting(
         store=store,
         term=term,
-        decide=lambda partition, state, electorate: decide(
+        decide=lambda partition, state, electorate: decide_all(
             state, electorate, rules[partition.topic_id], controller_epoch=term.epoch
         ),
         names=image.names,
@@ -170,16 +173,18 @@ def _leaders(decided: States, electorate: Electorate) -> dict[NodeId, int]:
 
 
 def _report(before: States, decided: States) -> None:
-    terms = [
-        state
-        for partition, state in decided.items()
-        if state.leader_epoch != before[partition].leader_epoch
-    ]
+    steps = [(before[partition], after) for partition, after in decided.items()]
+    terms = [after for old, after in steps if after.leader_epoch != old.leader_epoch]
     if terms:
         offline = sum(state.leader is None for state in terms)
         _log.info("leaders_elected", partitions=len(terms), offline=offline)
-    if len(decided) > len(terms):
-        _log.info("replicas_let_go", partitions=len(decided) - len(terms))
+    in_term = [(old, after) for old, after in steps if after.leader_epoch == old.leader_epoch]
+    if let_go := sum(len(after.isr) < len(old.isr) for old, after in in_term):
+        _log.info("replicas_let_go", partitions=let_go)
+    if begun := sum(after.is_moving and not old.is_moving for old, after in steps):
+        _log.info("reassignments_begun", partitions=begun)
+    if ended := sum(old.is_moving and not after.is_moving for old, after in steps):
+        _log.info("reassignments_ended", partitions=ended)
 
 
 async def _read_electorate(store: MetadataStore) -> Electorate:

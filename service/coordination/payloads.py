@@ -29,6 +29,8 @@ _STATE_KEYS = frozenset(
         "elr",
         "controller_epoch",
         "unclean_epoch",
+        "adding",
+        "removing",
     }
 )
 _TOPIC_KEYS = frozenset({"v", "topic_id", "config", "partitions", "versions_before"})
@@ -145,6 +147,7 @@ def read_topic(payload: Payload, version: int) -> TopicNode:
 def state_payload(state: PartitionState) -> Payload:
     """Write a partition's state; its version is the node's own."""
     unclean = {} if state.unclean_epoch is None else {"unclean_epoch": state.unclean_epoch}
+    moves = {"adding": state.adding, "removing": state.removing}
     return {
         **state.extra,
         "replicas": state.replicas,
@@ -155,6 +158,7 @@ def state_payload(state: PartitionState) -> Payload:
         "elr": state.elr,
         "controller_epoch": state.controller_epoch,
         **unclean,
+        **{name: brokers for name, brokers in moves.items() if brokers},
     }
 
 
@@ -173,6 +177,8 @@ def read_state(payload: Payload, version: int) -> PartitionState:
         controller_epoch=payload["controller_epoch"],
         version=version,
         unclean_epoch=payload.get("unclean_epoch"),
+        adding=tuple(payload.get("adding", ())),
+        removing=tuple(payload.get("removing", ())),
         extra=_unknown(payload, _STATE_KEYS),
     )
 

@@ -169,7 +169,7 @@ def plan_growth(
         )
     _check_count(more.partitions)
     added = range(held, more.partitions)
-    factor = len(topic.partitions[0].replicas)
+    factor = len(topic.partitions[0].target)
     if more.assignment is None:
         return placement.place(topic.topic_id, added, factor)
     if len(more.assignment) != len(added):

@@ -81,7 +81,7 @@ def _check_wish(new: NewTopic, before: list[PartitionState]) -> None:
         raise InvalidPartitionsError(
             f"the topic had {len(before)} partitions: ask for as many, or for -1"
         )
-    factor = len(before[0].replicas)
+    factor = len(before[0].target)
     if new.replication_factor not in (None, factor):
         raise InvalidReplicationFactorError(
             f"the topic had a replication factor of {factor}: ask for the same, or for -1"
@@ -90,7 +90,7 @@ def _check_wish(new: NewTopic, before: list[PartitionState]) -> None:
 
 def _next_term(state: PartitionState, placement: Placement) -> PartitionState:
     # Their local logs went with the topic: all of them are in sync, having nothing.
-    begun = first_term(state.replicas, placement.live, controller_epoch=placement.controller_epoch)
+    begun = first_term(state.target, placement.live, controller_epoch=placement.controller_epoch)
     return replace(
         begun,
         leader_epoch=LeaderEpoch(state.leader_epoch + 1),

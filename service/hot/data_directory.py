@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from itertools import chain, count
 
 from everlog.model.ids import PartitionId
 from service.hot.layout import (
@@ -54,9 +55,45 @@ def _tidy_topic(disk: Disk, path: str, known_paths: Collection[str]) -> None:
         if child.endswith(DELETED_SUFFIX):
             disk.remove_tree(child)
         elif child not in known_paths and not child.endswith(STRAY_SUFFIX):
-            disk.rename(child, child + STRAY_SUFFIX)
+            disk.rename(child, _stray_path(disk, path, child))
             disk.sync_dir(path)
     disk.remove_empty_dir(path)
+
+
+def stray_logs(disk: Disk, data_dir: str) -> list[PartitionId]:
+    """Return the partitions of which a start has found a log that nobody claimed."""
+    root = f"{data_dir}/{LOGS_DIR}"
+    found: set[PartitionId] = set()
+    for name, _ in disk.list_dir(root):
+        topic = name.rstrip("/")
+        topic_id = topic_id_of(topic)
+        if topic_id is None:
+            continue
+        # The last log of a topic may go at this moment, and the directory with it.
+        with suppress(FileNotFoundError):
+            children = (child.rstrip("/") for child, _ in disk.list_dir(f"{root}/{topic}"))
+            numbers = (each.partition(".")[0] for each in children if each.endswith(STRAY_SUFFIX))
+            found.update(PartitionId(topic_id, int(each)) for each in numbers if each.isdecimal())
+    return sorted(found, key=lambda each: (each.topic_id, each.partition))
+
+
+def remove_strays(disk: Disk, data_dir: str, partition: PartitionId) -> None:
+    """Remove what `tidy_logs` has put aside of a partition; what is left is found again."""
+    topic = topic_dir(data_dir, partition.topic_id)
+    with suppress(FileNotFoundError):
+        for name, _ in disk.list_dir(topic):
+            entry = name.rstrip("/")
+            is_stray = entry.endswith(STRAY_SUFFIX)
+            if is_stray and entry.partition(".")[0] == str(partition.partition):
+                disk.remove_tree(f"{topic}/{entry}")
+        disk.remove_empty_dir(topic)
+
+
+def _stray_path(disk: Disk, topic: str, child: str) -> str:
+    """Return where to put a log aside: another one of the partition may be there already."""
+    taken = {f"{topic}/{entry.rstrip('/')}" for entry, _ in disk.list_dir(topic)}
+    names = (f"{child}.{number}{STRAY_SUFFIX}" for number in count(1))
+    return next(each for each in chain([child + STRAY_SUFFIX], names) if each not in taken)
 
 
 def remove_segments(disk: Disk, directory: str, segments: Iterable[Segment]) -> None:

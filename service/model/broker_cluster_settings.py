@@ -92,6 +92,9 @@ _TOPICS = (
     ),
 )
 
+RATE_MAX = 2**63 - 1
+"""As good as no limit, as in Kafka."""
+
 _REPLICATION = (
     _long(
         name="replica.lag.time.max.ms",
@@ -125,9 +128,26 @@ _REPLICATION = (
     ),
     _int(
         name="replica.fetch.wait.max.ms",
-        default=500,
+        # Kafka's is 500; here a new term does not wait for an old request.
+        default=2 * SECOND_MS,
         low=1,
-        documentation="How long a leader waits for them, in milliseconds.",
+        documentation=(
+            "How long a leader waits for them, in milliseconds; a quarter of "
+            "replica.lag.time.max.ms at most."
+        ),
+    ),
+    *(
+        _long(
+            name=f"{side}.replication.throttled.rate",
+            default=RATE_MAX,
+            low=1,
+            dynamic=True,
+            documentation=(
+                f"Bytes in a second that the broker copies as a {side}, of all replicas together "
+                f"that {side}.replication.throttled.replicas of their topics names."
+            ),
+        )
+        for side in ("leader", "follower")
     ),
     _int(
         name="replica.fetch.backoff.ms",

@@ -168,6 +168,8 @@ class BrokerConfig:
     replica_fetch_min_bytes: int
     replica_fetch_wait_max_ms: int
     replica_fetch_backoff_ms: int
+    leader_replication_throttled_rate: int
+    follower_replication_throttled_rate: int
     replica_socket_timeout_ms: int
     replica_selector_class: str | None
     auto_leader_rebalance_enable: bool

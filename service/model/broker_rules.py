@@ -19,7 +19,6 @@ _AT_MOST = (
     ("message.max.bytes", "socket.request.max.bytes"),
     ("socket.request.max.bytes", "queued.max.request.bytes"),
     ("group.min.session.timeout.ms", "group.max.session.timeout.ms"),
-    ("replica.fetch.wait.max.ms", "replica.lag.time.max.ms"),
     ("replica.fetch.wait.max.ms", "replica.socket.timeout.ms"),
     ("watchdog.warn.ms", "zookeeper.session.timeout.ms"),
     ("remote.fetch.range.bytes", "remote.cache.bytes"),

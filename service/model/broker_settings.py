@@ -27,6 +27,14 @@ _FOR_TOOLS = (
         documentation="Time between two renewals of a Kerberos ticket, in milliseconds.",
         no_effect="there is no Kerberos; librdkafka's tests set it",
     ),
+    Setting(
+        name="replica.alter.log.dirs.io.max.bytes.per.second",
+        type=SettingType.LONG,
+        default=2**63 - 1,
+        dynamic=True,
+        documentation="Bytes in a second that move between directories of logs.",
+        no_effect="there is one directory; kafka-reassign-partitions clears it",
+    ),
 )
 
 

@@ -74,7 +74,8 @@ class PartitionState:
     """Who has a partition, and who leads it.
 
     Attributes:
-        replicas: In order of preference; the first is the preferred leader.
+        replicas: In order of preference; the first is the preferred leader. While they are being
+            reassigned, the new ones, followed by those that are to go.
         leader: None while no eligible replica is alive.
         leader_epoch: The term; every election raises it.
         leader_broker_epoch: The leader's registration that this term is meant for. The broker
@@ -85,6 +86,8 @@ class PartitionState:
         version: Of the stored node: what the next write of it must expect. Kafka's partition epoch.
         unclean_epoch: The last term whose leader was not in sync; what was known to be committed
             before it no longer is. None if there has been no such term.
+        adding: Those of the replicas that the reassignment under way brings (KIP-455).
+        removing: Those that go when all others are in sync.
         extra: Keys written by a newer version; a rewrite keeps them.
     """
 
@@ -97,7 +100,27 @@ class PartitionState:
     controller_epoch: int
     version: int
     unclean_epoch: LeaderEpoch | None = None
+    adding: tuple[NodeId, ...] = ()
+    removing: tuple[NodeId, ...] = ()
     extra: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether its replicas are being reassigned."""
+        return bool(self.adding or self.removing)
+
+    @property
+    def target(self) -> tuple[NodeId, ...]:
+        """The replicas that are to stay."""
+        return tuple(each for each in self.replicas if each not in self.removing)
+
+    @property
+    def original(self) -> tuple[NodeId, ...]:
+        """The replicas as they were before the reassignment under way.
+
+        So many can be asked to be in sync: those that it brings have nothing yet.
+        """
+        return tuple(each for each in self.replicas if each not in self.adding)
 
     def is_led_by(self, broker_id: NodeId, broker_epoch: int) -> bool:
         """Whether this term is that registration's: a start is a new term."""

@@ -60,7 +60,7 @@ class TopicConfig:
         min_cleanable_dirty_ratio: Share of a log that must be new before it is compacted again.
         flush_always: Whether a batch is synced before it is acknowledged.
         flush_ms: Longest time that a written byte stays unsynced otherwise.
-        min_insync_replicas: As configured; `min_in_sync` is what is enforced.
+        min_insync_replicas: As configured; of fewer replicas all have to be in sync.
         timestamp_before_ms_max: How far a producer's timestamp may lie in the past.
         timestamp_after_ms_max: The same for the future.
         remote_copy_lag_ms: Age at which records are uploaded before their segment is sealed.
@@ -161,10 +161,6 @@ class TopicConfig:
             storage_class_later_ms=values.unless_off("remote.storage.class.later.ms"),
             stream_index=values.flag("stream.index.enable"),
         )
-
-    def min_in_sync(self, replicas: int) -> int:
-        """How many replicas must be in sync for ``acks=all``, in a partition that has so many."""
-        return min(self.min_insync_replicas, replicas)
 
 
 def _no_shorter(kept_ms: int | None, lock: LockRule | None) -> int | None:

@@ -221,17 +221,19 @@ _DURABILITY = (
         rule=_throttled_replicas,
         importance=Importance.LOW,
         documentation=(
-            "Replicas whose leaders send at a limited rate: partition:broker, or * for all."
+            "Replicas whose leaders send at a limited rate while they are not in sync: "
+            "partition:broker, or * for all (leader.replication.throttled.rate)."
         ),
-        no_effect="replication is not throttled",
     ),
     _list(
         name="follower.replication.throttled.replicas",
         default=(),
         rule=_throttled_replicas,
         importance=Importance.LOW,
-        documentation="Replicas that fetch at a limited rate: partition:broker, or * for all.",
-        no_effect="replication is not throttled",
+        documentation=(
+            "Replicas that fetch at a limited rate while they are not in sync: partition:broker, "
+            "or * for all (follower.replication.throttled.rate)."
+        ),
     ),
 )
 

@@ -41,6 +41,9 @@ class ArchiveStarts:
         cluster_id: Names the objects of this cluster.
         pointers: Tell what is committed.
         view: Reads it.
+
+    Attributes:
+        bytes_read: Of what objects say of the log before them, ever.
     """
 
     def __init__(
@@ -50,12 +53,15 @@ class ArchiveStarts:
         self._pointers = pointers
         self._view = view
         self._clock = clock
+        self.bytes_read = 0
 
     async def find(self, hot: HotLog) -> LogRestart:
         """Make up the state at the end of the archive, for a log that ends before.
 
         Raises:
             RetriableError: The metadata or the object store did not answer; `NotArchivedError`.
+            RejectedError: An object is gone, perhaps since the pointer was read; or the object
+                store refuses this broker.
             CorruptionError: The local log is no part of what is archived, or the archive is
                 damaged.
         """
@@ -74,4 +80,7 @@ class ArchiveStarts:
             partition=hot.partition.partition,
         )
         seen = self._view(path, pointer)
-        return await restart_point(hot, seen.tier, seen.cold, now_ms=self._clock.wall_ms())
+        state = await seen.cold.end_state()
+        if state is not None:
+            self.bytes_read += state.size_bytes
+        return await restart_point(hot, seen.tier, seen.cold, state, now_ms=self._clock.wall_ms())

@@ -260,7 +260,8 @@ class Archiver:
         clone begins there, too, and has lost nothing.
         """
         hot, now_ms = archive.hot, self._parts.clock.wall_ms()
-        point = await restart_point(hot, tiered.tier, tiered.cold, now_ms=now_ms)
+        state = await tiered.cold.end_state()
+        point = await restart_point(hot, tiered.tier, tiered.cold, state, now_ms=now_ms)
         fresh = await self._parts.hot.restart(hot, point, term=archive.leader_epoch)
         if is_new:
             return fresh

@@ -18,6 +18,9 @@ from service.partition.waiters import ReadWaiters
 from service.replication.divergence import truncation_point
 from service.replication.fetching import FetchAnswer, FetchAsk, FetchFault
 
+ARCHIVE_FAILURES_MAX = 3
+"""A store that has not answered so often is not waited for if the leader has the records, too."""
+
 
 class FollowerPartition:
     """Keeps a log as its leader has it.
@@ -36,6 +39,7 @@ class FollowerPartition:
     Attributes:
         hot: The log, which is another one after it was cut.
         high_watermark: As far as this broker knows.
+        archive_failures: How often the archive was asked in vain where the log begins.
         on_progress: Called when more is safe on the disk, or never will be.
         read_waiters: Told when more is committed, or when this is no follower any more.
     """
@@ -55,6 +59,7 @@ class FollowerPartition:
         self.id = partition_id
         self.state = state
         self.high_watermark = committed
+        self.archive_failures = 0
         self.on_progress: Callable[[], None] = lambda: None
         self.read_waiters = ReadWaiters()
         self._store = store
@@ -95,6 +100,9 @@ class FollowerPartition:
             durable_end=hot.durable_end,
             local_start=hot.local_start,
             high_watermark=self.high_watermark if self._is_read else None,
+            # What is on this disk already, and goes on, is worth more than a short way.
+            skips_archived=hot.epochs.latest is None
+            and self.archive_failures < ARCHIVE_FAILURES_MAX,
         )
 
     async def take(self, answer: FetchAnswer) -> None:
@@ -120,7 +128,7 @@ class FollowerPartition:
         async with self._turn:
             is_over = self._is_left or term != self.leader_epoch
             if not is_over and self.hot.next_offset < restart.offset:
-                self._use(await self._store.restart(self.hot, restart, term=term))
+                await self._restart(restart)
 
     async def release(self) -> HotLog:
         """Give the log away; nothing is done to it from here on."""
@@ -177,7 +185,13 @@ class FollowerPartition:
             epochs=LeaderEpochs(),
             producers=ProducerStates(),
         )
-        self._use(await self._store.restart(self.hot, restart, term=self.leader_epoch))
+        await self._restart(restart)
+
+    async def _restart(self, restart: LogRestart) -> None:
+        hot = await self._store.restart(self.hot, restart, term=self.leader_epoch)
+        # What is archived, or was deleted, is committed (REL-T7).
+        self._leaders_mark = Offset(max(self._leaders_mark, restart.offset))
+        self._use(hot)
 
     def _use(self, hot: HotLog) -> None:
         self.hot = hot

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 import structlog
 
@@ -14,7 +15,10 @@ from service.partition.table import PartitionTable
 from service.replication.leader import LeaderReplicas
 
 TICK_SECONDS = 0.25
-"""How soon a follower that has caught up is in sync, and one that hangs is not."""
+"""How soon a follower that has caught up is in sync."""
+
+WHOLE_EVERY = 4
+"""In every so many ticks those are looked at as well that are all in sync: one may hang."""
 
 IDLE_TICK_SECONDS = 2.0
 """How soon the first partition that has followers is noticed; ten thousand without cost little."""
@@ -36,10 +40,11 @@ class IsrKeeping:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            while True:
+            for tick in count():
                 replicated = [each for each in self._table.partitions if each.replicas.followers]
                 for partition in replicated:
-                    self._look(partition, tasks)
+                    if tick % WHOLE_EVERY == 0 or not partition.replicas.is_whole:
+                        self._look(partition, tasks)
                 await asyncio.sleep(TICK_SECONDS if replicated else IDLE_TICK_SECONDS)
 
     def _look(self, partition: Partition, tasks: asyncio.TaskGroup) -> None:

@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
+import structlog
+
 from everlog.model.errors import EverlogError, RetriableError
 from everlog.model.ids import NodeId, PartitionId, TopicName
-from service.coordination.image_delta import ImageDelta
+from service.coordination.image_delta import ImageDelta, PartitionUpdate
 from service.model.cluster import ClusterImage, PartitionState, TopicImage
 from service.model.setting_type import Value
 from service.model.topic_config import TopicConfig
@@ -22,6 +24,8 @@ RETRY_SECONDS = 5.0
 
 OPENING_AT_ONCE_MAX = 64
 """Logs that are being recovered side by side; the read threads do the work."""
+
+_log = structlog.get_logger(__name__)
 
 OnBroken = Callable[[TopicName, PartitionId, Exception], None]
 """Told of a partition that cannot be served, and why."""
@@ -137,8 +141,7 @@ class PartitionKeeper:
             if self._broker_id in update.after.replicas:
                 held.append(Held(update.topic, update.partition, update.after))
             else:
-                self._unopened.pop(update.partition, None)
-                await self._roles.leave(update.partition)
+                await self._give_up(update)
         await self._take_up_all(held, delta.image)
 
     def _reconfigure(self, topics: Iterable[TopicImage]) -> None:
@@ -193,8 +196,14 @@ class PartitionKeeper:
         else:
             self._unopened.pop(held.partition, None)
 
+    async def _give_up(self, update: PartitionUpdate) -> None:
+        """Have nothing of a partition any more that has been moved to others: they have it all."""
+        if update.before is not None and self._broker_id in update.before.replicas:
+            await self._delete(update.topic, update.partition)
+            _log.info("replica_removed", partition=update.partition.text)
+
     async def _delete(self, topic: TopicName, partition_id: PartitionId) -> None:
-        """Remove the log of a deleted topic, even if it could not be opened."""
+        """Remove the log of what has gone from here, even if it could not be opened."""
         self._unopened.pop(partition_id, None)
         try:
             await self._roles.delete(partition_id)

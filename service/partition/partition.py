@@ -270,7 +270,7 @@ class Partition:
         self._limits = batch_limits(config)
         self.opens_batches = config.record_validation is RecordValidation.FULL
         self.hot.config = hot_config(config)
-        self.replicas.isr_min = config.min_in_sync(len(self.replicas.state.replicas))
+        self.replicas.isr_min = config.min_insync_replicas
         self._sync_if_behind()
         self.commit()
 
@@ -290,7 +290,7 @@ class Partition:
         if self.replicas.is_short:
             raise NotEnoughReplicasError(
                 f"{self.topic}-{self.index} has {len(self.replicas.state.isr)} replicas in sync "
-                f"and needs {self.replicas.isr_min}"
+                f"and needs {self.replicas.isr_needed}"
             )
 
     def fetched(

@@ -1,4 +1,8 @@
-"""Copies what this broker follows: one loop for each broker that leads some of it."""
+"""Copies what this broker follows: one loop for each broker that leads some of it.
+
+A leader without news holds a request for a while. Whatever is followed meanwhile has a lane of its
+own, with short requests, until the loop takes it in: a new term does not wait for an old request.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -7,11 +11,12 @@ from typing import Any
 
 import structlog
 
-from everlog.model.errors import EverlogError, RetriableError
+from everlog.model.errors import EverlogError, RejectedError, RetriableError
 from everlog.model.ids import NodeId, PartitionId
 from service.hot.log import HotLog
 from service.hot.restart import LogRestart
 from service.partition.follower import FollowerPartition
+from service.partition.replication_throttle import ReplicationThrottle
 from service.replication.fetching import FetchAnswer, FetchFault, LeaderChannel, LeaderLostError
 
 TERM_SECONDS = 0.05
@@ -35,14 +40,34 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Source:
-    """One leader, and what is copied from it."""
+    """One leader, and what is copied from it.
 
+    Attributes:
+        partitions: All of it.
+        changed: Set when there may be something to ask for.
+        progress: Set when more is safe on the disk.
+        resting: Left out of the requests for a while.
+        newcomers: What the request on its way does not name; copied in the lane.
+        is_asking: Whether there is such a request.
+        is_lost: Whether the leader has not answered the last one.
+        task: The loop.
+        lane: Copies the newcomers.
+    """
+
+    leader: NodeId
     partitions: dict[PartitionId, FollowerPartition] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     progress: asyncio.Event = field(default_factory=asyncio.Event)
     resting: set[PartitionId] = field(default_factory=set)
+    newcomers: dict[PartitionId, FollowerPartition] = field(default_factory=dict)
+    is_asking: bool = False
     is_lost: bool = False
     task: "asyncio.Task[None] | None" = None
+    lane: "asyncio.Task[None] | None" = None
+
+    def awake(self, partitions: dict[PartitionId, FollowerPartition]) -> list[FollowerPartition]:
+        """Return those that do not rest."""
+        return [each for key, each in partitions.items() if key not in self.resting]
 
 
 class ReplicaFetching:
@@ -59,6 +84,7 @@ class ReplicaFetching:
         spawn: Starts a task under an owner.
         on_broken: Told of what cannot be copied.
         find_start: Asks the archive.
+        throttle: Says what has to wait, so that it keeps nothing else waiting.
 
     Attributes:
         bytes_copied: Of records that leaders have sent, ever.
@@ -74,6 +100,7 @@ class ReplicaFetching:
         spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
         on_broken: OnBroken,
         find_start: FindStart,
+        throttle: ReplicationThrottle,
     ) -> None:
         self._me = me
         self._connect = connect
@@ -81,6 +108,7 @@ class ReplicaFetching:
         self._spawn = spawn
         self._on_broken = on_broken
         self._find_start = find_start
+        self._throttle = throttle
         self._starts: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE_MAX)
         self.bytes_copied = self.archive_starts = 0
@@ -105,12 +133,12 @@ class ReplicaFetching:
         self._followed[followed.id] = followed
         if followed.leader in {None, self._me}:
             return
-        source = self._sources.setdefault(followed.leader, _Source())
+        source = self._sources.setdefault(followed.leader, _Source(followed.leader))
         source.partitions[followed.id] = followed
         followed.on_progress = source.progress.set
-        source.changed.set()
+        self._enter(source, followed)
         if source.task is None:
-            source.task = self._spawn(self._copy(followed.leader, source))
+            source.task = self._spawn(self._copy(source))
 
     def leave(self, partition: PartitionId) -> FollowerPartition | None:
         """Do not copy a partition any more; return it if it was followed.
@@ -120,43 +148,91 @@ class ReplicaFetching:
         followed = self._followed.pop(partition, None)
         for source in self._sources.values():
             source.partitions.pop(partition, None)
+            source.newcomers.pop(partition, None)
             source.resting.discard(partition)
             source.progress.set()
         return followed
 
     async def close(self) -> None:
         """Copy nothing any more."""
-        tasks = [source.task for source in self._sources.values() if source.task is not None]
-        tasks += self._starts
+        sources = self._sources.values()
+        loops = [task for each in sources for task in (each.task, each.lane) if task is not None]
+        tasks = [*loops, *self._starts]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _copy(self, leader: NodeId, source: _Source) -> None:
+    def _enter(self, source: _Source, followed: FollowerPartition) -> None:
+        """Ask for a partition from now on, whether the loop waits for an answer or not."""
+        source.changed.set()
+        if not source.is_asking:
+            return
+        source.newcomers[followed.id] = followed
+        if source.lane is None or source.lane.done():
+            source.lane = self._spawn(self._copy_newcomers(source))
+
+    async def _copy(self, source: _Source) -> None:
         channel: LeaderChannel | None = None
         try:
             while True:
-                wanted = [
-                    each for key, each in source.partitions.items() if key not in source.resting
-                ]
+                await self._take_in(source)
+                wanted = source.awake(source.partitions)
                 if not wanted:
                     await source.changed.wait()
                     source.changed.clear()
                     continue
-                channel = channel or self._connect(leader)
-                if channel is None or not await self._round(source, channel, wanted):
+                channel = channel or self._connect(source.leader)
+                if channel is None or not await self._long_round(source, channel, wanted):
                     channel = None
                     await asyncio.sleep(self._backoff_seconds)
         finally:
             if channel is not None:
                 channel.close()
 
-    async def _round(
+    async def _long_round(
         self, source: _Source, channel: LeaderChannel, wanted: list[FollowerPartition]
+    ) -> bool:
+        source.is_asking = True
+        try:
+            is_answered = await self._round(source, channel, wanted)
+        finally:
+            source.is_asking = False
+        while is_answered and not all(each.is_settled for each in source.partitions.values()):
+            source.progress.clear()
+            await source.progress.wait()
+        return is_answered
+
+    async def _take_in(self, source: _Source) -> None:
+        """Let the lane end: the next request is for its partitions, too."""
+        source.newcomers.clear()
+        if source.lane is not None:
+            await source.lane
+            source.lane = None
+
+    async def _copy_newcomers(self, source: _Source) -> None:
+        channel = self._connect(source.leader)
+        try:
+            while channel is not None and source.newcomers:
+                wanted = source.awake(source.newcomers)
+                if not wanted:
+                    await asyncio.sleep(TERM_SECONDS)
+                elif not await self._round(source, channel, wanted, is_hasty=True):
+                    return
+        finally:
+            if channel is not None:
+                channel.close()
+
+    async def _round(
+        self,
+        source: _Source,
+        channel: LeaderChannel,
+        wanted: list[FollowerPartition],
+        *,
+        is_hasty: bool = False,
     ) -> bool:
         """Ask once, and take the answer; return whether there was one."""
         try:
-            answers = await channel.fetch([each.ask() for each in wanted])
+            answers = await channel.fetch([each.ask() for each in wanted], is_hasty=is_hasty)
         except LeaderLostError as error:
             if not source.is_lost:
                 _log.warning("leader_lost", reason=str(error), partitions=len(wanted))
@@ -168,9 +244,6 @@ class ReplicaFetching:
             followed = source.partitions.get(answer.asked.partition)
             if followed is not None:
                 await self._take(source, followed, answer)
-        while not all(each.is_settled for each in source.partitions.values()):
-            source.progress.clear()
-            await source.progress.wait()
         return True
 
     async def _take(
@@ -196,6 +269,15 @@ class ReplicaFetching:
                 self._rest(source, followed.id, min(TERM_SECONDS, self._backoff_seconds))
             elif answer.fault is FetchFault.STORAGE:
                 self._rest(source, followed.id, self._backoff_seconds)
+            else:
+                self._slow_down(source, followed, len(answer.records))
+
+    def _slow_down(self, source: _Source, followed: FollowerPartition, size: int) -> None:
+        """Leave a partition out of the requests until the rate allows more of it."""
+        replica = (followed.topic, followed.id.partition, self._me)
+        self._throttle.spend(*replica, size)
+        if seconds := self._throttle.wait_seconds(*replica):
+            self._rest(source, followed.id, seconds)
 
     async def _start_over(
         self, source: _Source, followed: FollowerPartition, answer: FetchAnswer
@@ -204,16 +286,32 @@ class ReplicaFetching:
         try:
             async with self._starting:
                 start = await self._find_start(followed.hot)
-                await followed.start_over(start, term=answer.asked.leader_epoch)
-        except RetriableError as error:
-            _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
-            self._rest(source, followed.id, self._backoff_seconds)
+        except (RetriableError, RejectedError) as error:
+            # Also what a person has to put right; and what was read may have been replaced.
+            self._copy_later(source, followed, error)
+            return
+        except EverlogError as error:
+            if answer.leader_has_it:
+                self._copy_later(source, followed, error)
+            else:
+                self._give_up(followed, error)
+            return
+        try:
+            await followed.start_over(start, term=answer.asked.leader_epoch)
         except EverlogError as error:
             self._give_up(followed, error)
-        else:
-            self.archive_starts += 1
-            _log.info("log_begun_at_archive_end", partition=followed.id.text, offset=start.offset)
-            self._rest(source, followed.id, 0)
+            return
+        self.archive_starts += 1
+        _log.info("log_begun_at_archive_end", partition=followed.id.text, offset=start.offset)
+        self._rest(source, followed.id, 0)
+
+    def _copy_later(
+        self, source: _Source, followed: FollowerPartition, error: EverlogError
+    ) -> None:
+        """Ask again in a while; after some times for all that the leader has, too."""
+        _log.warning("copy_delayed", partition=followed.id.text, reason=str(error))
+        followed.archive_failures += 1
+        self._rest(source, followed.id, self._backoff_seconds)
 
     def _give_up(self, followed: FollowerPartition, error: EverlogError) -> None:
         """Copy a partition no more, unless it is another one by now."""
@@ -227,6 +325,8 @@ class ReplicaFetching:
 
         def resume() -> None:
             source.resting.discard(partition)
-            source.changed.set()
+            followed = source.partitions.get(partition)
+            if followed is not None:
+                self._enter(source, followed)
 
         asyncio.get_running_loop().call_later(seconds, resume)

@@ -148,7 +148,7 @@ class ReplicaRoles:
         return None if followed is None else await followed.release()
 
     async def delete(self, partition_id: PartitionId) -> None:
-        """Remove the log of a deleted topic, even if it could not be opened."""
+        """Remove the log of what has gone from here, even if it could not be opened."""
         await self.leave(partition_id)
         await self._store.delete(partition_id)
 
@@ -266,7 +266,7 @@ class ReplicaRoles:
             held.state,
             me=self._broker_id,
             term_start=hot.next_offset,
-            isr_min=config.min_in_sync(len(held.state.replicas)),
+            isr_min=config.min_insync_replicas,
             lag_seconds_max=self._lag_seconds_max,
             now=self._clock.monotonic(),
         )

@@ -11,21 +11,29 @@ from service.hot.producer_state import ProducerStates, decode_producers
 from service.hot.restart import LogRestart
 from service.model.log import LogReader, ReadBounds
 from service.partition.lineage import divergence
-from service.tiering.cold_log import ColdLog
+from service.tiering.cold_log import EndState
 from service.tiering.tier_view import TierView
 
 REPLAY_BYTES = 1024 * 1024
 """Read at a time where the newest snapshot of producers is older than the newest object."""
 
 
-async def restart_point(hot: HotLog, tier: TierView, cold: ColdLog, *, now_ms: int) -> LogRestart:
+async def restart_point(
+    hot: HotLog, tier: TierView, cold: LogReader, state: EndState | None, *, now_ms: int
+) -> LogRestart:
     """Make up the state at the end of the tier, which lies behind the end of the local log.
+
+    Args:
+        hot: The local log.
+        tier: What is committed.
+        cold: Reads it.
+        state: What its newest object says; None without one.
+        now_ms: Wall time.
 
     Raises:
         CorruptionError: The local log is not a part of what is archived, or the archive is damaged.
         RetriableError: The store did not answer.
     """
-    state = await cold.end_state()
     if state is None:
         # Nothing is left of the tier but its end; what was before it can be asked for no more.
         epoch, before = tier.pointer.tiered_end_epoch, max(0, tier.end - 1)

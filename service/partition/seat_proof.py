@@ -68,7 +68,7 @@ async def unproven_seats(
 def _seats(image: ClusterImage, broker_id: NodeId) -> Iterator[_Seat]:
     for topic in image.topics.values():
         for number, state in enumerate(topic.partitions):
-            if broker_id in {*state.isr, *state.elr} and len(state.replicas) > 1:
+            if broker_id in {*state.isr, *state.elr} and _holders(state) > 1:
                 yield _Seat(PartitionId(topic.topic_id, number), topic, state)
 
 
@@ -95,4 +95,9 @@ async def _is_kept(
         same_boot=proof.same_boot,
         always_synced=always_synced,
     )
-    return keeps_seat(remains, replicas=len(seat.state.replicas))
+    return keeps_seat(remains, replicas=_holders(seat.state))
+
+
+def _holders(state: PartitionState) -> int:
+    """Return how many replicas may have all records: not those that are only on their way there."""
+    return len({*state.original, *state.isr, *state.elr})

@@ -30,6 +30,8 @@ class FetchAsk:
         local_start: From there on it is on its disk.
         high_watermark: What it knows to be committed, if it wants to hear of more at once; None if
             that can wait until there are records.
+        skips_archived: Whether it does without what is archived, even if its leader has that on its
+            disk, too.
     """
 
     partition: PartitionId
@@ -40,6 +42,7 @@ class FetchAsk:
     durable_end: Offset
     local_start: Offset
     high_watermark: Offset | None = None
+    skips_archived: bool = False
 
 
 class FetchFault(Enum):
@@ -50,7 +53,7 @@ class FetchFault(Enum):
     OUT_OF_RANGE = auto()
     """The log does not begin as early, or knows nothing of what the follower has."""
     ARCHIVED = auto()
-    """The leader has it in the archive only (KIP-405)."""
+    """The leader has it in the archive only (KIP-405), or the follower does without it."""
     STORAGE = auto()
     """Its disk or its store fails at the moment."""
 
@@ -76,12 +79,21 @@ class FetchAnswer:
     diverging: tuple[int, int] | None = None
     records: memoryview = NO_RECORDS
 
+    @property
+    def leader_has_it(self) -> bool:
+        """Whether the leader has on its disk what was asked for."""
+        return self.local_start <= self.asked.offset
+
 
 class LeaderChannel(Protocol):
     """A way to one other broker."""
 
-    async def fetch(self, asks: Sequence[FetchAsk]) -> list[FetchAnswer]:
+    async def fetch(self, asks: Sequence[FetchAsk], *, is_hasty: bool = False) -> list[FetchAnswer]:
         """Ask for several partitions at once; those without news may be left out of the answer.
+
+        Args:
+            asks: All that are copied over this channel.
+            is_hasty: Whether the leader answers soon, also without news.
 
         Raises:
             LeaderLostError: There is no answer.

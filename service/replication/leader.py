@@ -8,7 +8,7 @@ from everlog.model.offsets import Offset
 from service.model.cluster import PartitionState
 from service.replication.high_watermark import high_watermark
 from service.replication.isr import is_joining, lagging, may_join, with_isr
-from service.replication.progress import NOWHERE, Progress
+from service.replication.progress import NEVER, NOWHERE, Progress
 
 
 class NotReplicaError(FencedError):
@@ -25,7 +25,7 @@ class LeaderReplicas:
         state: As the election has stored it.
         me: The leader.
         term_start: Where the log ended when the term began.
-        isr_min: So many have to be in sync for anything to be committed.
+        isr_min: So many have to be in sync for anything to be committed, if there are so many.
         lag_seconds_max: For how long a member of the ISR may be behind.
         now: Seconds of the monotonic clock.
 
@@ -69,7 +69,12 @@ class LeaderReplicas:
     @property
     def is_short(self) -> bool:
         """Whether too few replicas are in sync to commit anything."""
-        return len(self.state.isr) < self.isr_min
+        return len(self.state.isr) < self.isr_needed
+
+    @property
+    def isr_needed(self) -> int:
+        """How many have to be in sync: replicas that are being added count when they have come."""
+        return min(self.isr_min, len(self.state.original))
 
     def fetched(
         self,
@@ -127,8 +132,14 @@ class LeaderReplicas:
             pending_isr=() if self.pending is None else self.pending.isr,
             joining=self._joining(now),
             eligible=self.state.elr,
-            isr_min=self.isr_min,
+            isr_min=self.isr_needed,
         )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all are in sync and nothing is under way: only one that hangs matters."""
+        state = self.state
+        return len(state.isr) == len(state.replicas) and not state.elr and self.pending is None
 
     def propose(self, high_watermark: Offset, *, now: float) -> PartitionState | None:
         """Return the state to write, if there should be another one and none is under way.
@@ -148,7 +159,7 @@ class LeaderReplicas:
                 self._followers[each], high_watermark=high_watermark, term_start=self.term_start
             )
         )
-        wanted = with_isr(self.state, isr, isr_min=self.isr_min)
+        wanted = with_isr(self.state, isr, isr_min=self.isr_needed)
         if isr == {*self.state.isr} and {*wanted.elr} == {*self.state.elr}:
             return None
         self.pending = wanted
@@ -188,9 +199,14 @@ class LeaderReplicas:
 def _newcomers(
     state: PartitionState, me: NodeId, known: Mapping[NodeId, Progress], now: float
 ) -> dict[NodeId, Progress]:
-    """Return the progress of each replica but the leader; of new ones nothing is known."""
+    """Return the progress of each replica but the leader; of new ones nothing is known.
+
+    Nothing waits for those that a reassignment brings before they have caught up once: the first
+    fetch of one, of a large log, would hold up the high watermark.
+    """
     return {
-        each: known.get(each) or Progress(caught_up_at=now, asked_at=now)
+        each: known.get(each)
+        or Progress(caught_up_at=NEVER if each in state.adding else now, asked_at=now)
         for each in state.replicas
         if each != me
     }

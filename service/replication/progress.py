@@ -7,6 +7,9 @@ from everlog.model.offsets import Offset
 NOWHERE = Offset(-1)
 """The end of a replica that has told nothing in this term, whatever it has told another leader."""
 
+NEVER = float("-inf")
+"""When a replica that is just being added had everything."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -17,7 +20,7 @@ class Progress:
         local_start: From there on it has it on its disk.
         broker_epoch: The registration with which it fetched last; -1 before.
         caught_up_at: When it last had all that the leader had; before its first fetch, when the
-            term began.
+            term began, or `NEVER`.
         asked_at: When it fetched last.
         leader_end: Where the leader's own durable end was then.
     """

@@ -52,10 +52,12 @@ class EndState:
     Attributes:
         lineage: All leader epochs up to there.
         producers: The newest snapshot of producers that is not beyond it; may be empty.
+        size_bytes: Of all in the object that is no record.
     """
 
     lineage: list[EpochStart]
     producers: bytes
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,11 @@ class ColdLog:
         assert entry is not None, "a tier without gaps has a last object"
         found = await self._objects.open(self._tier.home_of(entry), entry)
         producers = await self._objects.producers(found)
-        return EndState(lineage=found.index.lineage(), producers=producers)
+        return EndState(
+            lineage=found.index.lineage(),
+            producers=producers,
+            size_bytes=entry.size_bytes - entry.data_bytes,
+        )
 
     # ---- what is at hand
 

@@ -75,7 +75,7 @@ def elect_preferred(admin: AdminClient, topic: str) -> None:
     asked = admin.elect_leaders(ElectionType.PREFERRED, [wanted])
     error = asked.result(WAIT_SECONDS_MAX)[wanted]
     if error is not None:
-        assert error.args[0].code() == KafkaError.ELECTION_NOT_NEEDED, error
+        assert error.code() == KafkaError.ELECTION_NOT_NEEDED, error
 
 
 def in_sync(admin: AdminClient, topic: str) -> int:
@@ -164,4 +164,24 @@ def test_a_leader_that_is_asked_to_stop_hands_over_first(
         print(f"\nlongest seconds without an acknowledgement: {texts(gaps)}; stops: {texts(stops)}")
         found = read_numbers(bootstrap(brokers), TOPIC, 0)
         assert violations(load.acknowledged.offsets[0], found) == []
+        assert not load.acknowledged.refused
+
+
+@pytest.mark.rule("REL-C9")
+def test_nobody_waits_for_a_killed_follower_once_its_session_is_over(
+    tmp_path: Path, zookeeper: ZooKeeperEnsemble
+) -> None:
+    patient = {"replica.lag.time.max.ms": "600000"}
+    with running_cluster(tmp_path, zookeeper, settings_of=lambda _: patient) as brokers:
+        admin = AdminClient({"bootstrap.servers": bootstrap(brokers)})
+        create(admin, TOPIC)
+        load = IdempotentLoad(bootstrap(brokers), TOPIC, 1, pause_s=0.001)
+        load.start()
+        load.wait_for_progress()
+        leader = leader_of(admin, TOPIC)
+        follower, *_ = [each for n, each in enumerate(brokers, 1) if n != leader]
+        follower.kill()
+        wait_until(lambda: in_sync(admin, TOPIC) == 2, "it is not taken out of the ISR")
+        load.wait_for_progress()
+        load.stop()
         assert not load.acknowledged.refused

@@ -193,7 +193,9 @@ async def _stops_and_power_cuts(loop: SimLoop) -> tuple[int, float]:
     async def strike(machine: Machine) -> None:
         await (machine.stop() if loop.rng.random() < 0.6 else machine.cut_power())
 
-    return await _histories(loop, strike, patient=False, replica_lag_time_max_ms="2000")
+    # Leaders go back to where they are preferred all the while.
+    often = {"leader_imbalance_check_interval_seconds": "1"}
+    return await _histories(loop, strike, patient=False, replica_lag_time_max_ms="2000", **often)
 
 
 async def _quiet_history(loop: SimLoop) -> None:

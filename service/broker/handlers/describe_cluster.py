@@ -2,6 +2,7 @@
 
 from service.broker.context import RequestContext
 from service.broker.metadata_view import Images, controller_of, visible_brokers
+from service.model.cluster import ClusterImage
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.describe_cluster import (
     DescribeClusterBroker,
@@ -36,5 +37,15 @@ class DescribeClusterHandler:
                     broker_id=each.node_id, host=each.host, port=each.port, rack=each.rack
                 )
                 for each in visible_brokers(image, context.listener)
-            ],
+            ]
+            + (_fenced(image) if request.include_fenced_brokers else []),
         )
+
+
+def _fenced(image: ClusterImage) -> list[DescribeClusterBroker]:
+    """Return the brokers that are down (KIP-1073); where they were is not kept."""
+    return [
+        DescribeClusterBroker(broker_id=each, host="", port=-1, rack=rack, is_fenced=True)
+        for each, rack in sorted(image.racks.items())
+        if each not in image.brokers
+    ]

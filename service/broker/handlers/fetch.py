@@ -5,6 +5,7 @@ goes on in the background and the next poll finds it done (TIER-37).
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from service.broker.near_replicas import NearReplicas
 from service.model.log import LogSlice
 from service.model.serving import Deferred
 from service.partition.readable import FetchableTable
+from service.partition.replication_throttle import ReplicationThrottle
 from service.protocol.messages.fetch import FetchRequest, FetchResponse, NodeEndpoint
 
 FETCH_BYTES_MAX = 55 * 1024 * 1024
@@ -141,6 +143,7 @@ class FetchHandler:
         partitions: Those that this broker serves to replicas.
         readable: Those that it serves to consumers.
         near: Finds replicas that are nearer to a consumer.
+        throttle: Says which replicas are to wait.
         leaders: Tells who leads the others.
         sessions: Incremental fetch sessions (KIP-227).
         spawn: Starts the task of a slow read under an owner.
@@ -153,6 +156,7 @@ class FetchHandler:
         partitions: FetchableTable,
         readable: FetchableTable | None = None,
         near: NearReplicas | None = None,
+        throttle: ReplicationThrottle | None = None,
         leaders: Leaders,
         sessions: FetchSessions,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -162,6 +166,7 @@ class FetchHandler:
         self._partitions = partitions
         self._readable = readable or partitions
         self._near = near
+        self._throttle = throttle
         self._leaders = leaders
         self._sessions = sessions
         self._spawn = spawn
@@ -184,6 +189,7 @@ class FetchHandler:
             replica=replica,
             nearest=self._nearest(context, request),
             start_slow_read=partial(self._start_slow_read, alarm),
+            throttle=self._throttle,
         )
         made = reading.run()
         bytes_min = min(request.min_bytes, self._bytes_max)
@@ -193,6 +199,8 @@ class FetchHandler:
             bytes_min, wait_ms = max(bytes_min, 1), max(wait_ms, SLOW_READ_MS)
         if made.is_faulty:
             wait_ms = min(wait_ms, self._fault_ms)
+        if made.limited_seconds:
+            wait_ms = min(wait_ms, math.ceil(made.limited_seconds * 1000))
         if made.size >= bytes_min or made.is_urgent or wait_ms <= 0 or not view.wanted:
             return self._answer(view, context.listener, made)
         waiting = _Waiting(

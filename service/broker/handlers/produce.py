@@ -51,7 +51,7 @@ class _Pending(Deferred):
 
     ``everywhere`` says that all replicas in sync have to store them; ``is_opening``, that some have
     to be looked at first; ``is_silent``, that nobody waits for the outcome; ``hold_seconds``, for
-    how long the sender has to wait with its next request.
+    how long the sender has to wait with its next request; ``listener``, by which this one came.
     """
 
     __slots__ = (
@@ -61,14 +61,16 @@ class _Pending(Deferred):
         "is_opening",
         "is_silent",
         "left",
+        "listener",
         "response",
         "waiting",
     )
 
-    def __init__(self, response: ProduceResponse, *, everywhere: bool) -> None:
+    def __init__(self, response: ProduceResponse, *, everywhere: bool, listener: str) -> None:
         super().__init__()
         self.response = response
         self.everywhere = everywhere
+        self.listener = listener
         self.deadline = 0.0
         self.hold_seconds = 0.0
         self.left = 0
@@ -110,7 +112,9 @@ class ProduceHandler:
     def __call__(
         self, context: RequestContext, request: ProduceRequest
     ) -> ProduceResponse | Deferred | HeldBack | None:
-        pending = _Pending(ProduceResponse(), everywhere=request.acks == _ACKS_ALL)
+        pending = _Pending(
+            ProduceResponse(), everywhere=request.acks == _ACKS_ALL, listener=context.listener
+        )
         result = self._serve(context, request, pending)
         if not pending.hold_seconds:
             return result
@@ -188,7 +192,7 @@ class ProduceHandler:
         except EverlogError as error:
             _blame(result, error)
             if isinstance(error, NotLeaderError):
-                self._name_leader(context, topic, result, pending.response)
+                self._name_leader(pending, topic.name, topic.topic_id, result)
             elif isinstance(error, DiskCrowdedError):
                 pending.hold_seconds = max(pending.hold_seconds, REFUSED_SECONDS)
             return
@@ -209,14 +213,11 @@ class ProduceHandler:
         return found
 
     def _name_leader(
-        self,
-        context: RequestContext,
-        topic: TopicProduceData,
-        result: PartitionProduceResponse,
-        response: ProduceResponse,
+        self, pending: _Pending, topic: str, topic_id: bytes, result: PartitionProduceResponse
     ) -> None:
         """Save the client a Metadata request (KIP-951)."""
-        leader = self._leaders.leader_of(topic.name, topic.topic_id, result.index)
+        response = pending.response
+        leader = self._leaders.leader_of(topic, topic_id, result.index)
         if leader is None:
             return
         result.current_leader = LeaderIdAndEpoch(
@@ -224,7 +225,7 @@ class ProduceHandler:
         )
         named = {each.node_id for each in response.node_endpoints}
         for broker in self._leaders.brokers({leader.node_id} - named):
-            endpoint = broker.endpoint(context.listener)
+            endpoint = broker.endpoint(pending.listener)
             if endpoint is not None:
                 response.node_endpoints.append(
                     NodeEndpoint(
@@ -294,6 +295,8 @@ class ProduceHandler:
             _accept(result, appended, partition)
         else:
             _blame(result, error)
+            if isinstance(error, NotLeaderError):
+                self._name_leader(pending, partition.topic, partition.id.topic_id, result)
         self._finish_one(pending)
 
     def _finish_one(self, pending: _Pending) -> None:

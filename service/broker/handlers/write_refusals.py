@@ -13,6 +13,10 @@ from service.protocol.messages.alter_configs import (
     AlterConfigsResourceResponse,
     AlterConfigsResponse,
 )
+from service.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+)
 from service.protocol.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -71,6 +75,7 @@ def write_refusals(cluster_id: str) -> dict[ApiKey, Handler]:
         ApiKey.CREATE_PARTITIONS: refusals.create_partitions,
         ApiKey.DELETE_TOPICS: refusals.delete_topics,
         ApiKey.ELECT_LEADERS: refusals.elect_leaders,
+        ApiKey.ALTER_PARTITION_REASSIGNMENTS: refusals.alter_reassignments,
         ApiKey.DELETE_RECORDS: refusals.delete_records,
         ApiKey.ALTER_CONFIGS: refusals.alter_configs,
         ApiKey.INCREMENTAL_ALTER_CONFIGS: refusals.incremental_alter_configs,
@@ -166,6 +171,12 @@ class WriteRefusals:
                 for topic in request.topic_partitions or ()
             ],
         )
+
+    def alter_reassignments(
+        self, _: RequestContext, _request: AlterPartitionReassignmentsRequest
+    ) -> AlterPartitionReassignmentsResponse:
+        """Refuse them all at once."""
+        return AlterPartitionReassignmentsResponse(error_code=_POLICY, error_message=self._why)
 
     def delete_topics(
         self, context: RequestContext, request: DeleteTopicsRequest

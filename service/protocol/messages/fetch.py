@@ -11,6 +11,7 @@ from service.protocol.schema import Request, Response, Struct
 from service.protocol.schema_fields import (
     PRIVATE_TAG_FIRST,
     array,
+    boolean,
     int8,
     int16,
     int32,
@@ -33,7 +34,8 @@ class FetchPartition(Struct):
     """Where to read one partition.
 
     Replicas of Everlog add up to where they have it safely, from where on it is on their disks,
-    and what they know to be committed, if they want to be told as soon as that is more.
+    what they know to be committed, if they want to be told as soon as that is more, and whether
+    they do without what is archived.
     """
 
     partition: int = int32()
@@ -46,6 +48,7 @@ class FetchPartition(Struct):
     synced_end: int = int64("12+", tag=PRIVATE_TAG_FIRST, default=-1)
     local_start: int = int64("12+", tag=PRIVATE_TAG_FIRST + 1, default=-1)
     high_watermark: int = int64("12+", tag=PRIVATE_TAG_FIRST + 2, default=-1)
+    skips_archived: bool = boolean("12+", tag=PRIVATE_TAG_FIRST + 3)
 
 
 class FetchTopic(Struct):

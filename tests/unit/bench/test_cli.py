@@ -19,7 +19,10 @@ def termination() -> Iterator[None]:
 
 
 def test_what_takes_long_is_left_out_unless_it_is_asked_for() -> None:
-    assert [name for name, suite in SUITES.items() if suite.on_request] == ["tier-memory"]
+    assert [name for name, suite in SUITES.items() if suite.on_request] == [
+        "tier-memory",
+        "replication",
+    ]
 
 
 def test_a_peer_that_takes_no_part_is_said_to_take_none(

@@ -19,6 +19,7 @@ class StillPeer:
 
     name: str
     role_words: Mapping[str, str] = field(default_factory=dict)
+    brokers: int = 1
     archive: Archive | None = None
     formatted: list[Path] = field(default_factory=list)
 

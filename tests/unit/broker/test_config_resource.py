@@ -4,6 +4,7 @@ from everlog.model.ids import NodeId
 from service.broker.config_resource import (
     ConfigRequestError,
     ResourceType,
+    altered_broker_of,
     check_named_once,
     named_broker,
     resource_type,
@@ -30,6 +31,16 @@ def test_a_broker_answers_for_itself_and_for_all() -> None:
 def test_a_broker_does_not_answer_for_another(name: str) -> None:
     with pytest.raises(ConfigRequestError, match="this is broker 7"):
         named_broker(name, NodeId(7))
+
+
+def test_settings_of_any_broker_of_the_cluster_can_be_altered() -> None:
+    others = [NodeId(7), NodeId(8)]
+    assert altered_broker_of("8", NodeId(7), others) == 8
+    assert altered_broker_of("7", NodeId(7), ()) == 7
+    assert altered_broker_of("", NodeId(7), others) is None
+    for name in ("9", "08", "seven"):
+        with pytest.raises(ConfigRequestError, match="this is broker 7"):
+            altered_broker_of(name, NodeId(7), others)
 
 
 def test_a_setting_may_be_named_once() -> None:

@@ -57,6 +57,16 @@ def test_an_unclean_term_is_written_only_once_there_is_one() -> None:
     assert read_state(_again(state_payload(unclean)), 6) == unclean
 
 
+def test_a_reassignment_is_written_only_while_there_is_one() -> None:
+    moving = replace(
+        STATE, replicas=(NodeId(3), NodeId(1)), adding=(NodeId(3),), removing=(NodeId(1),)
+    )
+    assert pack(state_payload(moving)).endswith(
+        b'"controller_epoch":5,"adding":[3],"removing":[1]}'
+    )
+    assert read_state(_again(state_payload(moving)), 6) == moving
+
+
 def test_a_topic_is_written_as_documented() -> None:
     node = TopicNode(topic_id=TOPIC_ID, config={"a": "b"}, partitions=2, version=0)
     assert pack(topic_payload(node)) == (

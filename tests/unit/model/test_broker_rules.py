@@ -58,7 +58,7 @@ REFUSED = [
     ),
     ({"queued.max.request.bytes": "1024"}, "raise this or lower that"),
     ({"group.min.session.timeout.ms": "2000000"}, "group.max.session.timeout.ms is 1800000"),
-    ({"replica.lag.time.max.ms": "100"}, "replica.fetch.wait.max.ms is 500; raise this"),
+    ({"replica.socket.timeout.ms": "100"}, "replica.fetch.wait.max.ms is 2000; raise this"),
     ({"remote.cache.bytes": "1048576"}, "remote.fetch.range.bytes is 8388608; raise this"),
     ({"zookeeper.sasl.user": "ann"}, "zookeeper.sasl.password: zookeeper.sasl.user needs it"),
     ({"zookeeper.digest.password": "x"}, "zookeeper.digest.user: zookeeper.digest.password needs"),

@@ -57,12 +57,6 @@ def test_one_message_means_every_batch_is_synced_and_more_mean_an_interval(
     assert (config.flush_always, config.flush_ms) == (always, interval_ms)
 
 
-@pytest.mark.rule("BP-D22")
-@pytest.mark.parametrize(("replicas", "enforced"), [(1, 1), (2, 2), (3, 2), (5, 2)])
-def test_the_enforced_minimum_never_exceeds_the_replicas(replicas: int, enforced: int) -> None:
-    assert TopicConfig.resolve({}).min_in_sync(replicas) == enforced
-
-
 def test_a_compacted_topic_is_neither_tiered_nor_expired_and_checked_in_full() -> None:
     config = TopicConfig.resolve({"cleanup.policy": "compact", "retention.ms": "5"})
     assert (config.compact, config.tiered, config.expires) == (True, False, False)

@@ -88,6 +88,7 @@ async def test_it_begins_at_the_end_of_the_archive_and_knows_what_was_before(
             producer=Producer(producer_id=PRODUCER_ID, epoch=0, base_sequence=0),
         )
         assert hot.producers.check(read_header(again)) == 0, "it is the repetition of offset 0"
+        assert 0 < follower.cold.starts.bytes_read < led.hot.size
 
 
 async def test_what_is_not_archived_is_no_place_to_begin(

@@ -100,9 +100,11 @@ async def test_it_asks_for_what_it_lacks_and_says_what_it_has(follower: Follower
         log_start=Offset(0),
         durable_end=Offset(0),
         local_start=Offset(0),
+        skips_archived=True,
     )
     await follower.told(0, 1, term=3)
     asked = follower.followed.ask()
+    assert not asked.skips_archived, "what is there already goes on"
     assert (asked.offset, asked.last_epoch, asked.durable_end) == (2, 3, 2)
     assert follower.followed.is_settled
 

@@ -11,14 +11,16 @@ from everlog.model.errors import CorruptionError, EverlogError
 from everlog.model.ids import NodeId, PartitionId, TopicName
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import stamp
-from everlog.stores.errors import StoreUnavailableError
+from everlog.stores.errors import ObjectMissingError, StoreUnavailableError
+from everlog.stores.object_key import object_key
 from service.hot.leader_epochs import LeaderEpochs
 from service.hot.log import HotLog
 from service.hot.producer_state import ProducerStates
 from service.hot.restart import LogRestart
 from service.model.topic_config import TopicConfig
-from service.partition.follower import FollowerPartition
+from service.partition.follower import ARCHIVE_FAILURES_MAX, FollowerPartition
 from service.partition.replica_fetching import ReplicaFetching
+from service.partition.replication_throttle import ReplicationThrottle
 from service.partition.topic_rules import hot_config
 from service.replication.fetching import (
     NO_RECORDS,
@@ -30,19 +32,28 @@ from service.replication.fetching import (
 )
 from tests.unit.partition.ground import batch, grounded, topic_id
 from tests.unit.partition.test_follower import LEADER, ME, STATE, TERM
+from tests.unit.partition.test_replication_throttle import limit
+from tests.unit.partition.unlimited import unlimited
 
 Reply = Callable[[FetchAsk], FetchAnswer]
 
 
 @dataclass
 class Leader:
-    """A `LeaderChannel` that answers as a test says, one request at a time."""
+    """A `LeaderChannel` that answers as a test says, one request at a time; in haste, nothing."""
 
     asked: "asyncio.Queue[Sequence[FetchAsk]]" = field(default_factory=asyncio.Queue)
     answers: "asyncio.Queue[Reply | LeaderLostError]" = field(default_factory=asyncio.Queue)
+    asked_in_haste: list[int] = field(default_factory=list)
+    is_asked: bool = False
     is_closed: bool = False
 
-    async def fetch(self, asks: Sequence[FetchAsk]) -> list[FetchAnswer]:
+    async def fetch(self, asks: Sequence[FetchAsk], *, is_hasty: bool = False) -> list[FetchAnswer]:
+        if is_hasty:
+            self.asked_in_haste = [each.partition.partition for each in asks]
+            await asyncio.sleep(0.001)
+            return [nothing(ask) for ask in asks]
+        self.is_asked = True
         self.asked.put_nowait(asks)
         reply = await self.answers.get()
         if isinstance(reply, LeaderLostError):
@@ -81,18 +92,23 @@ class Place:
     archive: "Archive"
     new: "Callable[[int], asyncio.Task[FollowerPartition]]"
 
+    @property
+    def patient(self) -> list[Leader]:
+        """The channels of loops, without those of lanes."""
+        return [each for each in self.leaders if each.is_asked]
+
     async def asks(self) -> Sequence[FetchAsk]:
         async with asyncio.timeout(10):
-            while not self.leaders:
+            while all(each.asked.empty() for each in self.leaders):
                 await asyncio.sleep(0)
-            return await self.leaders[-1].asked.get()
+        return self.patient[-1].asked.get_nowait()
 
     def reply(self, reply: Reply | LeaderLostError) -> None:
-        self.leaders[-1].answers.put_nowait(reply)
+        self.patient[-1].answers.put_nowait(reply)
 
 
 @asynccontextmanager
-async def _place() -> AsyncIterator[Place]:
+async def _place(throttle: ReplicationThrottle | None = None) -> AsyncIterator[Place]:
     async with grounded() as ground, asyncio.TaskGroup() as tasks:
         leaders: list[Leader] = []
         broken: list[EverlogError] = []
@@ -123,6 +139,7 @@ async def _place() -> AsyncIterator[Place]:
             spawn=tasks.create_task,
             on_broken=lambda _, error: broken.append(error),
             find_start=archive.find_start,
+            throttle=throttle or unlimited(),
         )
         yield Place(fetching, leaders, broken, archive, lambda n: tasks.create_task(follow(n)))
         await fetching.close()
@@ -162,7 +179,35 @@ async def test_all_that_one_broker_leads_is_asked_for_at_once(place: Place) -> N
     await place.new(1)
     place.reply(nothing)
     assert {each.partition.partition for each in await place.asks()} == {0, 1}
-    assert len(place.leaders) == 1
+    assert len(place.patient) == 1
+
+
+async def test_what_is_followed_meanwhile_does_not_wait_for_an_old_request(place: Place) -> None:
+    await place.new(0)
+    await place.asks()
+    await place.new(1)
+    while not place.leaders[-1].asked_in_haste:
+        await asyncio.sleep(0)
+    assert place.leaders[-1].asked_in_haste == [1]
+    assert place.patient == place.leaders[:1], "the old request is still on its way"
+    place.reply(nothing)
+    assert {each.partition.partition for each in await place.asks()} == {0, 1}
+    assert place.leaders[-1].is_closed
+
+
+async def test_who_comes_when_the_others_in_the_lane_have_gone_is_asked_for_as_well(
+    place: Place,
+) -> None:
+    await place.new(0)
+    await place.asks()
+    for number in (1, 2):
+        followed = await place.new(number)
+        while place.leaders[-1].asked_in_haste != [number]:
+            await asyncio.sleep(0)
+        place.fetching.leave(followed.id)
+        while not place.leaders[-1].is_closed:
+            await asyncio.sleep(0.001)
+    assert place.patient == place.leaders[:1]
 
 
 async def test_a_leader_that_is_lost_is_asked_again_over_another_connection(place: Place) -> None:
@@ -243,11 +288,15 @@ async def test_nobody_follows_a_broker_that_is_itself(place: Place) -> None:
         )
     assert [each.leader for each in place.fetching.partitions] == [None]
     assert LEADER != ME
-    assert len(place.leaders) == 1
+    assert len(place.patient) == 1
 
 
 def archived(ask: FetchAsk) -> FetchAnswer:
     return replace(nothing(ask), fault=FetchFault.ARCHIVED, local_start=Offset(40))
+
+
+def archived_as_well(ask: FetchAsk) -> FetchAnswer:
+    return replace(archived(ask), local_start=Offset(0))
 
 
 @pytest.mark.rule("KIP-405")
@@ -258,7 +307,7 @@ async def test_what_the_leader_has_in_the_archive_only_is_not_copied(place: Plac
     place.archive.ends.put_nowait(50)
     (ask,) = await place.asks()
     assert (ask.offset, ask.last_epoch, ask.local_start) == (50, 1, 50)
-    assert (followed.hot.log_end, followed.hot.log_start) == (50, 0)
+    assert (followed.hot.log_end, followed.hot.log_start, followed.high_watermark) == (50, 0, 50)
     assert (place.fetching.archive_starts, place.fetching.bytes_copied) == (1, 0)
 
 
@@ -290,6 +339,32 @@ async def test_an_archive_that_does_not_answer_is_asked_again(place: Place) -> N
     assert place.broken == []
 
 
+@pytest.mark.rule("KIP-1023")
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailableError("get", "key", "away"),
+        ObjectMissingError(object_key("key")),
+        CorruptionError("damaged"),
+    ],
+)
+async def test_what_the_leader_has_as_well_is_copied_where_the_archive_stays_away(
+    place: Place, error: EverlogError
+) -> None:
+    followed = await place.new(0)
+    for _ in range(ARCHIVE_FAILURES_MAX):
+        (ask,) = await place.asks()
+        assert ask.skips_archived
+        place.reply(archived_as_well)
+        place.archive.ends.put_nowait(error)
+    (ask,) = await place.asks()
+    assert (ask.offset, ask.skips_archived) == (0, False)
+    place.reply(next_one)
+    await place.asks()
+    assert followed.hot.log_end == 1
+    assert place.broken == []
+
+
 @pytest.mark.rule("KIP-405")
 async def test_a_damaged_archive_is_told_and_the_partition_left(place: Place) -> None:
     followed = await place.new(0)
@@ -314,3 +389,17 @@ async def test_an_answer_of_the_archive_that_comes_in_another_term_is_passed_ove
     while place.fetching.archive_starts == 0:
         await asyncio.sleep(0)
     assert followed.hot.log_end == 0
+
+
+@pytest.mark.rule("KIP-73")
+async def test_a_partition_that_is_over_its_rate_keeps_no_others_waiting() -> None:
+    throttle, _ = limit("0:2", rate=1)
+    async with _place(throttle) as place:
+        limited, free = await place.new(0), await place.new(1)
+        asks = await place.asks()
+        while len(asks) < 2:
+            place.reply(nothing)
+            asks = await place.asks()
+        place.reply(next_one)
+        assert [each.partition for each in await place.asks()] == [free.id]
+        assert limited.hot.log_end > 0, "it is limited by what it has copied"

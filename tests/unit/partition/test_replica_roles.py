@@ -3,9 +3,12 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from everlog.model.ids import NodeId
 from everlog.model.offsets import LeaderEpoch, Offset
 from everlog.records.batch import stamp
+from service.coordination.image_delta import compare
 from service.model.topic_config import TopicConfig
 from service.partition.follower import FollowerPartition
 from service.partition.partition import Partition
@@ -115,3 +118,23 @@ def from_nothing(follower: FollowerPartition) -> FetchAnswer:
     return FetchAnswer(
         asked=follower.ask(), diverging=(LeaderEpoch(-1), Offset(0)), high_watermark=Offset(0)
     )
+
+
+@pytest.mark.rule("REL-C9")
+async def test_nobody_waits_for_brokers_that_have_gone_or_drain() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        me = place.stage.broker
+        await place.keeper._roles.lead(held(partition, me.id, 8), partition.config)
+        other = replace(me, id=OTHER)
+        image = place.stage.image
+        for brokers, away in (
+            ((me,), {OTHER}),
+            ((me, other), set()),
+            ((me, replace(other, draining=True)), {OTHER}),
+        ):
+            after = replace(image, brokers={each.id: each for each in brokers})
+            place.keeper.follow(compare(image, after, ()))
+            await place.keeper.settled()
+            assert partition.replicas.away == away
+            image = after

@@ -210,3 +210,45 @@ def test_after_the_minimum_was_lowered_nothing_is_committed_while_others_are_eli
     led.replicas.stored(proposed, now=led.now)
     assert led.commit() == 7
     assert led.propose() is None
+
+
+@pytest.mark.rule("KIP-455")
+def test_a_new_replica_of_a_large_log_holds_nothing_up_before_it_has_caught_up() -> None:
+    led = Led(replace(STATE, replicas=(A, B), isr=(A, B)))
+    led.end = Offset(100)
+    led.fetch(B, 100)
+    moving = replace(STATE, replicas=(D, A, B), isr=(A, B), adding=(D,), removing=(B,), version=8)
+    led.replicas.stored(moving, now=led.now)
+    led.fetch(D, 0)
+    led.end = Offset(110)
+    led.fetch(B, 110)
+    assert led.committed == 110
+    assert led.propose() is None
+    led.fetch(D, 110)
+    proposed = led.propose()
+    assert proposed is not None
+    assert proposed.isr == (D, A, B)
+    assert (proposed.adding, proposed.removing) == ((D,), (B,))
+    led.end = Offset(120)
+    led.fetch(B, 120)
+    assert led.committed == 110, "it may be in sync by now"
+
+
+@pytest.mark.rule("KIP-455")
+def test_replicas_that_are_being_added_are_not_asked_for_by_the_minimum() -> None:
+    led = Led(replace(STATE, replicas=(A,), isr=(A,)))
+    assert led.replicas.isr_needed == 1
+    moving = replace(STATE, replicas=(A, B, C), isr=(A,), adding=(B, C), version=8)
+    led.replicas.stored(moving, now=led.now)
+    led.end = Offset(5)
+    assert (led.replicas.isr_needed, led.replicas.is_short) == (1, False)
+    assert led.commit() == 5
+    done = replace(moving, isr=(A, B, C), adding=(), version=9)
+    led.replicas.stored(done, now=led.now)
+    assert led.replicas.isr_needed == 2
+
+
+@pytest.mark.rule("BP-D22")
+@pytest.mark.parametrize(("isr_min", "enforced"), [(1, 1), (2, 2), (3, 3), (5, 3)])
+def test_the_enforced_minimum_never_exceeds_the_replicas(isr_min: int, enforced: int) -> None:
+    assert Led(isr_min=isr_min).replicas.isr_needed == enforced

@@ -13,6 +13,7 @@ from service.broker.handlers.produce import TIMEOUT_SWEEP_SECONDS
 from service.model.serving import ConnectionClosingError, Deferred, HeldBack
 from service.partition.disk_gate import REFUSED_SECONDS
 from service.partition.disk_pressure import DiskLevel, DiskRoom, Pressure
+from service.partition.errors import NotLeaderError
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.produce import ProduceResponse
 from tests.unit.broker.handlers.town import answered, context, to_fetch, to_produce, town
@@ -163,6 +164,18 @@ async def test_a_leader_elsewhere_is_named() -> None:
         place.table.remove(partition.id)
         produce = place.produce_handler()
         response = await answered(produce(context(VERSION), to_produce("t", batch())))
+        (result,) = response.responses[0].partition_responses
+        assert result.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+        assert result.current_leader.leader_id == place.stage.broker.id
+        assert [each.node_id for each in response.node_endpoints] == [place.stage.broker.id]
+
+
+async def test_who_waits_while_another_leader_is_elected_is_told_which_one() -> None:
+    async with town() as place:
+        partition = await place.topic("t")
+        waiting = place.produce_handler()(context(VERSION), to_produce("t", batch()))
+        partition.resign(NotLeaderError("another broker leads"))
+        response = await answered(waiting)
         (result,) = response.responses[0].partition_responses
         assert result.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
         assert result.current_leader.leader_id == place.stage.broker.id

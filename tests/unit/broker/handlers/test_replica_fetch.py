@@ -14,6 +14,7 @@ from service.hot.restart import LogRestart
 from service.model.log import LogSlice, ReadBounds, TimestampOffset
 from service.model.serving import Deferred
 from service.partition.partition import Partition
+from service.partition.replication_throttle import ReplicationThrottle, Side
 from service.partition.unified_log import UnifiedLog
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.fetch import (
@@ -173,6 +174,22 @@ async def test_a_replica_is_told_what_it_gets_from_the_archive_only() -> None:
         assert result.error_code == ErrorCode.NONE
 
 
+@pytest.mark.rule("KIP-1023")
+async def test_a_replica_that_has_nothing_is_not_sent_what_is_archived() -> None:
+    async with town() as place:
+        partition = await led(place)
+        await filled(partition, 5, 2)
+        partition.log = UnifiedLog(hot=partition.hot, cold=Archived())
+        for offset, code in (
+            (0, ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE),
+            (4, ErrorCode.OFFSET_MOVED_TO_TIERED_STORAGE),
+            (5, ErrorCode.NONE),
+        ):
+            result = await told(place, asking(partition, offset, skips_archived=True))
+            assert (result.error_code, result.local_start) == (code, 0)
+        assert offsets(await told(place, asking(partition, 0))) == [0, 5]
+
+
 async def test_a_replica_that_waits_is_woken_by_what_is_written_and_not_committed() -> None:
     async with town() as place:
         partition = await led(place)
@@ -209,3 +226,26 @@ async def test_a_deposed_leader_commits_nothing_any_more() -> None:
             request = asking(partition, offset, current_leader_epoch=TERM + 1)
             assert (await told(place, request)).error_code == ErrorCode.UNKNOWN_LEADER_EPOCH
         assert (partition.high_watermark, acknowledged) == (0, [])
+
+
+@pytest.mark.rule("KIP-73")
+async def test_a_replica_that_is_over_its_rate_gets_the_other_partitions_alone() -> None:
+    async with town() as place:
+        limited, free = await led(place), await led(place, "u")
+        await filled(limited, 3)
+        await filled(free, 3)
+        await place.stage.topics.alter_topic_config(
+            limited.topic, lambda _: {Side.LEADER.replicas_setting: "*"}
+        )
+        throttle = ReplicationThrottle(
+            Side.LEADER, image=place.images, rate=lambda: 1, clock=place.clock
+        )
+        handler = place.fetch_handler(throttle=throttle)
+        request = asking(limited, 0)
+        request.topics += asking(free, 0).topics
+        for expected in ([True, True], [False, True]):
+            response = await answered(handler(context(VERSION), request))
+            found = [bool(topic.partitions[0].records) for topic in response.responses]
+            assert found == expected
+            codes = {topic.partitions[0].error_code for topic in response.responses}
+            assert codes == {ErrorCode.NONE}

@@ -9,6 +9,9 @@ from service.model.serving import ConnectionClosingError
 from service.protocol.api import ApiKey
 from service.protocol.error_codes import ErrorCode
 from service.protocol.messages.alter_configs import AlterConfigsRequest, AlterConfigsResource
+from service.protocol.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+)
 from service.protocol.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsTopic,
@@ -55,6 +58,12 @@ def test_each_produced_batch_is_refused_and_told_why() -> None:
         (each.index, each.error_code, each.error_message, each.base_offset)
         for each in topic.partition_responses
     ] == [(number, ErrorCode.TOPIC_AUTHORIZATION_FAILED, WHY, -1) for number in (0, 1)]
+
+
+def test_reassignments_are_refused_as_a_whole() -> None:
+    request = AlterPartitionReassignmentsRequest(topics=[])
+    response = answer(ApiKey.ALTER_PARTITION_REASSIGNMENTS, request, version=0)
+    assert (response.error_code, response.error_message) == (ErrorCode.POLICY_VIOLATION, WHY)
 
 
 def test_who_wants_no_answer_to_a_batch_loses_the_connection() -> None:

@@ -31,6 +31,7 @@ from service.partition.keeper import PartitionKeeper
 from service.partition.partition import Partition
 from service.partition.replica_fetching import ReplicaFetching
 from service.partition.replica_roles import BothTiers, ReplicaRoles
+from service.partition.replication_throttle import ReplicationThrottle
 from service.partition.table import PartitionTable
 from service.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from service.protocol.messages.produce import (
@@ -41,6 +42,7 @@ from service.protocol.messages.produce import (
 from tests.simulation.clock import ManualClock, SeededIds
 from tests.simulation.disk import SimDisk
 from tests.unit.coordination.stage import Stage, running
+from tests.unit.partition.unlimited import unlimited
 
 SESSION_SECONDS = 6.0
 
@@ -118,11 +120,13 @@ class Town:
         bytes_max: int = 1 << 20,
         fault_ms: int = STORAGE_ERROR_MS,
         near: NearReplicas | None = None,
+        throttle: ReplicationThrottle | None = None,
     ) -> FetchHandler:
         cache = FetchSessionCache(clock=self.clock, ids=SeededIds())
         return FetchHandler(
             partitions=self.table,
             near=near,
+            throttle=throttle,
             leaders=Leaders(images=self.images),
             sessions=FetchSessions(cache=cache),
             spawn=self.tasks.create_task,
@@ -177,6 +181,7 @@ async def town() -> AsyncIterator[Town]:
                 spawn=tasks.create_task,
                 on_broken=lambda _, error: broken.append(error),
                 find_start=no_archive,
+                throttle=unlimited(),
             ),
             clock=clock,
             lag_seconds_max=30.0,

@@ -90,8 +90,11 @@ def test_three_brokers_survive_the_kill_of_any_and_stop_in_order(tmp_path: Path)
         begun = time.monotonic()
         load.wait_for_progress()
         print(f"\n{time.monotonic() - begun:.2f} s without an acknowledgement")
-        wait_until(lambda: in_sync(admin, TOPIC) == 3, "it is not started again")
-        assert members(process.pid)[leader] != before[leader]
+        wait_until(
+            lambda: members(process.pid).get(leader, before[leader]) != before[leader],
+            "it is not started again",
+        )
+        wait_until(lambda: in_sync(admin, TOPIC) == 3, "it does not come back")
         load.stop()
         found = read_numbers(bootstrap, TOPIC, 0)
         assert violations(load.acknowledged.offsets[0], found) == []

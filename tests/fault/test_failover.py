@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import ElectionType, KafkaError, TopicPartition
+from confluent_kafka import ElectionType, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.contract.zookeeper_server import ZooKeeperEnsemble
@@ -86,7 +86,12 @@ def in_sync(admin: AdminClient, topic: str) -> int:
 def create(admin: AdminClient, topic: str, partitions: int = 1, **config: str) -> None:
     """Create a topic with three replicas, and wait until all are in sync."""
     for created in admin.create_topics([NewTopic(topic, partitions, 3, config=config)]).values():
-        created.result(WAIT_SECONDS_MAX)
+        try:
+            created.result(WAIT_SECONDS_MAX)
+        except KafkaException as error:
+            # The client repeats a request whose connection it has lost, done or not.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
     wait_until(lambda: in_sync(admin, topic) == 3, "not all are in sync")
 
 

@@ -47,7 +47,7 @@ class AlterPartitionReassignmentsHandler:
                 error_code=code_of(error), error_message=message_of(error)
             )
         await self._keeper.settled()
-        return AlterPartitionReassignmentsResponse(responses=_results(outcomes))
+        return AlterPartitionReassignmentsResponse(error_message=None, responses=_results(outcomes))
 
 
 class ListPartitionReassignmentsHandler:
@@ -83,10 +83,11 @@ class ListPartitionReassignmentsHandler:
                 )
             )
         return ListPartitionReassignmentsResponse(
+            error_message=None,
             topics=[
                 OngoingTopicReassignment(name=name, partitions=partitions)
                 for name, partitions in topics.items()
-            ]
+            ],
         )
 
 

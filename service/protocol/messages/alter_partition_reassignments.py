@@ -31,7 +31,7 @@ class ReassignablePartitionResponse(Struct):
 
     partition_index: int = int32()
     error_code: int = int16()
-    error_message: str | None = string(nullable="0+", default=None)
+    error_message: str | None = string(nullable="0+")
 
 
 class ReassignableTopicResponse(Struct):
@@ -46,5 +46,5 @@ class AlterPartitionReassignmentsResponse(Response, api=ApiKey.ALTER_PARTITION_R
 
     throttle_time_ms: int = int32()
     error_code: int = int16()
-    error_message: str | None = string(nullable="0+", default=None)
+    error_message: str | None = string(nullable="0+")
     responses: list[ReassignableTopicResponse] = array(ReassignableTopicResponse)

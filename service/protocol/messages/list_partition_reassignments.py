@@ -40,5 +40,5 @@ class ListPartitionReassignmentsResponse(Response, api=ApiKey.LIST_PARTITION_REA
 
     throttle_time_ms: int = int32()
     error_code: int = int16()
-    error_message: str | None = string(nullable="0+", default=None)
+    error_message: str | None = string(nullable="0+")
     topics: list[OngoingTopicReassignment] = array(OngoingTopicReassignment)

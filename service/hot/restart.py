@@ -1,8 +1,8 @@
 """Makes a log directory anew, empty, at an offset up to which others hold the records.
 
 The order is what makes it safe to stop anywhere: without a segment file the log is shorter than
-what the others hold, so the next start does it all again; and the log start is there before a
-segment is, or the records of the others would seem to be deleted.
+what the others hold, so the next start does it all again; and the log start is on the disk
+all the time, or the records of the others would seem to be deleted.
 """
 
 from dataclasses import dataclass
@@ -36,10 +36,11 @@ class LogRestart:
 def write_restart(disk: Disk, directory: str, restart: LogRestart) -> None:
     """Put a new, empty log in the place of what is in a directory. Blocks.
 
-    What was set aside at a torn tail stays.
+    A file says where the old log starts, if its segments do not. What was set aside at a torn tail
+    stays.
     """
     for name, _ in disk.list_dir(directory):
-        if not name.endswith((CUT_SUFFIX, "/")):
+        if name != LOG_START and not name.endswith((CUT_SUFFIX, "/")):
             disk.unlink(f"{directory}/{name}")
     disk.sync_dir(directory)
     disk.write_file_atomically(f"{directory}/{LEADER_EPOCHS}", encode_epochs(restart.epochs))

@@ -155,9 +155,8 @@ class HotStore:
         known = Known(
             term=term, synced_end=self._marks.of(partition), flush_always=config.flush_always
         )
-        found = await self._in_thread(
-            lambda: recover_log(self._disk, partition, directory, now_ms=now_ms, known=known)
-        )
+        recover = partial(recover_log, self._disk, partition, directory)
+        found = await self._in_thread(lambda: recover(now_ms=now_ms, known=known))
         if found.cut is not None:
             _log.warning("log_cut", **asdict(found.cut))
         log = HotLog(
@@ -204,6 +203,7 @@ class HotStore:
                 "back; or, to go on without these records, stop the broker and remove "
                 f"{self._data_dir}/{SYNCED_MARKS}"
             )
+        await self._starts.ensure(log)  # its first segments are the first to go
         await self._let_go(log)
         await self._in_thread(write_restart, self._disk, log.directory, restart)
         return await self.open(log.partition, log.config, term=term)

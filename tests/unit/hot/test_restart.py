@@ -1,6 +1,7 @@
 """A log that begins anew survives a crash at any step: all of it is there, or it is too short."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from service.hot.producer_state import ProducerStates
 from service.hot.recovery import recover_log
 from service.hot.restart import LogRestart, write_restart
 from service.model.disk import DiskError
+from tests.simulation.cut_disk import CutDisk
 from tests.simulation.disk import SimDisk
 from tests.unit.hot.plain_log import DIRECTORY, PARTITION, append, config, opened, written
 
@@ -73,3 +75,30 @@ async def test_a_crash_at_any_step_leaves_a_shorter_log_or_the_new_one() -> None
         outcomes.add("new")
         assert (end, found.log_start, list(found.epochs)) == (100, 7, [(1, 0), (3, 50)])
     assert outcomes == {"done", "shorter", "new"}
+
+
+@pytest.mark.rule("TIER-12")
+@pytest.mark.parametrize("start", [0, 3])
+async def test_a_log_starts_where_it_did_whenever_the_power_goes_and_begins_anew_later(
+    start: int,
+) -> None:
+    disk, restart = CutDisk(), replace(RESTART, log_start=Offset(start))
+    disk.make_dirs("/data")
+    store, log = await opened(disk, config(segment_bytes=400))
+    await written(log, *[100] * 8)
+    if start:
+        await store.set_log_start(log, Offset(start))
+    await store._marks.save(store.logs)
+    disk.is_recording = True
+    await store.restart(log, restart)
+    disk.is_recording = False
+    assert len(disk.cuts) > 30
+    for operation, left in disk.cuts:
+        store, again = await opened(left, config())
+        assert again.log_start == start, f"before {operation}: the archive would seem to be deleted"
+        assert again.log_end <= 8 or (again.log_end, list(again.epochs)) == (100, [(1, 0), (3, 50)])
+        if again.log_end < 100:
+            again = await store.restart(again, restart)
+        assert (again.local_start, again.log_end, again.log_start) == (100, 100, start)
+        assert list(again.epochs) == [(1, 0), (3, 50)]
+        store.check_promise(again)

@@ -9,6 +9,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,47 @@ def _ask_a_coordinator(cluster: Cluster) -> None:
     consumer.close()
 
 
-Bite = Callable[[Cluster, str], bool]
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """What there was before the nemesis came."""
+
+    failed_uploads: int
+    clean_stops: int
+    broken_lines: int
+    store_faults: int
+    boots: set[str]
+
+    @classmethod
+    def of(cls, cluster: Cluster) -> "Before":
+        return cls(
+            failed_uploads=_said(cluster, '"upload_failed"'),
+            clean_stops=_said(cluster, '"last_stop_was_clean": true'),
+            broken_lines=cluster.network.figures.broken,
+            store_faults=sum(cluster.plan.injected.values()),
+            boots=_boots(cluster),
+        )
+
+
+def _all_have_records(cluster: Cluster) -> bool:
+    return all(
+        any(path.stat().st_size for path in cluster.brokers[number].data_dir.rglob("*.log"))
+        for number in cluster.brokers.numbers
+    )
+
+
+def _said(cluster: Cluster, words: str) -> int:
+    """Return how often brokers have said something."""
+    brokers = (cluster.brokers[number] for number in cluster.brokers.numbers)
+    return sum(broker.log_path.read_text().count(words) for broker in brokers)
+
+
+def _boots(cluster: Cluster) -> set[str]:
+    """Return the starts of operating systems that power failures have made up."""
+    files = (cluster.brokers[n].ledger_dir / "boot_id" for n in cluster.brokers.numbers)
+    return {file.read_text() for file in files if file.exists()}
+
+
+Bite = Callable[[Cluster, str, Before], bool]
 """Whether a nemesis that says what it does has done it."""
 
 
@@ -117,31 +158,32 @@ def _victim(what: str) -> int:
     return next(int(word) for word in what.replace(":", " ").split() if word.isdigit())
 
 
-def _is_gone(cluster: Cluster, what: str) -> bool:
+def _is_gone(cluster: Cluster, what: str, _: Before) -> bool:
     return _victim(what) not in cluster.view.registered()
 
 
-def _all_are_gone(cluster: Cluster, _: str) -> bool:
+def _the_killed_one_is_gone(cluster: Cluster, what: str, before: Before) -> bool:
+    return _is_gone(cluster, what.partition("-9 of ")[2], before)
+
+
+def _all_are_gone(cluster: Cluster, _what: str, _: Before) -> bool:
     return not cluster.view.registered()
 
 
-def _was_stopped_in_order(cluster: Cluster, _: str) -> bool:
-    return all(
-        '"last_stop_was_clean": true' in cluster.brokers[number].log_path.read_text()
-        for number in cluster.brokers.numbers
-    )
+def _was_stopped_in_order(cluster: Cluster, _: str, before: Before) -> bool:
+    return _said(cluster, '"last_stop_was_clean": true') >= before.clean_stops + 3
 
 
-def _stands_still(cluster: Cluster, what: str) -> bool:
+def _stands_still(cluster: Cluster, what: str, _: Before) -> bool:
     stat = Path(f"/proc/{cluster.brokers[_victim(what)].pid}/stat").read_text()
     return stat.rpartition(")")[2].split()[0] == "T"
 
 
-def _somebody_is_behind(cluster: Cluster, _: str) -> bool:
+def _somebody_is_behind(cluster: Cluster, _what: str, _: Before) -> bool:
     return bool(cluster.behind(TOPICS[:1]))
 
 
-def _clients_hear_nothing(cluster: Cluster, what: str) -> bool:
+def _clients_hear_nothing(cluster: Cluster, what: str, _: Before) -> bool:
     """Ask for the versions by way of the proxy, as any client would first."""
     number = _victim(what)
     port = int(cluster.bootstrap.split(",")[number - 1].rpartition(":")[2])
@@ -151,39 +193,33 @@ def _clients_hear_nothing(cluster: Cluster, what: str) -> bool:
     return True
 
 
-def _lines_broke(cluster: Cluster, _: str) -> bool:
-    return cluster.network.figures.broken > 0
+def _lines_broke(cluster: Cluster, _: str, before: Before) -> bool:
+    return cluster.network.figures.broken > before.broken_lines
 
 
-def _is_slow(cluster: Cluster, what: str) -> bool:
+def _is_slow(cluster: Cluster, what: str, _: Before) -> bool:
     name = broker_name(_victim(what.partition("of ")[2]))
     return cluster.network.weather(name, CLIENTS) != FAIR != cluster.network.weather(CLIENTS, name)
 
 
-def _zookeeper_is_silent(cluster: Cluster, _: str) -> bool:
+def _zookeeper_is_silent(cluster: Cluster, _what: str, _: Before) -> bool:
     return not cluster.zookeeper.servers[0].said(b"srvr")
 
 
-def _the_store_fails(cluster: Cluster, _: str) -> bool:
-    return sum(cluster.plan.injected.values()) > 0
+def _the_store_fails(cluster: Cluster, _: str, before: Before) -> bool:
+    return sum(cluster.plan.injected.values()) > before.store_faults
 
 
-def _uploads_fail(cluster: Cluster, _: str) -> bool:
-    return any(
-        '"upload_failed"' in cluster.brokers[number].log_path.read_text()
-        for number in cluster.brokers.numbers
-    )
+def _uploads_fail(cluster: Cluster, _: str, before: Before) -> bool:
+    return _said(cluster, '"upload_failed"') > before.failed_uploads
 
 
-def _power_was_cut(cluster: Cluster, _: str) -> bool:
-    """Whether a broker learnt that its operating system was started anew."""
-    return any(
-        (cluster.brokers[number].ledger_dir / "boot_id").exists()
-        for number in cluster.brokers.numbers
-    )
+def _power_was_cut(cluster: Cluster, _: str, before: Before) -> bool:
+    """Whether a broker is to learn that its operating system was started anew."""
+    return bool(_boots(cluster) - before.boots)
 
 
-def _has_a_new_directory(cluster: Cluster, what: str) -> bool:
+def _has_a_new_directory(cluster: Cluster, what: str, _: Before) -> bool:
     return not (cluster.brokers[_victim(what)].data_dir / "meta.json").exists()
 
 
@@ -207,10 +243,10 @@ BITES: dict[str, Bite] = {
     "session": _is_gone,
     "store-faults": _the_store_fails,
     "store-away": _uploads_fail,
-    "damage": lambda _, what: what.endswith((".log", ".index", ".producers", "leader-epochs")),
+    "damage": lambda _, what, __: what.endswith((".log", ".index", ".producers", "leader-epochs")),
     "wipe": _has_a_new_directory,
-    "kill-and-partition": lambda cluster, what: _is_gone(cluster, what.partition("-9 of ")[2]),
-    "kill-and-store": lambda cluster, what: _is_gone(cluster, what.partition("-9 of ")[2]),
+    "kill-and-partition": _the_killed_one_is_gone,
+    "kill-and-store": _the_killed_one_is_gone,
 }
 
 
@@ -223,6 +259,8 @@ def test_every_nemesis_has_something_that_shows_its_bite() -> None:
 def test_a_nemesis_does_what_it_says(cluster: Cluster, name: str) -> None:
     (nemesis,) = named(name)
     cluster.wait_in_sync(TOPICS)
+    wait_until(lambda: _all_have_records(cluster), "there is nothing to lose")
+    before = Before.of(cluster)
     with nemesis.act(cluster, random.Random(name)) as what:
-        wait_until(lambda: BITES[name](cluster, what), f"{what}: nothing has happened")
+        wait_until(lambda: BITES[name](cluster, what, before), f"{what}: nothing has happened")
     cluster.wait_in_sync(TOPICS)
